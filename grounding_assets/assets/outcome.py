@@ -1,0 +1,51 @@
+"""How a run with failed samples ends: as failed, after everything that it can write has been written."""
+
+import dagster as dg
+
+from grounding_assets.core.summary import RunSummary
+from grounding_assets.partitions import DataSetKeys
+
+ROLLUPS = ("step_0_annotations", "step_1_annotations", "annotations")
+
+
+def rollups_in_run(context: dg.AssetExecutionContext, keys: DataSetKeys) -> list[str]:
+    """The rollups that this run materializes, in the order in which they run."""
+    selected = context.job_def.asset_layer.executable_asset_keys
+    chosen = context.run.asset_selection
+    wanted = selected if chosen is None else selected & chosen
+    return [name for name in ROLLUPS if keys.asset(name) in wanted]
+
+
+def raise_for_failures(failed: int, without_step_0: int) -> None:
+    """Ends the run as failed where samples have no result.
+
+    Raises:
+        dg.Failure: never retried by Dagster; the next run takes up exactly those samples.
+    """
+    if failed:
+        raise dg.Failure(
+            f"{failed} samples failed; failures.jsonl says why. Run again to retry just those.",
+            allow_retries=False,
+        )
+    if without_step_0:
+        raise dg.Failure(
+            f'{without_step_0} samples have no step-0 output; run with workflow.steps ["0", "1"].',
+            allow_retries=False,
+        )
+
+
+def end_annotation(context: dg.AssetExecutionContext, keys: DataSetKeys, summary: RunSummary) -> None:
+    """Called by the annotation step: leaves it to the last rollup to fail the run, where there is one."""
+    if not rollups_in_run(context, keys) or keys.asset("annotation_run") not in context.selected_asset_keys:
+        raise_for_failures(summary.failed, summary.without_step_0)
+
+
+def end_rollup(context: dg.AssetExecutionContext, keys: DataSetKeys, rollup: str) -> None:
+    """Called by each rollup when it has been written: the last one fails the run where samples failed."""
+    if rollups_in_run(context, keys)[-1] != rollup:
+        return
+    event = context.instance.get_latest_materialization_event(keys.asset("annotation_run"))
+    if event is None or event.run_id != context.run_id or event.asset_materialization is None:
+        return
+    metadata = event.asset_materialization.metadata
+    raise_for_failures(int(metadata["failed"].value or 0), int(metadata["without_step_0"].value or 0))

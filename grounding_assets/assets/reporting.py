@@ -1,0 +1,122 @@
+"""What Dagster is told of each sample: one event per finished step, one per failed one, and no more.
+
+A sample that failed is reported as planned and not as materialized; together with a run that ends
+in failure, that is what Dagster shows as a failed partition.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import dagster as dg
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+
+from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.progress import Progress
+from grounding_assets.core.summary import RunSummary
+from grounding_assets.core.workspace import Workspace
+from grounding_assets.partitions import DataSetKeys
+from resources.event_log import BatchEmitter
+
+ASSET_OF_STEP = {"0": "expressions", "1": "groundings"}
+
+
+class DagsterListener:
+    """Turns the annotator's outcomes into events, counts and progress. A context manager."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        keys: DataSetKeys,
+        workspace: Workspace,
+        summary: RunSummary,
+        progress: Progress,
+    ):
+        self._context, self._keys, self._workspace = context, keys, workspace
+        self._summary, self._progress = summary, progress
+        self._emitter = BatchEmitter.from_context(context)
+        self._settings_of_run: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._progress.begin(self._summary)
+        self._emitter.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._emitter.__exit__(kind, error, traceback)
+        self._progress.end(self._summary)
+
+    def report_done(self, sample_ids: Sequence[str], steps: Sequence[str], *, everything: bool) -> None:
+        """Reports results that were there before: all of them, or those that Dagster does not know.
+
+        In a run over partitions Dagster has planned every key, and would show those that are
+        skipped as failed when the run fails; so there, everything is reported again.
+        """
+        for step in steps:
+            known = set() if everything else self._known_to_dagster(step)
+            store = self._workspace.step(step).store
+            for sample_id in sample_ids:
+                if sample_id not in known and self._workspace.is_done(sample_id, step):
+                    checkpoint = store.load(sample_id)
+                    if checkpoint is not None:
+                        self._emitter.materialized(self._materialization(checkpoint, step))
+
+    def started(self, sample_id: str) -> None:
+        self._summary.in_flight += 1
+
+    def done(self, checkpoint: Checkpoint, step: str) -> None:
+        self._summary.count_done(checkpoint, step)
+        self._emitter.materialized(self._materialization(checkpoint, step))
+
+    def failed(self, sample_id: str, step: str, failure: SampleFailure) -> None:
+        self._summary.count_failed(failure)
+        for later in [s for s in self._summary.steps if s >= step]:
+            self._emitter.planned(self._keys.asset(ASSET_OF_STEP[later]), [sample_id])
+        shown = self._summary.failed
+        if shown <= 20 or shown % 1000 == 0:
+            self._context.log.warning(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
+
+    def finished(self, sample_id: str) -> None:
+        self._summary.in_flight -= 1
+        self._summary.finished += 1
+        self._progress.update(self._summary)
+
+    def _known_to_dagster(self, step: str) -> set[str]:
+        """Partitions that are shown as materialized, and as nothing else."""
+        status = get_and_update_asset_status_cache_value(
+            self._context.instance, self._keys.asset(ASSET_OF_STEP[step]), self._keys.partitions
+        )
+        if status is None:
+            return set()
+        definition = self._keys.partitions
+        shown_otherwise = {
+            *status.deserialize_failed_partition_subsets(definition).get_partition_keys(),
+            *status.deserialize_in_progress_partition_subsets(definition).get_partition_keys(),
+        }
+        materialized = status.deserialize_materialized_partition_subsets(definition)
+        return set(materialized.get_partition_keys()) - shown_otherwise
+
+    def _materialization(self, checkpoint: Checkpoint, step: str) -> dg.AssetMaterialization:
+        provenance = checkpoint.provenance
+        metadata: dict[str, Any] = {
+            "expressions": len(checkpoint.expressions),
+            "model": str(provenance.get("model", "")),
+            "tokens": int(provenance.get("tokens_in", 0)) + int(provenance.get("tokens_out", 0)),
+            "seconds": float(provenance.get("seconds", 0.0)),
+            "attempts": int(provenance.get("attempts", 0)),
+        }
+        if step == "1":
+            metadata["boxes"] = sum(len(e.instances) for e in checkpoint.expressions)
+        return dg.AssetMaterialization(
+            asset_key=self._keys.asset(ASSET_OF_STEP[step]),
+            partition=checkpoint.sample_id,
+            metadata=metadata,
+            tags={
+                # events that are reported explicitly get no version of their own
+                "dagster/data_version": checkpoint.fingerprint,
+                "dagster/code_version": str(provenance.get("prompt_version", "")) or "none",
+            },
+        )

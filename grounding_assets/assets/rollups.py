@@ -1,0 +1,90 @@
+"""The rollups: from checkpoints to the JSONL files that users train on."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from grounding_assets.assets.outcome import end_rollup
+from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.partitions import DataSetKeys
+from resources.dataset import DataSet
+
+
+def build_rollups(keys: DataSetKeys) -> list[dg.AssetsDefinition]:
+    return [
+        _step_rollup(
+            keys,
+            "0",
+            "step_0_annotations",
+            after="annotation_run",
+            description="step_0_expression_extraction/annotations.jsonl: cleaned captions and expressions.",
+        ),
+        _step_rollup(
+            keys,
+            "1",
+            "step_1_annotations",
+            after="step_0_annotations",
+            description="step_1_grounding/annotations.jsonl: the same records with boxes.",
+        ),
+        _published(keys),
+    ]
+
+
+def _step_rollup(
+    keys: DataSetKeys, step: str, name: str, *, after: str, description: str
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=keys.asset(name),
+        # not on the partitioned assets: a rollup after skipped outputs is skipped itself
+        deps=[keys.asset(after)],
+        group_name="rollups",
+        kinds={"jsonl"},
+        required_resource_keys={"dataset"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description=description,
+    )
+    def rollup(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        dataset: DataSet = context.resources.dataset
+        workspace = dataset.workspace()
+        counts = write_step_annotations(workspace, step).to_dict() if _has_results(dataset, step) else {}
+        file = workspace.step(step).annotations
+        yield dg.MaterializeResult(metadata={**counts, "file": dg.MetadataValue.path(str(file))})
+        end_rollup(context, keys, name)
+
+    return rollup
+
+
+def _has_results(dataset: DataSet, step: str) -> bool:
+    """A step that was never asked for gets no folder and no empty file."""
+    return step in dataset.spec.workflow.steps or dataset.workspace().step(step).store.done_dir.is_dir()
+
+
+def _published(keys: DataSetKeys) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=keys.asset("annotations"),
+        deps=[keys.asset("step_1_annotations")],
+        group_name="rollups",
+        kinds={"jsonl"},
+        required_resource_keys={"dataset"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description="annotations.jsonl, a copy of the last step's output, and failures.jsonl: "
+        "every sample that has no result, with the reason.",
+    )
+    def annotations(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        dataset: DataSet = context.resources.dataset
+        workspace = dataset.workspace()
+        steps = dataset.spec.workflow.steps
+        file = publish_annotations(workspace, steps[-1])
+        failures = write_failures(workspace, steps)
+        yield dg.MaterializeResult(
+            metadata={
+                "file": dg.MetadataValue.path(str(file)),
+                "failed": failures.failed,
+                "pending": failures.pending,
+                **{f"failed_{reason}": count for reason, count in sorted(failures.by_reason.items())},
+            }
+        )
+        end_rollup(context, keys, "annotations")
+
+    return annotations

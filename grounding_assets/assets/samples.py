@@ -1,0 +1,54 @@
+"""`samples`: the input is read and checked, and every sample becomes a partition."""
+
+import dagster as dg
+
+from grounding_assets.core.workspace import Workspace
+from grounding_assets.partitions import DataSetKeys, register_samples
+from resources.dataset import DataSet
+
+_PROBED_IMAGES = 20
+
+
+def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=keys.asset("samples"),
+        group_name="input",
+        kinds={"jsonl"},
+        required_resource_keys={"dataset"},
+        description="The input JSONL, checked line by line. Every (image, caption) pair becomes one partition; "
+        "lines that cannot be used are listed in rejected.jsonl.",
+    )
+    def samples(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        dataset: DataSet = context.resources.dataset
+        workspace = dataset.workspace()
+        added, gone = register_samples(context.instance, keys, workspace.samples.ids)
+        found, probed = _images_found(workspace)
+        if not found:
+            context.log.warning(
+                f"None of the first {probed} images was found; the first would be "
+                f"{_first_image(workspace)}. Check image_grounding.data.image_root."
+            )
+        return dg.MaterializeResult(
+            metadata={
+                "lines": len(workspace.samples.line_ids),
+                "samples": len(workspace.samples.entries),
+                "rejected_lines": workspace.samples.rejected,
+                "partitions_added": added,
+                "partitions_removed": gone,
+                "images_found": f"{found} of the first {probed}",
+                "input": dg.MetadataValue.path(str(workspace.samples.path)),
+                "rejected": dg.MetadataValue.path(str(workspace.results_dir / "rejected.jsonl")),
+            }
+        )
+
+    return samples
+
+
+def _images_found(workspace: Workspace) -> tuple[int, int]:
+    probed = workspace.samples.ids[:_PROBED_IMAGES]
+    files = (workspace.image_file(workspace.samples.read(sample_id)) for sample_id in probed)
+    return sum(file.is_file() for file in files), len(probed)
+
+
+def _first_image(workspace: Workspace) -> str:
+    return str(workspace.image_file(workspace.samples.read(workspace.samples.ids[0])))

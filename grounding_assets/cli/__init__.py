@@ -1,0 +1,89 @@
+"""`auto_label`: the command, in the grammar that users of NVIDIA TAO know.
+
+Here: the parser and the one place where unexpected errors are caught. Each subcommand has a module.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from grounding_assets.core.errors import GroundingError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns 0 if every sample has a result, 1 if some failed, 2 for wrong input."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except GroundingError as error:
+        if options.debug:
+            raise
+        print(f"auto_label: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # the reader of our output has gone, as in `auto_label … | head`; there is nobody left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if options.debug:
+            raise
+        print(
+            f"auto_label: unexpected {type(error).__name__}: {error}. Finished samples are kept; "
+            "run again with --debug for a traceback to report.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="auto_label", description="Phrase-grounding annotations from images and captions."
+    )
+    # also accepted after the subcommand, where people add it
+    debug = argparse.ArgumentParser(add_help=False)
+    debug.add_argument("--debug", action="store_true", default=False, help="show tracebacks")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    generate = commands.add_parser(
+        "generate", parents=[debug], help="annotate everything that is pending, then write the JSONL files"
+    )
+    _add_spec_arguments(generate)
+    generate.set_defaults(run=_generate)
+
+    default_specs = commands.add_parser(
+        "default_specs", parents=[debug], help="write a commented spec to results_dir/experiment.yaml"
+    )
+    default_specs.add_argument(
+        "overrides", nargs="*", metavar="name=value", help="results_dir=DIR module_name=auto_label"
+    )
+    default_specs.set_defaults(run=_default_specs)
+    return parser
+
+
+def _add_spec_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-e", "--experiment_spec_file", required=True, metavar="SPEC", help="spec file (YAML)"
+    )
+    parser.add_argument("-r", "--results_dir", metavar="DIR", help="the same as results_dir=DIR")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="a.b=value",
+        help="settings that override the spec, in Hydra's grammar",
+    )
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.generate import generate
+
+    overrides = list(options.overrides)
+    if options.results_dir:
+        overrides.append(f"results_dir='{options.results_dir}'")
+    return generate(options.experiment_spec_file, overrides)
+
+
+def _default_specs(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.default_specs import write_default_spec
+
+    return write_default_spec(options.overrides)

@@ -1,0 +1,7 @@
+"""`python -m grounding_assets.cli`, the same as `auto_label`."""
+
+import sys
+
+from grounding_assets.cli import main
+
+sys.exit(main())

@@ -1,0 +1,87 @@
+"""`auto_label default_specs`: a spec file with every setting, its default and what it means."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, SecretStr
+
+from grounding_assets.core.errors import SpecError
+from grounding_assets.core.files import replacing
+from grounding_assets.core.spec import ImageGroundingSpec, Spec
+
+_NAMES = ("results_dir", "module_name")
+
+
+def write_default_spec(overrides: Sequence[str]) -> int:
+    """Writes `results_dir/experiment.yaml`; an edited one is never overwritten."""
+    given = {}
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        if not equals or name not in _NAMES:
+            raise SpecError(f"default_specs takes results_dir=DIR and module_name=auto_label, not '{name}'.")
+        given[name] = value.strip("'\"")
+    if given.get("module_name", "auto_label") != "auto_label":
+        raise SpecError(f"module_name={given['module_name']} is not known here; use module_name=auto_label.")
+    if not given.get("results_dir"):
+        raise SpecError(
+            "Say where to write it: auto_label default_specs results_dir=DIR module_name=auto_label"
+        )
+    path = Path(given["results_dir"]) / "experiment.yaml"
+    text = default_spec(given["results_dir"])
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise SpecError(
+            f"{path} exists and differs from the defaults; move it away or choose another results_dir."
+        )
+    try:
+        with replacing(path) as stream:
+            stream.write(text.encode("utf-8"))
+    except OSError as error:
+        raise SpecError(f"Cannot write {path}: {error.strerror}.") from None
+    print(f"Wrote {path}. Set image_grounding.data.input_jsonl in it, then: auto_label generate -e {path}")
+    return 0
+
+
+def default_spec(results_dir: str) -> str:
+    """The text of a spec file with all defaults and their descriptions."""
+    lines = [
+        "# Spec of an image_grounding run. ??? marks what has to be set; everything else is a default.",
+        f"results_dir: {_yaml(results_dir)}  # {_doc(Spec, 'results_dir')}",
+        f"autolabel_type: image_grounding  # {_doc(Spec, 'autolabel_type')}",
+        "image_grounding:",
+        *_section(ImageGroundingSpec(), indent=2),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: BaseModel, indent: int) -> list[str]:
+    lines = []
+    for name, field in type(section).model_fields.items():
+        value, pad = getattr(section, name), " " * indent
+        if isinstance(value, BaseModel):
+            title = (type(value).__doc__ or "").strip().split("\n")[0]
+            lines += [f"{pad}{name}:  # {title}", *_section(value, indent + 2)]
+            continue
+        shown = "" if isinstance(value, SecretStr) else list(value) if isinstance(value, tuple) else value
+        doc = (field.description or "").replace("\n", " ")
+        if get_origin(field.annotation) is Literal and not any(
+            choice in doc for choice in get_args(field.annotation)
+        ):
+            doc += " One of " + ", ".join(map(str, get_args(field.annotation))) + "."
+        lines.append(f"{pad}{name}: {_yaml(shown)}  # {doc}")
+    return lines
+
+
+def _doc(model: type[BaseModel], name: str) -> str:
+    return model.model_fields[name].description or ""
+
+
+def _yaml(value: Any) -> str:
+    if value == "???":
+        return "???"
+    return (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+        .removesuffix("\n...\n")
+        .strip()
+    )

@@ -1,0 +1,85 @@
+"""The progress line and the closing words of `auto_label generate`."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from grounding_assets.core.summary import RunSummary
+
+_PLAIN_EVERY_S = 10.0
+
+
+class TerminalProgress:
+    """A live line on a terminal, a plain line every few seconds elsewhere. Writes to standard error."""
+
+    def __init__(self) -> None:
+        self.summary: RunSummary | None = None
+        """Of the run that was watched; None where annotation was never reached."""
+        self._console = Console(stderr=True)
+        self._live: Live | None = None
+        self._last_plain = 0.0
+
+    def begin(self, summary: RunSummary) -> None:
+        self.summary = summary
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console, refresh_per_second=4, transient=True, get_renderable=self._line
+            )
+            self._live.start()
+
+    def update(self, summary: RunSummary) -> None:
+        now = time.monotonic()
+        if self._live is None and now - self._last_plain >= _PLAIN_EVERY_S:
+            self._last_plain = now
+            print(progress_line(summary), file=sys.stderr, flush=True)
+
+    def end(self, summary: RunSummary) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if summary.finished:
+            print(progress_line(summary), file=sys.stderr, flush=True)
+
+    def _line(self) -> Text:
+        return Text(progress_line(self.summary) if self.summary else "")
+
+
+def progress_line(summary: RunSummary) -> str:
+    left = summary.seconds_left
+    parts = [
+        f"{summary.done_before + summary.done} of {summary.requested} done",
+        f"{summary.failed} failed",
+        f"{summary.in_flight} in flight",
+        f"{summary.samples_per_s:.1f} samples/s",
+    ]
+    if summary.in_flight or left:
+        parts.append("time left " + (_duration(left) if left is not None else "unknown"))
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def closing_words(summary: RunSummary) -> str:
+    """One sentence on what the run came to."""
+    now = f"{summary.done} now, {summary.done_before} before" if summary.done_before else ""
+    words = f"{summary.done_before + summary.done} of {summary.requested} samples have a result"
+    words += f" ({now})" if now and summary.done else ""
+    if summary.failed:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in summary.failed_by_reason.most_common())
+        words += f"; {summary.failed} failed ({reasons})"
+    pending = summary.pending - summary.finished
+    if pending > 0:
+        words += f"; {pending} are still pending"
+    if summary.without_step_0:
+        words += f"; {summary.without_step_0} have no step-0 output"
+    return words + "."

@@ -1,0 +1,181 @@
+"""The bounded asynchronous map over samples: prepare, extract, ground, store, count.
+
+Retries and pacing are the teacher's; Dagster events are the listener's.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.fingerprint import grounding_fingerprint, settings_fingerprint
+from grounding_assets.core.records import Expression, Extraction, Grounding, Sample
+from grounding_assets.core.teacher import Teacher, TeacherImage
+from grounding_assets.core.workspace import PendingSample, Workspace
+
+GRACE_S = 10.0
+"""How long calls in flight may go on after a stop, in seconds."""
+
+
+class Listener(Protocol):
+    """Hears of each outcome once it is durable. Called on the event loop: must not block."""
+
+    def started(self, sample_id: str) -> None: ...
+    def done(self, checkpoint: Checkpoint, step: str) -> None: ...
+    def failed(self, sample_id: str, step: str, failure: SampleFailure) -> None: ...
+    def finished(self, sample_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    sample: Sample
+    image: TeacherImage
+    extraction: Checkpoint | None
+    """Step 0's stored result, where only step 1 is to be done."""
+
+
+class Annotator:
+    """Runs a teacher over pending samples, `max_workers` samples at a time."""
+
+    def __init__(self, workspace: Workspace, teacher: Teacher[Any], listener: Listener, *, max_workers: int):
+        self._workspace = workspace
+        self._teacher = teacher
+        self._listener = listener
+        self._max_workers = max_workers
+        self._stop: RunStopped | None = None
+
+    def stop(self, reason: RunStopped) -> None:
+        """Starts no further sample; those in flight get `GRACE_S` seconds. Call it on the event loop."""
+        self._stop = self._stop or reason
+
+    async def run(self, pending: Iterable[PendingSample]) -> None:
+        """Annotates them all. What is finished is stored, whatever happens afterwards.
+
+        Raises:
+            RunStopped: going on cannot help; samples that were not reached stay pending.
+        """
+        queue = iter(pending)
+        workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers)}
+        try:
+            await self._supervise(workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            for results in (self._workspace.extractions, self._workspace.groundings):
+                await asyncio.to_thread(results.index.flush)
+        if self._stop:
+            raise self._stop
+
+    async def _supervise(self, workers: set["asyncio.Task[None]"]) -> None:
+        waiting = set(workers)
+        deadline: float | None = None
+        while waiting:
+            timeout = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
+            if timeout <= 0:
+                return
+            done, waiting = await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_EXCEPTION)
+            for worker in done:
+                error = worker.exception()
+                if isinstance(error, RunStopped):
+                    self.stop(error)
+                elif error is not None:
+                    raise error
+            if self._stop and deadline is None:
+                deadline = time.monotonic() + GRACE_S
+
+    async def _work(self, queue: Iterator[PendingSample]) -> None:
+        for pending in queue:
+            if self._stop:
+                return
+            self._listener.started(pending.sample_id)
+            try:
+                await self._annotate(pending)
+            finally:
+                self._listener.finished(pending.sample_id)
+
+    async def _annotate(self, pending: PendingSample) -> None:
+        sample_id, step = pending.sample_id, pending.steps[0]
+        try:
+            prepared = await asyncio.to_thread(self._prepare, pending)
+            extraction = prepared.extraction
+            if step == "0":
+                extraction = await self._extract(prepared)
+            if "1" in pending.steps:
+                step = "1"
+                if extraction is None:
+                    raise SampleFailure(
+                        Reason.UNPARSABLE, "Step 0's result has disappeared; run steps 0 and 1 again."
+                    )
+                if self._workspace.is_done(sample_id, "1"):
+                    # a redone step 0 came out as before: its grounding still stands
+                    return
+                await self._ground(prepared, extraction)
+        except SampleFailure as failure:
+            fingerprint = self._workspace.input_fingerprint(sample_id, step) or ""
+            store = self._workspace.step(step).store
+            await asyncio.to_thread(store.save_failure, sample_id, fingerprint, failure)
+            self._listener.failed(sample_id, step, failure)
+
+    def _prepare(self, pending: PendingSample) -> _Prepared:
+        sample = self._workspace.samples.read(pending.sample_id)
+        image = self._teacher.prepare(self._workspace.image_file(sample))
+        extraction = None
+        if "0" not in pending.steps:
+            extraction = self._workspace.extractions.store.load(pending.sample_id)
+        return _Prepared(sample, image, extraction)
+
+    async def _extract(self, prepared: _Prepared) -> Checkpoint:
+        result = await self._teacher.extract(prepared.image, prepared.sample.caption)
+        sample = prepared.sample
+        output = grounding_fingerprint(sample, result.cleaned_caption, result.expressions)
+        fingerprint = self._workspace.samples.entries[sample.sample_id].fingerprint
+        return await self._store("0", prepared, result, result.cleaned_caption, fingerprint, output)
+
+    async def _ground(self, prepared: _Prepared, extraction: Checkpoint) -> Checkpoint:
+        caption, expressions = extraction.cleaned_caption, extraction.expressions
+        result = await self._teacher.ground(prepared.image, caption, expressions)
+        _check_same(expressions, result.expressions)
+        return await self._store("1", prepared, result, caption, extraction.output_fingerprint, "")
+
+    async def _store(
+        self,
+        step: str,
+        prepared: _Prepared,
+        result: Extraction | Grounding,
+        cleaned_caption: str,
+        fingerprint: str,
+        output_fingerprint: str,
+    ) -> Checkpoint:
+        provenance = dict(result.provenance)
+        declared = prepared.sample.declared_size
+        if declared and declared != prepared.image.image_size:
+            provenance["declared_size"] = list(declared)
+        checkpoint = Checkpoint(
+            sample_id=prepared.sample.sample_id,
+            fingerprint=fingerprint,
+            output_fingerprint=output_fingerprint,
+            settings_fingerprint=settings_fingerprint(provenance.get("settings", {})),
+            cleaned_caption=cleaned_caption,
+            expressions=tuple(result.expressions),
+            image_size=prepared.image.image_size,
+            provenance=provenance,
+            replies=tuple(result.replies),
+        )
+        results = self._workspace.step(step)
+        await asyncio.to_thread(_save, results.store.save, results.index.note, checkpoint)
+        self._listener.done(checkpoint, step)
+        return checkpoint
+
+
+def _save(save: Any, note: Any, checkpoint: Checkpoint) -> None:
+    save(checkpoint)
+    note(checkpoint)
+
+
+def _check_same(asked: Sequence[Expression], answered: Sequence[Expression]) -> None:
+    if [(e.text, e.char_span) for e in asked] != [(e.text, e.char_span) for e in answered]:
+        raise AssertionError("a teacher must return the expressions it was asked about, in order")

@@ -1,0 +1,80 @@
+"""One request to a model and what can come of it: the contract between teachers, clients and retries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from grounding_assets.core.errors import GroundingError
+from grounding_assets.core.images import PreparedImage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Parts in the order they are sent: constant instructions, the image, varying text.
+
+    Both steps of a sample then share a prefix that a caching server can keep.
+    """
+
+    instructions: str
+    image: PreparedImage
+    text: str
+    schema: Mapping[str, Any] | None
+    """JSON schema that the reply should follow; None for a model that answers in plain text."""
+    max_tokens: int
+    temperature: float
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Request fields of the model family, such as the one that switches thinking off."""
+
+
+class Finish(StrEnum):
+    """How a reply ended."""
+
+    COMPLETE = "complete"
+    LENGTH = "length"
+    """Cut at `max_tokens`; the text may be empty."""
+    REFUSED = "refused"
+    """Blocked or declined by the endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    text: str
+    finish: Finish
+    tokens_in: int
+    tokens_out: int
+    detail: str = ""
+    """The endpoint's own word for the way the reply ended."""
+
+
+class Trouble(StrEnum):
+    """What kind of error a request met; decides whether and how it is tried again."""
+
+    RATE_LIMITED = "rate_limited"
+    TIMEOUT = "timeout"
+    UNAVAILABLE = "unavailable"
+    """5xx, connection refused or reset, a server that is still loading: worth trying again."""
+    REJECTED = "rejected"
+    """The endpoint finds fault with this one request; the same request will fail again."""
+    FATAL = "fatal"
+    """No request can succeed: wrong key, unknown model, no such host."""
+
+
+class CallError(GroundingError):
+    """A request that brought no reply, classified by the client that sent it."""
+
+    def __init__(self, trouble: Trouble, message: str, *, retry_after_s: float | None = None):
+        super().__init__(message)
+        self.trouble = trouble
+        self.retry_after_s = retry_after_s
+        """What the endpoint asked to wait, in seconds."""
+
+
+class ModelClient(Protocol):
+    """Sends one request. Retries, pacing and concurrency are not its business."""
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """Raises `CallError`."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,185 @@
+"""The store of one step's results: one checkpoint or one failure a sample, each a file.
+
+The file is the result. `CheckpointIndex` (see `checkpoint_index`) only remembers what is in them.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.errors import RunStopped, SampleFailure
+from grounding_assets.core.files import replacing, to_json
+from grounding_assets.core.records import Expression, GroundingStatus, Instance
+
+FORMAT = 1
+
+
+class CorruptCheckpoint(Exception):
+    """The file is not a checkpoint of this format; its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One sample's result of one step, with all that is needed to judge or redo it without a call."""
+
+    sample_id: str
+    fingerprint: str
+    """Digest of the step's input."""
+    output_fingerprint: str
+    """Digest of the next step's input that this result makes; empty for the last step."""
+    settings_fingerprint: str
+    cleaned_caption: str
+    expressions: tuple[Expression, ...]
+    image_size: tuple[int, int]
+    """(width, height) in pixels of the upright original."""
+    provenance: Mapping[str, Any]
+    replies: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "sample_id": self.sample_id,
+            "fingerprint": self.fingerprint,
+            "output_fingerprint": self.output_fingerprint,
+            "settings_fingerprint": self.settings_fingerprint,
+            "record": {
+                "width": self.image_size[0],
+                "height": self.image_size[1],
+                "cleaned_caption": self.cleaned_caption,
+                "expressions": [e.to_record(self.sample_id, i) for i, e in enumerate(self.expressions)],
+            },
+            "provenance": dict(self.provenance),
+            "replies": list(self.replies),
+        }
+
+    @classmethod
+    def from_json(cls, tree: Any) -> "Checkpoint":
+        try:
+            if tree["format"] != FORMAT:
+                raise CorruptCheckpoint(f"format {tree['format']!r} instead of {FORMAT}")
+            record = tree["record"]
+            return cls(
+                sample_id=tree["sample_id"],
+                fingerprint=tree["fingerprint"],
+                output_fingerprint=tree["output_fingerprint"],
+                settings_fingerprint=tree["settings_fingerprint"],
+                cleaned_caption=record["cleaned_caption"],
+                expressions=tuple(expression_from_record(row) for row in record["expressions"]),
+                image_size=(int(record["width"]), int(record["height"])),
+                provenance=dict(tree["provenance"]),
+                replies=tuple(tree["replies"]),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise CorruptCheckpoint(f"{type(error).__name__}: {error}") from None
+
+
+def expression_from_record(row: Mapping[str, Any]) -> Expression:
+    """The inverse of `Expression.to_record`; raises KeyError, TypeError or ValueError."""
+    start, end = row["char_span"]
+    status = row.get("grounding_status")
+    return Expression(
+        text=row["text"],
+        char_span=(int(start), int(end)),
+        noun_chunk=row["noun_chunk"],
+        span_status=row.get("span_status", "exact"),
+        instances=tuple(
+            Instance(_four_ints(box["bbox"]), float(box["score"]), box["score_source"])
+            for box in row["instances"]
+        ),
+        grounding_status=None if status is None else GroundingStatus(status),
+    )
+
+
+def _four_ints(bbox: Any) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = bbox
+    return int(x1), int(y1), int(x2), int(y2)
+
+
+class CheckpointStore:
+    """`.ckpt/` and `.failed/` of one step. Safe for several threads and processes: files are replaced whole."""
+
+    def __init__(self, step_dir: Path):
+        self.step_dir = step_dir
+        self.done_dir = step_dir / ".ckpt"
+        self.failed_dir = step_dir / ".failed"
+
+    def prepare(self) -> None:
+        self.done_dir.mkdir(parents=True, exist_ok=True)
+        self.failed_dir.mkdir(parents=True, exist_ok=True)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Makes the result durable, then forgets an earlier failure."""
+        _write(self.path(checkpoint.sample_id), checkpoint.to_json())
+        self._failed_path(checkpoint.sample_id).unlink(missing_ok=True)
+
+    def load(self, sample_id: str) -> Checkpoint | None:
+        """The result, or None where there is none; a file that cannot be read is set aside first."""
+        path = self.path(sample_id)
+        try:
+            return Checkpoint.from_json(json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (CorruptCheckpoint, ValueError, RecursionError):
+            self._set_aside(path)
+            return None
+
+    def save_failure(self, sample_id: str, fingerprint: str, failure: SampleFailure) -> None:
+        row = {
+            "sample_id": sample_id,
+            "fingerprint": fingerprint,
+            "reason": str(failure.reason),
+            "message": str(failure),
+            "attempts": failure.attempts,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "replies": list(failure.replies),
+        }
+        _write(self._failed_path(sample_id), row)
+
+    def load_failure(self, sample_id: str) -> dict[str, Any] | None:
+        path = self._failed_path(sample_id)
+        try:
+            row = json.loads(path.read_bytes())
+            return row if isinstance(row, dict) and {"reason", "message", "attempts"} <= row.keys() else None
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            self._set_aside(path)
+            return None
+
+    def retire(self, sample_ids: Iterable[str]) -> int:
+        """Moves results out of the way, into a folder named by the time; nothing is deleted."""
+        kept = self.step_dir / ".retired" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        moved = 0
+        for sample_id in sample_ids:
+            path = self.path(sample_id)
+            if path.exists():
+                kept.mkdir(parents=True, exist_ok=True)
+                path.replace(kept / path.name)
+                moved += 1
+        return moved
+
+    def path(self, sample_id: str) -> Path:
+        return self.done_dir / f"{sample_id}.json"
+
+    def _failed_path(self, sample_id: str) -> Path:
+        return self.failed_dir / f"{sample_id}.json"
+
+    def _set_aside(self, path: Path) -> None:
+        corrupt = self.step_dir / ".corrupt"
+        corrupt.mkdir(exist_ok=True)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        path.replace(corrupt / f"{path.stem}.{stamp}.json")
+
+
+def _write(path: Path, tree: Mapping[str, Any]) -> None:
+    try:
+        with replacing(path) as stream:
+            stream.write(to_json(tree))
+    except OSError as error:
+        raise RunStopped(
+            f"Cannot write {path}: {error.strerror}. What is finished is kept; make room or allow writing, "
+            "then run again."
+        ) from None

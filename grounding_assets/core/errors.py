@@ -1,0 +1,58 @@
+"""Every error that this project raises on purpose, and the closed list of reasons for a failed sample.
+
+A message says what is wrong, where, and what to do, in one or two sentences. It never holds a key.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+EXIT_OK, EXIT_SAMPLES_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
+
+
+class GroundingError(Exception):
+    """Root of all errors raised by this project; `str(error)` is fit to show to the user."""
+
+    exit_code = EXIT_SAMPLES_FAILED
+
+
+class SpecError(GroundingError):
+    """The spec or an override is wrong; the message names the field."""
+
+    exit_code = EXIT_WRONG_INPUT
+
+
+class InputError(GroundingError):
+    """A file that a run needs as a whole is missing, empty or unreadable; the message names the path."""
+
+    exit_code = EXIT_WRONG_INPUT
+
+
+class RunStopped(GroundingError):
+    """Going on cannot help (wrong key, unknown model, dead endpoint): what is not done stays pending."""
+
+
+class Reason(StrEnum):
+    """Why a sample has no result. Written to `failures.jsonl`; the list is part of the output format."""
+
+    IMAGE_MISSING = "image_missing"
+    IMAGE_UNREADABLE = "image_unreadable"
+    IMAGE_TOO_LARGE = "image_too_large"
+    UNPARSABLE = "unparsable"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    COORDINATES = "coordinates"
+    RATE_LIMITED = "rate_limited"
+    TIMEOUT = "timeout"
+    ENDPOINT_ERROR = "endpoint_error"
+
+
+class SampleFailure(GroundingError):
+    """One sample got no result for one step. It becomes a row, and is tried again by the next run."""
+
+    def __init__(self, reason: Reason, message: str, *, replies: Sequence[str] = (), attempts: int = 0):
+        super().__init__(message)
+        self.reason = reason
+        self.replies = tuple(replies)
+        """Raw reply texts that led here, in order; kept in `.failed/` for diagnosis."""
+        self.attempts = attempts
+        """Requests that were sent for this step of this sample."""

@@ -1,0 +1,34 @@
+"""What a result depends on, as a short digest: a sample is done while its digest has not changed.
+
+Model, prompt and sampling are not in it: a changed setting does not throw paid results away. They
+have a digest of their own, so that a run can say how many results were made with other settings.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grounding_assets.core.records import Expression, Sample
+
+
+def extraction_fingerprint(sample: Sample) -> str:
+    """Digest of step 0's input: caption, image path, declared size."""
+    return _digest("step0", sample.caption, sample.image_path, sample.declared_size)
+
+
+def grounding_fingerprint(sample: Sample, cleaned_caption: str, expressions: Sequence[Expression]) -> str:
+    """Digest of step 1's input: cleaned caption, expressions with their spans, image path, declared size."""
+    phrases = [(e.text, *e.char_span) for e in expressions]
+    return _digest("step1", cleaned_caption, phrases, sample.image_path, sample.declared_size)
+
+
+def settings_fingerprint(settings: Mapping[str, Any]) -> str:
+    """Digest of the settings that a result was made with."""
+    return _digest("settings", settings)
+
+
+def _digest(*parts: object) -> str:
+    # ensure_ascii keeps lone surrogates of hand-edited files encodable
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("ascii"), digest_size=12).hexdigest()

@@ -1,0 +1,177 @@
+"""The input JSONL: one checked record a line, or the reason why the line is refused.
+
+Not here: which sample a line belongs to (`samples`).
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from grounding_assets.core.errors import InputError
+
+MAX_LINE_BYTES = 1 << 20
+"""A longer line is refused without being held in memory; a caption with its fields is far below."""
+REJECTED_TEXT_CHARS = 500
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class LineError(ValueError):
+    """Why a line is refused, in words for `rejected.jsonl`."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputLine:
+    """A line that holds a usable record."""
+
+    number: int
+    """From 1."""
+    offset: int
+    """Byte offset of the line's start."""
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedLine:
+    number: int
+    reason: str
+    text: str
+    """The line's beginning, with undecodable bytes replaced."""
+
+    def to_record(self) -> dict[str, Any]:
+        return {"line": self.number, "reason": self.reason, "text": self.text}
+
+
+def read_input(path: Path, *, end_offset: int | None = None) -> Iterator[InputLine | RejectedLine]:
+    """Streams the file, up to `end_offset` bytes; blank lines, a BOM and CRLF are tolerated.
+
+    Raises:
+        InputError: the file as a whole cannot be read.
+    """
+    with open_input(path) as stream:
+        number, offset = 0, 0
+        while end_offset is None or offset < end_offset:
+            raw, consumed = _read_bounded_line(stream)
+            if not consumed:
+                return
+            number += 1
+            start, offset = offset, offset + consumed
+            if raw is None:
+                yield RejectedLine(number, f"longer than {MAX_LINE_BYTES} bytes", "")
+                continue
+            if number == 1:
+                raw = raw.removeprefix(b"\xef\xbb\xbf")
+            if not raw.strip():
+                continue
+            try:
+                yield InputLine(number, start, parse_line(raw))
+            except LineError as error:
+                text = raw.decode("utf-8", "replace").rstrip("\r\n")[:REJECTED_TEXT_CHARS]
+                yield RejectedLine(number, str(error), text)
+
+
+def open_input(path: Path) -> BinaryIO:
+    try:
+        stream = path.open("rb")
+        if not path.is_file():
+            raise InputError(f"The input {path} is not a regular file; set image_grounding.data.input_jsonl.")
+        return stream
+    except FileNotFoundError:
+        raise InputError(
+            f"No input records at {path}: there is no such file. Set image_grounding.data.input_jsonl "
+            "to a JSONL file with image_path and caption on each line."
+        ) from None
+    except OSError as error:
+        raise InputError(f"Cannot read the input {path}: {error.strerror}.") from None
+
+
+def _read_bounded_line(stream: BinaryIO) -> tuple[bytes | None, int]:
+    """(line, bytes consumed); the line is None where it was too long and has been skipped."""
+    raw = stream.readline(MAX_LINE_BYTES + 1)
+    if len(raw) <= MAX_LINE_BYTES:
+        return raw, len(raw)
+    consumed = len(raw)
+    while raw and not raw.endswith(b"\n"):
+        raw = stream.readline(MAX_LINE_BYTES)
+        consumed += len(raw)
+    return None, consumed
+
+
+def parse_line(raw: bytes) -> dict[str, Any]:
+    """The record of one line, with the fields that the pipeline reads checked.
+
+    Raises:
+        LineError: not UTF-8, not a JSON object, a field missing or of the wrong type.
+    """
+    try:
+        record = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite_float)
+    except UnicodeDecodeError as error:
+        raise LineError(f"not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise LineError(f"not JSON: {error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise LineError("nested too deeply") from None
+    except ValueError as error:
+        # LineError of the two hooks, or an integer with more digits than Python converts
+        raise LineError(str(error).split(";", 1)[0]) from None
+    if not isinstance(record, dict):
+        raise LineError("not a JSON object")
+    if b"\\u" in raw and _SURROGATES.search(json.dumps(record, ensure_ascii=False)):
+        raise LineError("holds half of a surrogate pair, which no file can store")
+    for name in ("image_path", "caption"):
+        if name not in record:
+            raise LineError(f"{name} is missing")
+        if not isinstance(record[name], str):
+            raise LineError(f"{name} must be a string, not {_json_type(record[name])}")
+        if not record[name].strip():
+            raise LineError(f"{name} is empty")
+    if "\0" in record["image_path"]:
+        raise LineError("image_path holds a NUL character")
+    image_id = record.get("image_id")
+    if image_id is not None and (isinstance(image_id, bool) or not isinstance(image_id, (str, int))):
+        raise LineError(f"image_id must be a string or an integer, not {_json_type(image_id)}")
+    for name in ("width", "height"):
+        _check_pixels(record, name)
+    return record
+
+
+def declared_size(record: dict[str, Any]) -> tuple[int, int] | None:
+    """(width, height) in pixels where the record gives both."""
+    width, height = record.get("width"), record.get("height")
+    return None if width is None or height is None else (int(width), int(height))
+
+
+def _check_pixels(record: dict[str, Any], name: str) -> None:
+    pixels = record.get(name)
+    if pixels is None:
+        return
+    if isinstance(pixels, bool) or not isinstance(pixels, (int, float)):
+        raise LineError(f"{name} must be a number of pixels, not {_json_type(pixels)}")
+    if pixels != int(pixels) or not 0 < pixels < 1 << 31:
+        raise LineError(f"{name} must be a whole number of pixels above 0")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise LineError(f"holds {name}, which is not JSON")
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise LineError(f"holds the number {text[:20]}, which is out of range")
+    return number
+
+
+def _json_type(value: object) -> str:
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "an object",
+    }
+    return names.get(type(value), "null")

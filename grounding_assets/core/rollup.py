@@ -1,0 +1,137 @@
+"""From checkpoints to the JSONL files: input order, streaming, each file replaced whole."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.files import replacing, write_lines
+from grounding_assets.core.records import SOURCE, STEP_NAMES
+from grounding_assets.core.sample_ids import image_id_of
+from grounding_assets.core.workspace import Workspace
+
+
+@dataclass(slots=True)
+class RollupCounts:
+    """What a rollup wrote, and what is in it."""
+
+    lines: int = 0
+    samples: int = 0
+    expressions: int = 0
+    instances: int = 0
+    expressions_without_box: int = 0
+    spans_repaired: int = 0
+
+    def add(self, checkpoint: Checkpoint) -> None:
+        self.samples += 1
+        self.expressions += len(checkpoint.expressions)
+        for expression in checkpoint.expressions:
+            self.instances += len(expression.instances)
+            self.expressions_without_box += not expression.instances
+            self.spans_repaired += expression.span_status == "repaired"
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
+    """Writes a step's `annotations.jsonl`: every input line whose sample has a current result."""
+    counts = RollupCounts()
+    write_lines(workspace.step(step).annotations, _annotated_records(workspace, step, counts))
+    return counts
+
+
+def _annotated_records(workspace: Workspace, step: str, counts: RollupCounts) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
+    for sample_id, record in workspace.samples.records():
+        if not workspace.is_done(sample_id, step):
+            continue
+        checkpoint = workspace.step(step).store.load(sample_id)
+        if checkpoint is None:
+            continue
+        provenance = {"step_0": dict(checkpoint.provenance)}
+        if step == "1":
+            extraction = workspace.extractions.store.load(sample_id)
+            if extraction is None:
+                continue
+            provenance = {"step_0": dict(extraction.provenance), "step_1": dict(checkpoint.provenance)}
+        counts.lines += 1
+        if sample_id not in seen:
+            seen.add(sample_id)
+            counts.add(checkpoint)
+        yield annotated_record(record, checkpoint, step, provenance)
+
+
+def annotated_record(
+    record: dict[str, Any], checkpoint: Checkpoint, step: str, provenance: dict[str, Any]
+) -> dict[str, Any]:
+    """An output line: the input line's own fields, the result, and where it came from."""
+    result = checkpoint.to_json()["record"]
+    leading = {"image_id": record.get("image_id") or image_id_of(record)}
+    steps = [STEP_NAMES["0"], STEP_NAMES["1"]] if step == "1" else [STEP_NAMES["0"]]
+    return (
+        leading
+        | record
+        | leading
+        | result
+        | {
+            "source": SOURCE,
+            "pipeline_steps": steps,
+            "provenance": provenance,
+        }
+    )
+
+
+@dataclass(slots=True)
+class FailureCounts:
+    failed: int = 0
+    pending: int = 0
+    """Samples that have neither a result nor a failure, because no run has reached them."""
+    by_reason: Counter[str] = field(default_factory=Counter)
+
+
+def write_failures(workspace: Workspace, steps: Sequence[str]) -> FailureCounts:
+    """Writes `failures.jsonl`: every sample that was tried and has no result, with the reason."""
+    counts = FailureCounts()
+    write_lines(workspace.results_dir / "failures.jsonl", _failure_rows(workspace, steps, counts))
+    return counts
+
+
+def _failure_rows(
+    workspace: Workspace, steps: Sequence[str], counts: FailureCounts
+) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
+    for sample_id, record in workspace.samples.records():
+        step = next((step for step in steps if not workspace.is_done(sample_id, step)), None)
+        if step is None or sample_id in seen:
+            continue
+        seen.add(sample_id)
+        fingerprint = workspace.input_fingerprint(sample_id, step)
+        failure = workspace.step(step).store.load_failure(sample_id)
+        if failure is None or failure.get("fingerprint") != fingerprint:
+            counts.pending += 1
+            continue
+        counts.failed += 1
+        counts.by_reason[failure["reason"]] += 1
+        yield {
+            "sample_id": sample_id,
+            "image_id": record.get("image_id") or image_id_of(record),
+            "image_path": record["image_path"],
+            "caption": record["caption"],
+            "step": step,
+            "reason": failure["reason"],
+            "message": failure["message"],
+            "attempts": failure["attempts"],
+            "time": failure.get("time"),
+        }
+
+
+def publish_annotations(workspace: Workspace, last_step: str) -> Path:
+    """Copies the last step's output to `results_dir/annotations.jsonl`."""
+    published = workspace.results_dir / "annotations.jsonl"
+    with workspace.step(last_step).annotations.open("rb") as source, replacing(published) as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+    return published

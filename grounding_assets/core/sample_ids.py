@@ -1,0 +1,125 @@
+"""Sample ids: partition key, checkpoint file name and prefix of every id in a record.
+
+An id is given once and remembered, so that it does not move when lines are added, removed or
+reordered. Injective, and unable to leave the checkpoint folder.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.files import write_lines
+
+MAX_ID_CHARS = 120
+_MAX_ID_BYTES = 200
+_REFUSED_CHARS = re.compile(r'[/\\:*?"<>|]|\.{3,}')
+_REFUSED_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+
+
+def pair_key(image_path: str, caption: str) -> str:
+    """Digest of what makes a sample: the same pair is the same sample."""
+    joined = f"{len(image_path)}:{image_path}{caption}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(joined, digest_size=16).hexdigest()
+
+
+def safe_id(wanted: str) -> str:
+    """`wanted` where it can be a partition key and a file name, else a readable form with a digest of it."""
+    if _is_safe(wanted):
+        return wanted
+    readable = "".join(c if c.isprintable() else "_" for c in _REFUSED_CHARS.sub("_", wanted)).strip(". ")
+    readable = readable[:60].encode("utf-8", "ignore")[:100].decode("utf-8", "ignore").strip(". ")
+    return f"{readable or 'id'}~{_digest(wanted, 16)}"
+
+
+def _is_safe(text: str) -> bool:
+    return (
+        0 < len(text) <= MAX_ID_CHARS
+        and text.isprintable()
+        and text == text.strip(". ")
+        and len(text.encode("utf-8", "surrogatepass")) <= _MAX_ID_BYTES
+        and not _REFUSED_CHARS.search(text)
+        and not _REFUSED_NAMES.fullmatch(text)
+    )
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+class SampleIds:
+    """The ids of a results folder, kept in `samples.jsonl`."""
+
+    def __init__(self, memory: Path):
+        self._memory = memory
+        self._id_of_pair: dict[str, str] = {}
+        self._taken: set[str] = set()
+        self._changed = False
+        self._load()
+
+    def _load(self) -> None:
+        try:
+            text = self._memory.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Cannot read {self._memory}, which holds the sample ids: {error}.") from None
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                row = json.loads(line)
+                sample_id, pair = row["sample_id"], row["pair"]
+            except (ValueError, KeyError, TypeError):
+                raise InputError(
+                    f"{self._memory}, line {number} is damaged. Restore the file, or delete it to give new "
+                    "ids to samples that share an image_id."
+                ) from None
+            if not isinstance(sample_id, str) or safe_id(sample_id) != sample_id:
+                raise InputError(
+                    f"{self._memory}, line {number} holds an id that was not made here: delete it."
+                )
+            self._remember(str(pair), sample_id)
+
+    def _remember(self, pair: str, sample_id: str) -> None:
+        self._id_of_pair[pair] = sample_id
+        self._taken.add(_folded(sample_id))
+
+    def assign(self, record: Mapping[str, Any]) -> str:
+        """The id of a checked input record; the same (image_path, caption) always gets the same."""
+        image_path, caption = record["image_path"], record["caption"]
+        pair = pair_key(image_path, caption)
+        known = self._id_of_pair.get(pair)
+        if known is not None:
+            return known
+        base = safe_id(image_id_of(record))
+        sample_id, length = base, 8
+        while _folded(sample_id) in self._taken:
+            sample_id = f"{base}~{pair[:length]}"
+            length += 4
+        self._remember(pair, sample_id)
+        self._changed = True
+        return sample_id
+
+    def save(self) -> None:
+        """Writes the memory where it has changed."""
+        if self._changed:
+            rows = ({"sample_id": sample_id, "pair": pair} for pair, sample_id in self._id_of_pair.items())
+            write_lines(self._memory, rows)
+            self._changed = False
+
+
+def image_id_of(record: Mapping[str, Any]) -> str:
+    """The record's `image_id` as a string, otherwise the file name's stem."""
+    image_id = record.get("image_id")
+    if image_id is not None and image_id != "":
+        return str(image_id)
+    name = PurePosixPath(record["image_path"].replace("\\", "/")).name
+    return name.rsplit(".", 1)[0] if "." in name.lstrip(".") else name
+
+
+def _folded(sample_id: str) -> str:
+    """What a file system that folds case or normalises Unicode would make of it."""
+    return unicodedata.normalize("NFC", sample_id).casefold()

@@ -1,0 +1,194 @@
+"""The spec: every setting of a run, its default and its limits. Validated once, immutable afterwards.
+
+Names and defaults of TAO's `image_grounding` are kept. Reading YAML and overrides is `spec_file`'s job.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+
+SUPPORTED_TYPE = "image_grounding"
+StepName = Literal["0", "1"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, coerce_numbers_to_str=True
+    )
+
+
+class GeminiSpec(_Section):
+    """Google's Gemini API."""
+
+    api_key: SecretStr = SecretStr("")
+    """API key; empty: the environment variable GOOGLE_API_KEY. Never stored."""
+    base_url: str = ""
+    """Another address of the same API, such as a proxy; empty: Google's own."""
+    model: str = "gemini-3.1-flash-lite-preview"
+    """Model name."""
+    media_resolution: Literal["MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH"] = (
+        "MEDIA_RESOLUTION_HIGH"
+    )
+    """How finely the model looks at the image; lower is cheaper and localizes worse."""
+    temperature: float = Field(default=0.3, ge=0, le=2)
+    """Sampling temperature."""
+    max_output_tokens: int = Field(default=8192, ge=64)
+    """Limit of a reply, in tokens."""
+    timeout: float = Field(default=120, gt=0)
+    """Limit of a request, in seconds."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, url: str) -> str:
+        return _checked_url(url)
+
+
+class OpenAiSpec(_Section):
+    """Any endpoint that speaks OpenAI's chat completions: NIM, TAO microservice, vLLM, custom."""
+
+    api_key: SecretStr = SecretStr("")
+    """API key; empty: the environment variable OPENAI_API_KEY, and without it no key. Never stored."""
+    base_url: str = ""
+    """Base URL without `/chat/completions`, such as http://localhost:8000/v1."""
+    model_name: str = ""
+    """Model name as the endpoint lists it."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    """Sampling temperature."""
+    max_tokens: int = Field(default=4096, ge=64)
+    """Limit of a reply, in tokens."""
+    timeout: float = Field(default=60, gt=0)
+    """Limit of a request, in seconds."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, url: str) -> str:
+        url = _checked_url(url)
+        return re.sub(r"/chat/completions/?$", "", url)
+
+
+class LocalSpec(_Section):
+    """The embedded demonstration teacher: 80 kinds of things, no key, no network."""
+
+    single_threshold: float = Field(default=0.2, gt=0, lt=1)
+    """Lowest detector score for the one box of a singular phrase."""
+    plural_threshold: float = Field(default=0.3, gt=0, lt=1)
+    """Lowest detector score for each further box of a plural phrase."""
+
+
+class VlmSpec(_Section):
+    """Which model annotates."""
+
+    backend: Literal["gemini", "openai", "local"] = "gemini"
+    """gemini, openai (any compatible endpoint) or local (embedded, offline)."""
+    gemini: GeminiSpec = GeminiSpec()
+    openai: OpenAiSpec = OpenAiSpec()
+    local: LocalSpec = LocalSpec()
+
+
+def _as_step_names(steps: object) -> object:
+    if isinstance(steps, (str, int)) and not isinstance(steps, bool):
+        steps = [steps]
+    if isinstance(steps, (list, tuple)):
+        return tuple(str(step) if isinstance(step, int) else step for step in steps)
+    return steps
+
+
+class WorkflowSpec(_Section):
+    """What a run does."""
+
+    steps: Annotated[tuple[StepName, ...], BeforeValidator(_as_step_names)] = ("0", "1")
+    """"0" expression extraction, "1" grounding; "1" alone reads step 0's annotations.jsonl."""
+    max_workers: int = Field(default=4, ge=1, le=4096)
+    """Requests in flight at most."""
+    force_reprocess: bool = False
+    """Redo samples that are done; their old results are kept aside."""
+
+    @field_validator("steps")
+    @classmethod
+    def _each_step_once(cls, steps: tuple[StepName, ...]) -> tuple[StepName, ...]:
+        if not steps:
+            raise ValueError('choose ["0"], ["1"] or ["0", "1"]')
+        return tuple(sorted(set(steps)))
+
+
+class DataSpec(_Section):
+    """What is annotated."""
+
+    input_jsonl: str = "???"
+    """JSONL file with image_path and caption on each line. Required, except for steps ["1"] alone."""
+    image_root: str = ""
+    """Folder that a relative image_path starts from; empty: the working directory."""
+    name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
+    """Name of the data set in Dagster; empty: derived from results_dir."""
+
+
+class ImageGroundingSpec(_Section):
+    """The image_grounding pipeline."""
+
+    vlm: VlmSpec = VlmSpec()
+    workflow: WorkflowSpec = WorkflowSpec()
+    data: DataSpec = DataSpec()
+
+
+class Spec(_Section):
+    """A whole spec. Relative paths start from the working directory."""
+
+    results_dir: str = Field(min_length=1)
+    """Folder of all results. Required."""
+    autolabel_type: str = SUPPORTED_TYPE
+    """Only image_grounding is supported."""
+    image_grounding: ImageGroundingSpec = ImageGroundingSpec()
+
+    @field_validator("results_dir")
+    @classmethod
+    def _given(cls, results_dir: str) -> str:
+        if results_dir == "???":
+            raise ValueError("required: set it in the spec or as results_dir=DIR")
+        return results_dir
+
+    @field_validator("autolabel_type")
+    @classmethod
+    def _supported(cls, name: str) -> str:
+        if name != SUPPORTED_TYPE:
+            raise ValueError(f"'{name}' is not supported; set autolabel_type: {SUPPORTED_TYPE}")
+        return name
+
+    @property
+    def vlm(self) -> VlmSpec:
+        return self.image_grounding.vlm
+
+    @property
+    def workflow(self) -> WorkflowSpec:
+        return self.image_grounding.workflow
+
+    @property
+    def data(self) -> DataSpec:
+        return self.image_grounding.data
+
+    @property
+    def dataset_name(self) -> str:
+        """`data.name`, else a name that no other results folder of this machine gets."""
+        return self.data.name or derived_name(Path(self.results_dir))
+
+
+def derived_name(results_dir: Path) -> str:
+    """A slug of the folder's last part and six hex digits of its absolute path."""
+    absolute = results_dir.absolute()
+    slug = re.sub(r"[^A-Za-z0-9]+", "_", absolute.name).strip("_").lower()[:60] or "results"
+    return f"{slug}_{hashlib.sha256(str(absolute).encode()).hexdigest()[:6]}"
+
+
+def _checked_url(url: str) -> str:
+    """Refuses addresses that would carry a secret into logs and stored configurations."""
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must start with http:// or https:// and name a host")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("must not hold a user, password or query; give the key as api_key")
+    return url.rstrip("/")

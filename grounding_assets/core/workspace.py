@@ -1,0 +1,75 @@
+"""Everything that a results folder holds, in one place: where each file lies and what is in it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grounding_assets.core.checkpoint_index import CheckpointIndex
+from grounding_assets.core.checkpoints import CheckpointStore
+from grounding_assets.core.records import Sample
+from grounding_assets.core.samples import SampleIndex
+
+STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding"}
+
+
+class StepResults:
+    """One step's store and the index over it."""
+
+    def __init__(self, results_dir: Path, step: str):
+        self.step = step
+        self.store = CheckpointStore(results_dir / STEP_FOLDERS[step])
+        self.index = CheckpointIndex(self.store)
+
+    @property
+    def annotations(self) -> Path:
+        return self.store.step_dir / "annotations.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSample:
+    sample_id: str
+    steps: tuple[str, ...]
+    """The steps still to do, in order."""
+
+
+class Workspace:
+    """A data set and its results: which samples there are, and how far each one is."""
+
+    def __init__(self, samples: SampleIndex, results_dir: Path, image_root: Path):
+        self.samples = samples
+        self.results_dir = results_dir
+        self.image_root = image_root
+        self.extractions = StepResults(results_dir, "0")
+        self.groundings = StepResults(results_dir, "1")
+
+    def step(self, step: str) -> StepResults:
+        return self.extractions if step == "0" else self.groundings
+
+    def refresh(self) -> "Workspace":
+        for results in (self.extractions, self.groundings):
+            results.index.refresh()
+        return self
+
+    def image_file(self, sample: Sample) -> Path:
+        return self.image_root / sample.image_path
+
+    def input_fingerprint(self, sample_id: str, step: str) -> str | None:
+        """Digest of the step's input as it is now; None where step 1's input does not exist yet."""
+        fingerprint = self.samples.entries[sample_id].fingerprint
+        if step == "0":
+            return fingerprint
+        extraction = self.extractions.index.entries.get(sample_id)
+        if extraction is None or extraction.fingerprint != fingerprint:
+            return None
+        return extraction.output_fingerprint
+
+    def is_done(self, sample_id: str, step: str) -> bool:
+        entry = self.step(step).index.entries.get(sample_id)
+        return entry is not None and entry.fingerprint == self.input_fingerprint(sample_id, step)
+
+    def pending(self, sample_ids: Sequence[str], steps: Sequence[str]) -> Iterator[PendingSample]:
+        """Which of the samples lack a current result of which of the steps."""
+        for sample_id in sample_ids:
+            missing = tuple(step for step in steps if not self.is_done(sample_id, step))
+            if missing:
+                yield PendingSample(sample_id, missing)

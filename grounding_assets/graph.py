@@ -1,0 +1,47 @@
+"""The asset graph of one data set, put together from its parts."""
+
+import warnings
+
+import dagster as dg
+
+from grounding_assets.assets.annotate import build_annotate
+from grounding_assets.assets.rollups import build_rollups
+from grounding_assets.assets.samples import build_samples
+from grounding_assets.core.progress import NoProgress, Progress
+from grounding_assets.core.spec import Spec
+from grounding_assets.partitions import DataSetKeys
+from resources.credentials import Credentials
+from resources.dataset import dataset_resource
+
+
+def build_defs(
+    spec: Spec,
+    credentials: Credentials | None = None,
+    *,
+    progress: Progress | None = None,
+    name: str | None = None,
+) -> dg.Definitions:
+    """The asset graph of one data set, named `name` or as the spec says.
+
+    Keys are held by the resource object, never by its configuration.
+    """
+    keys = DataSetKeys(name or spec.dataset_name)
+    with warnings.catch_warnings():
+        # single-run backfills are what ranges need; Dagster calls them beta
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return _definitions(spec, credentials or Credentials(), keys, progress or NoProgress())
+
+
+def _definitions(
+    spec: Spec, credentials: Credentials, keys: DataSetKeys, progress: Progress
+) -> dg.Definitions:
+    return dg.Definitions(
+        assets=[
+            build_samples(keys),
+            build_annotate(keys, progress),
+            *build_rollups(keys),
+        ],
+        resources={"dataset": dataset_resource(spec, credentials)},
+        # one op does the work; a process for each step would only cost start-up time
+        executor=dg.in_process_executor,
+    )

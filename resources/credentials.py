@@ -1,0 +1,25 @@
+"""API keys: where they come from, and the only object that holds them. Never printed, never stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grounding_assets.core.spec import Spec
+
+ENVIRONMENT_VARIABLES = {"gemini": "GOOGLE_API_KEY", "openai": "OPENAI_API_KEY"}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The key of each backend; empty where there is none."""
+
+    gemini: str = field(default="", repr=False)
+    openai: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, spec: Spec, environment: Mapping[str, str]) -> "Credentials":
+        """A key in the spec (or in an override) counts before the environment's."""
+        vlm = spec.vlm
+        return cls(
+            gemini=vlm.gemini.api_key.get_secret_value() or environment.get("GOOGLE_API_KEY", ""),
+            openai=vlm.openai.api_key.get_secret_value() or environment.get("OPENAI_API_KEY", ""),
+        )

@@ -1,0 +1,1 @@
+"""Vision-language models as teachers: clients, model families, retries."""

@@ -1,0 +1,94 @@
+"""From settings to a teacher."""
+
+from typing import Any
+
+from grounding_assets.core.errors import SpecError
+from grounding_assets.core.spec import Spec
+from grounding_assets.core.teacher import Teacher
+from resources.credentials import Credentials
+from resources.vlm.families import family_of
+
+
+def check_teacher(spec: Spec, credentials: Credentials) -> None:
+    """Raises SpecError where no teacher can be made of the settings."""
+    vlm = spec.vlm
+    if vlm.backend == "gemini" and not credentials.gemini:
+        raise SpecError(
+            "No key for Gemini: set GOOGLE_API_KEY or image_grounding.vlm.gemini.api_key, or try without "
+            "a key: image_grounding.vlm.backend=local."
+        )
+    if vlm.backend == "openai":
+        if not vlm.openai.model_name:
+            raise SpecError(
+                "No model is named: set image_grounding.vlm.openai.model_name as the endpoint lists it "
+                f"(GET {vlm.openai.base_url or 'https://api.openai.com/v1'}/models)."
+            )
+        if not vlm.openai.base_url and not credentials.openai:
+            raise SpecError(
+                "No endpoint: set image_grounding.vlm.openai.base_url (such as http://localhost:8000/v1), or "
+                "OPENAI_API_KEY for OpenAI's own."
+            )
+    if vlm.backend != "local" and "1" in spec.workflow.steps:
+        family = family_of(model_name(spec))
+        if family.refusal:
+            raise SpecError(family.refusal)
+
+
+def teacher_notice(spec: Spec) -> str:
+    if spec.vlm.backend != "local":
+        return ""
+    from resources.local_teacher.teacher import DEMONSTRATION_NOTICE
+
+    return DEMONSTRATION_NOTICE
+
+
+def model_name(spec: Spec) -> str:
+    vlm = spec.vlm
+    return {"gemini": vlm.gemini.model, "openai": vlm.openai.model_name, "local": "local"}[vlm.backend]
+
+
+def build_teacher(spec: Spec, credentials: Credentials) -> Teacher[Any]:
+    """The teacher that the spec asks for; create it inside the event loop that uses it."""
+    check_teacher(spec, credentials)
+    vlm = spec.vlm
+    # each SDK takes over half a second to import: only the one that is asked for
+    if vlm.backend == "local":
+        from resources.local_teacher.teacher import LocalSettings, LocalTeacher
+
+        return LocalTeacher(LocalSettings(vlm.local.single_threshold, vlm.local.plural_threshold))
+
+    from resources.vlm.retry import RetryingCaller
+    from resources.vlm.teacher import Sampling, VlmTeacher
+
+    if vlm.backend == "gemini":
+        from resources.vlm.gemini import GeminiClient
+
+        client = GeminiClient(
+            model=vlm.gemini.model,
+            api_key=credentials.gemini,
+            media_resolution=vlm.gemini.media_resolution,
+            timeout_s=vlm.gemini.timeout,
+            base_url=vlm.gemini.base_url,
+        )
+        sampling = Sampling(vlm.gemini.temperature, vlm.gemini.max_output_tokens)
+        settings = {"media_resolution": vlm.gemini.media_resolution}
+    else:
+        from resources.vlm.openai_compatible import OpenAiClient
+
+        client = OpenAiClient(
+            base_url=vlm.openai.base_url,
+            model=vlm.openai.model_name,
+            api_key=credentials.openai,
+            timeout_s=vlm.openai.timeout,
+        )
+        sampling = Sampling(vlm.openai.temperature, vlm.openai.max_tokens)
+        settings = {}
+    model = model_name(spec)
+    return VlmTeacher(
+        RetryingCaller(client, max_in_flight=spec.workflow.max_workers),
+        family_of(model),
+        backend=vlm.backend,
+        model=model,
+        sampling=sampling,
+        settings=settings,
+    )

@@ -1,0 +1,199 @@
+"""The one retry and pacing layer, for all backends: backoff, concurrency, and when to give up.
+
+Clients classify an error; this decides. Waiting times grow exponentially with full jitter
+(M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); the number of requests
+in flight follows additive increase, multiplicative decrease (Chiu and Jain, 1989).
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from grounding_assets.core.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+
+_REASONS = {
+    Trouble.RATE_LIMITED: Reason.RATE_LIMITED,
+    Trouble.TIMEOUT: Reason.TIMEOUT,
+    Trouble.UNAVAILABLE: Reason.ENDPOINT_ERROR,
+    Trouble.REJECTED: Reason.ENDPOINT_ERROR,
+    Trouble.FATAL: Reason.ENDPOINT_ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to try. Times in seconds."""
+
+    max_attempts: int = 8
+    """Requests for one call at most."""
+    max_elapsed_s: float = 900
+    """Time for one call at most, waiting included."""
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 60.0
+    dead_after_attempts: int = 20
+    """Failed attempts in a row, over all samples, from which on the endpoint may be dead …"""
+    dead_after_s: float = 90.0
+    """… and is, once nothing has succeeded for so long; at once where nothing ever has."""
+
+
+@dataclass(slots=True)
+class CallStats:
+    """What all calls of a run came to."""
+
+    calls: int = 0
+    """Requests sent, retries included."""
+    retries: int = 0
+    rate_limited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    reply: ModelReply
+    attempts: int
+    seconds: float
+    """Of the request that succeeded."""
+
+
+class Pacer:
+    """How many requests may be in flight: at most `ceiling`, halved by a wave of 429s, then growing back."""
+
+    def __init__(self, ceiling: int):
+        self.ceiling = ceiling
+        self.limit = float(ceiling)
+        self.in_flight = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._last_cut = float("-inf")
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[float]:
+        """Waits for a place; yields the time at which it was taken."""
+        while self.in_flight >= max(1, int(self.limit)):
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                self._wake()
+                raise
+        self.in_flight += 1
+        try:
+            yield time.monotonic()
+        finally:
+            self.in_flight -= 1
+            self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def cut(self, sent_at: float) -> None:
+        """Halves the limit, once per wave: a request sent before the last cut says nothing new."""
+        if sent_at > self._last_cut:
+            self.limit = max(1.0, self.limit / 2)
+            self._last_cut = time.monotonic()
+
+    def grow(self) -> None:
+        if self.limit < self.ceiling:
+            self.limit = min(float(self.ceiling), self.limit + 1 / self.limit)
+            self._wake()
+
+
+class RetryingCaller:
+    """Sends requests until one succeeds or trying again makes no sense."""
+
+    def __init__(
+        self,
+        client: ModelClient,
+        *,
+        max_in_flight: int,
+        policy: RetryPolicy | None = None,
+        rng: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._client = client
+        self._policy = policy or RetryPolicy()
+        self._rng = rng or random.Random()
+        self._clock = clock
+        self.pacer = Pacer(max_in_flight)
+        self.stats = CallStats()
+        self._failed_in_a_row = 0
+        self._last_success: float | None = None
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def call(self, request: ModelRequest) -> CallOutcome:
+        """One reply.
+
+        Raises:
+            SampleFailure: this request fails for good, or its budget is used up.
+            RunStopped: no request can succeed.
+        """
+        begun = self._clock()
+        attempt = counted = 0
+        while True:
+            attempt += 1
+            try:
+                async with self.pacer.slot() as sent_at:
+                    self.stats.calls += 1
+                    reply = await self._client.complete(request)
+            except CallError as error:
+                self._judge(error, sent_at)
+                # being told to wait is no failed attempt: only time limits it
+                counted += error.trouble is not Trouble.RATE_LIMITED
+                wait = self._wait_before(attempt + 1, error)
+                spent = self._clock() - begun
+                if error.trouble is Trouble.REJECTED or counted >= self._policy.max_attempts:
+                    raise self._failure(error, attempt) from None
+                if spent + wait > self._policy.max_elapsed_s:
+                    raise self._failure(error, attempt) from None
+                self.stats.retries += 1
+                await asyncio.sleep(wait)
+                continue
+            self._failed_in_a_row = 0
+            self._last_success = self._clock()
+            self.pacer.grow()
+            return CallOutcome(reply, attempt, self._last_success - sent_at)
+
+    def _judge(self, error: CallError, sent_at: float) -> None:
+        """Draws the conclusions for the run as a whole."""
+        if error.trouble is Trouble.FATAL:
+            raise RunStopped(str(error)) from None
+        if (error.retry_after_s or 0) > self._policy.max_elapsed_s:
+            raise RunStopped(
+                f"Stopped: the endpoint asks to wait {error.retry_after_s:.0f} s; run again then. {error}"
+            ) from None
+        if error.trouble is Trouble.RATE_LIMITED:
+            self.stats.rate_limited += 1
+            self.pacer.cut(sent_at)
+            return
+        if error.trouble is Trouble.REJECTED and self._last_success is not None:
+            return
+        self._failed_in_a_row += 1
+        never = self._last_success is None
+        quiet_s = float("inf") if self._last_success is None else self._clock() - self._last_success
+        enough = self._failed_in_a_row >= self._policy.dead_after_attempts
+        if enough and quiet_s >= self._policy.dead_after_s:
+            since = "no request has succeeded" if never else f"nothing has succeeded for {quiet_s:.0f} s"
+            raise RunStopped(
+                f"Stopped: {self._failed_in_a_row} requests in a row failed and {since}. Last: {error}"
+            ) from None
+
+    def _wait_before(self, attempt: int, error: CallError) -> float:
+        ceiling = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2 ** (attempt - 2))
+        wait = self._rng.uniform(ceiling / 2, ceiling)
+        if error.retry_after_s is not None:
+            # a little later than asked, so that those who were told the same do not come back together
+            wait = max(error.retry_after_s * self._rng.uniform(1.0, 1.1), 0.05)
+        return wait
+
+    def _failure(self, error: CallError, attempts: int) -> SampleFailure:
+        return SampleFailure(_REASONS[error.trouble], str(error), attempts=attempts)

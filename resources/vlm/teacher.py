@@ -1,0 +1,241 @@
+"""A teacher made of a client, a model family and the reply parser."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from grounding_assets.core import prompts
+from grounding_assets.core.calls import Finish, ModelRequest
+from grounding_assets.core.coordinates import CONVENTIONS, resolve_boxes
+from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.images import PreparedImage, prepare_image
+from grounding_assets.core.records import Expression, Extraction, Grounding
+from grounding_assets.core.replies import (
+    ParsedExtraction,
+    ParsedGrounding,
+    match_entries,
+    parse_extraction,
+    parse_grounding,
+)
+from grounding_assets.core.spans import to_expressions
+from resources.vlm.families import EXTRACTION_SCHEMA, Family, grounding_schema
+from resources.vlm.grounding import MAX_EXPRESSIONS_PER_CALL, GroundedChunk, grounded_expressions
+from resources.vlm.retry import RetryingCaller
+
+ParsedT = TypeVar("ParsedT", ParsedExtraction, ParsedGrounding)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    temperature: float
+    max_tokens: int
+
+
+@dataclass(slots=True)
+class _Trace:
+    """What one step of one sample cost, whatever comes of it."""
+
+    calls: int = 0
+    attempts: int = 0
+    seconds: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    replies: list[str] = field(default_factory=list)
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "calls": self.calls,
+            "attempts": self.attempts,
+            "seconds": round(self.seconds, 3),
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+        }
+
+
+class _Truncated(Exception):
+    """The reply was cut, even with twice the tokens."""
+
+
+class VlmTeacher:
+    """See `core.teacher.Teacher`."""
+
+    def __init__(
+        self,
+        caller: RetryingCaller,
+        family: Family,
+        *,
+        backend: str,
+        model: str,
+        sampling: Sampling,
+        settings: Mapping[str, Any],
+    ):
+        self.caller = caller
+        self._family = family
+        self._sampling = sampling
+        self._identity = {
+            "backend": backend,
+            "model": model,
+            "family": family.name,
+            "temperature": sampling.temperature,
+            "max_tokens": sampling.max_tokens,
+            **settings,
+        }
+
+    async def aclose(self) -> None:
+        await self.caller.aclose()
+
+    def prepare(self, image_file: Path) -> PreparedImage:
+        return prepare_image(image_file, self._family.image)
+
+    async def extract(self, image: PreparedImage, caption: str) -> Extraction:
+        trace = _Trace()
+        schema = EXTRACTION_SCHEMA if self._family.structure == "schema" else None
+        instructions, text = prompts.render("extract"), prompts.caption_text(caption)
+        try:
+            parsed = await self._ask(image, instructions, text, schema, parse_extraction, trace)
+        except _Truncated:
+            raise self._failed(
+                Reason.TRUNCATED, "The reply was cut at max_tokens twice; raise it.", trace
+            ) from None
+        spanned = to_expressions(parsed.cleaned_caption, parsed.phrases)
+        provenance = self._provenance("extract", image, trace) | {
+            "spans_repaired": spanned.repaired,
+            "expressions_dropped": list(spanned.dropped),
+        }
+        return Extraction(parsed.cleaned_caption, spanned.expressions, provenance, tuple(trace.replies))
+
+    async def ground(
+        self, image: PreparedImage, cleaned_caption: str, expressions: Sequence[Expression]
+    ) -> Grounding:
+        trace = _Trace()
+        chunks: list[GroundedChunk] = []
+        for start in range(0, len(expressions), MAX_EXPRESSIONS_PER_CALL):
+            part = expressions[start : start + MAX_EXPRESSIONS_PER_CALL]
+            chunks += await self._ground_part(image, cleaned_caption, part, trace)
+        convention = CONVENTIONS[self._family.convention]
+        try:
+            resolved = resolve_boxes(
+                [group for chunk in chunks for group in chunk.matched],
+                convention,
+                image.sent_size,
+                image.image_size,
+            )
+        except SampleFailure as failure:
+            raise self._failed(failure.reason, str(failure), trace) from None
+        mentioned = [group.mentioned for chunk in chunks for group in chunk.matched]
+        provenance = self._provenance("ground", image, trace) | {
+            "convention": convention.name,
+            "boxes": resolved.counts.to_record(),
+            "unmatched_boxes": sum(chunk.unmatched_boxes for chunk in chunks),
+        }
+        grounded = grounded_expressions(expressions, resolved.instances, mentioned)
+        return Grounding(grounded, provenance, tuple(trace.replies))
+
+    async def _ground_part(
+        self, image: PreparedImage, caption: str, part: Sequence[Expression], trace: _Trace
+    ) -> list[GroundedChunk]:
+        """One call for these expressions; halves where the reply does not fit."""
+        named = [(f"e{i}", expression) for i, expression in enumerate(part)]
+        schema = grounding_schema(self._family.box_key) if self._family.structure == "schema" else None
+        instructions = prompts.render(
+            "ground",
+            contract=self._family.coordinate_contract(image.sent_size),
+            box_key=self._family.box_key,
+            box_form=self._family.box_form,
+            native=self._family.native,
+        )
+        text = prompts.expressions_text(caption, named)
+        try:
+            parsed = await self._ask(image, instructions, text, schema, parse_grounding, trace)
+        except _Truncated:
+            if len(part) == 1:
+                raise self._failed(
+                    Reason.TRUNCATED,
+                    f"The reply for '{part[0].text}' alone was cut at max_tokens; raise it.",
+                    trace,
+                ) from None
+            middle = len(part) // 2
+            return [
+                *await self._ground_part(image, caption, part[:middle], trace),
+                *await self._ground_part(image, caption, part[middle:], trace),
+            ]
+        matched = match_entries(parsed, [(name, expression.text) for name, expression in named])
+        return [GroundedChunk(matched.per_expression, matched.unmatched_boxes)]
+
+    async def _ask(
+        self,
+        image: PreparedImage,
+        instructions: str,
+        text: str,
+        schema: Mapping[str, Any] | None,
+        parse: Callable[[str], ParsedT],
+        trace: _Trace,
+    ) -> ParsedT:
+        """Calls until a reply can be read: once more with twice the tokens, once more at another temperature.
+
+        Raises:
+            SampleFailure: refused, unparsable, or the endpoint's trouble.
+            _Truncated: cut twice.
+        """
+        max_tokens, temperature = self._sampling.max_tokens, self._sampling.temperature
+        longer = other_temperature = False
+        while True:
+            request = ModelRequest(
+                instructions, image, text, schema, max_tokens, temperature, self._family.extra
+            )
+            reply = await self._call(request, trace)
+            if reply.finish is Finish.REFUSED:
+                message = f"The endpoint refused this sample ({reply.detail or 'no reason given'})."
+                raise self._failed(Reason.REFUSED, message, trace)
+            parsed: ParsedT | None = None
+            cut = reply.finish is Finish.LENGTH
+            problem = ""
+            try:
+                parsed = parse(reply.text)
+                cut = parsed.truncated
+            except SampleFailure as failure:
+                cut = cut or failure.reason is Reason.TRUNCATED
+                problem = str(failure)
+            if parsed is not None and not cut:
+                return parsed
+            if cut:
+                if longer:
+                    raise _Truncated
+                longer, max_tokens = True, max_tokens * 2
+            elif not other_temperature:
+                # the same reply would come again at temperature 0
+                other_temperature, temperature = True, 0.0 if temperature >= 0.5 else temperature + 0.5
+            else:
+                raise self._failed(Reason.UNPARSABLE, f"{problem} Tried at two temperatures.", trace)
+
+    async def _call(self, request: ModelRequest, trace: _Trace) -> Any:
+        try:
+            outcome = await self.caller.call(request)
+        except SampleFailure as failure:
+            trace.attempts += failure.attempts
+            raise self._failed(failure.reason, str(failure), trace) from None
+        trace.calls += 1
+        trace.attempts += outcome.attempts
+        trace.seconds += outcome.seconds
+        trace.tokens_in += outcome.reply.tokens_in
+        trace.tokens_out += outcome.reply.tokens_out
+        trace.replies.append(outcome.reply.text)
+        return outcome.reply
+
+    def _failed(self, reason: Reason, message: str, trace: _Trace) -> SampleFailure:
+        return SampleFailure(reason, message, replies=trace.replies, attempts=trace.attempts)
+
+    def _provenance(self, prompt: str, image: PreparedImage, trace: _Trace) -> dict[str, Any]:
+        version = prompts.version(prompt)
+        return {
+            "backend": self._identity["backend"],
+            "model": self._identity["model"],
+            "family": self._family.name,
+            "prompt_version": version,
+            "sent_size": list(image.sent_size),
+            "sent_as_is": image.as_is,
+            "image_sha256": image.sha256,
+            "settings": {**self._identity, "prompt_version": version},
+            **trace.figures(),
+        }
