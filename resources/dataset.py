@@ -5,13 +5,14 @@ Launchpad or the command line overrides reaches every asset.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.files import write_lines
 from grounding_assets.core.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.sample_ids import SampleIds
@@ -21,7 +22,17 @@ from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.workspace import STEP_FOLDERS, Workspace
 from resources.credentials import Credentials
 from resources.run_config import config_schema, spec_of_run
-from resources.vlm.resource import build_teacher, check_teacher, teacher_notice
+from resources.vlm.measurements import Measurements
+from resources.vlm.resource import (
+    base_url,
+    build_teacher,
+    check_teacher,
+    make_sure_of_boxes,
+    model_name,
+    teacher_notice,
+)
+
+T = TypeVar("T")
 
 
 class DataSet:
@@ -31,6 +42,8 @@ class DataSet:
         self.spec = spec
         self._credentials = credentials
         self._workspace: Workspace | None = None
+        self.notes: list[str] = []
+        """What was noticed while opening the data set, for the user."""
 
     @property
     def results_dir(self) -> Path:
@@ -55,11 +68,9 @@ class DataSet:
 
     @property
     def notice(self) -> str:
-        """What a user should know about the teacher before trusting it; empty where there is nothing."""
-        return teacher_notice(self.spec)
-
-    def was_annotated_before(self) -> bool:
-        return any((self.results_dir / folder).is_dir() for folder in STEP_FOLDERS.values())
+        """What a user should know about the teacher before trusting it, until there are results."""
+        before = (self.results_dir / folder / "annotations.jsonl" for folder in STEP_FOLDERS.values())
+        return "" if any(file.exists() for file in before) else teacher_notice(self.spec)
 
     def check(self) -> None:
         """Finds what would stop a run at once, without starting one.
@@ -80,8 +91,30 @@ class DataSet:
     def workspace(self) -> Workspace:
         """The samples and how far they are; the input is read by the first caller of a run."""
         if self._workspace is None:
-            self._workspace = self._open().refresh()
+            workspace = self._open().refresh()
+            self._adopt_edits(workspace)
+            self._workspace = workspace
         return self._workspace
+
+    def _adopt_edits(self, workspace: Workspace) -> None:
+        """Takes over what somebody changed in step 0's output; with step 1 alone, that file is the input."""
+        alone = self.spec.workflow.steps == ("1",)
+        if not alone and not was_edited(self.extracted_file):
+            return
+        found = adopt_extractions(workspace, self.extracted_file)
+        if alone:
+            workspace.samples.restrict(found.sample_ids)
+        if found.adopted:
+            self.notes.append(f"{found.adopted} hand-edited lines of {self.extracted_file} were taken over.")
+        if found.unknown:
+            self.notes.append(
+                f"{found.unknown} lines of {self.extracted_file} belong to no line of the input."
+            )
+        if found.dropped:
+            self.notes.append(
+                f"{len(found.dropped)} expressions do not stand in their cleaned_caption and were dropped; "
+                f"the first: {found.dropped[0]}."
+            )
 
     def _open(self) -> Workspace:
         self._require_extractions()
@@ -103,12 +136,24 @@ class DataSet:
                 '["0", "1"], or put an existing annotations.jsonl there.'
             )
 
-    def with_teacher(self, work: Callable[[Teacher[Any]], Any]) -> Any:
-        """Runs `work(teacher)` on a new event loop; the teacher is made and closed on it."""
+    def with_teacher(
+        self, work: Callable[[Teacher[Any]], Coroutine[Any, Any, T]], notice: Callable[[str], None]
+    ) -> T:
+        """Runs `work(teacher)` on a new event loop; the teacher is made, checked and closed on it.
 
-        async def run() -> Any:
-            teacher = build_teacher(self.spec, self._credentials)
+        `notice` is told what the user should know about the endpoint.
+        """
+
+        async def run() -> T:
+            endpoint = (self.spec.vlm.backend, base_url(self.spec), model_name(self.spec))
+            measurements = Measurements(self.results_dir)
+            known = measurements.find(*endpoint)
+            teacher = build_teacher(self.spec, self._credentials, known.manners if known else None)
             try:
+                if self.spec.vlm.measure and "1" in self.spec.workflow.steps:
+                    text = await make_sure_of_boxes(teacher, measurements, *endpoint)
+                    if text:
+                        notice(text)
                 return await work(teacher)
             finally:
                 await teacher.aclose()

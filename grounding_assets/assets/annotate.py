@@ -5,17 +5,19 @@ outputs are never yielded, since that would mark failed samples as materialized 
 sample is reported by an event of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
 from grounding_assets.assets.outcome import end_annotation
 from grounding_assets.assets.reporting import DagsterListener
+from grounding_assets.assets.signals import stopping_on_signals
 from grounding_assets.core.annotator import Annotator
 from grounding_assets.core.errors import GroundingError
 from grounding_assets.core.progress import Progress
 from grounding_assets.core.summary import RunSummary
+from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.workspace import PendingSample, Workspace
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
@@ -69,17 +71,28 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
         workspace = dataset.workspace()
         steps = _steps(dataset, partitioned, selected=selected, groundings=groundings)
         chosen = _chosen(workspace, list(context.partition_keys) if partitioned else None)
+
+        def notice(text: str) -> None:
+            context.log.info(text)
+            progress.notice(text)
+
+        for text in [*dataset.notes, *([dataset.notice] if dataset.notice else [])]:
+            notice(text)
         summary = RunSummary(requested=len(chosen), steps=steps)
         if dataset.spec.workflow.force_reprocess:
             _retire(workspace, chosen, steps)
         pending = _plan(workspace, chosen, steps, summary)
         with DagsterListener(context, keys, workspace, summary, progress) as listener:
             listener.report_done(chosen, steps, everything=partitioned)
-            error = _run(dataset, workspace, pending, listener)
+            error = _run(dataset, workspace, pending, listener, notice)
         context.log.info(f"annotation run: {summary.figures()}")
-        if run in selected:
+        if run in selected and error is None:
             yield dg.MaterializeResult(asset_key=run, metadata=_metadata(summary))
         if error is not None:
+            summary.stopped_by = error
+            if partitioned:
+                # in a failed run, every chosen partition that was not reached would show as failed
+                context.instance.report_run_canceling(context.run, message=str(error))
             raise dg.Failure(str(error), allow_retries=False)
         end_annotation(context, keys, summary)
 
@@ -129,16 +142,23 @@ def _plan(
 
 
 def _run(
-    dataset: DataSet, workspace: Workspace, pending: list[PendingSample], listener: DagsterListener
+    dataset: DataSet,
+    workspace: Workspace,
+    pending: list[PendingSample],
+    listener: DagsterListener,
+    notice: Callable[[str], None],
 ) -> GroundingError | None:
     """Annotates; returns the error that ended it early, which is raised once all is reported."""
     if not pending:
         return None
-    workers = dataset.spec.workflow.max_workers
+
+    async def work(teacher: Teacher[Any]) -> None:
+        annotator = Annotator(workspace, teacher, listener, max_workers=dataset.spec.workflow.max_workers)
+        with stopping_on_signals(annotator.stop):
+            await annotator.run(pending)
+
     try:
-        dataset.with_teacher(
-            lambda teacher: Annotator(workspace, teacher, listener, max_workers=workers).run(pending)
-        )
+        dataset.with_teacher(work, notice)
     except GroundingError as error:
         return error
     return None

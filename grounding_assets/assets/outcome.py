@@ -10,9 +10,9 @@ ROLLUPS = ("step_0_annotations", "step_1_annotations", "annotations")
 
 def rollups_in_run(context: dg.AssetExecutionContext, keys: DataSetKeys) -> list[str]:
     """The rollups that this run materializes, in the order in which they run."""
-    selected = context.job_def.asset_layer.executable_asset_keys
-    chosen = context.run.asset_selection
-    wanted = selected if chosen is None else selected & chosen
+    wanted = set(context.job_def.asset_layer.executable_asset_keys)
+    if context.run.asset_selection is not None:
+        wanted &= context.run.asset_selection
     return [name for name in ROLLUPS if keys.asset(name) in wanted]
 
 
@@ -47,5 +47,8 @@ def end_rollup(context: dg.AssetExecutionContext, keys: DataSetKeys, rollup: str
     event = context.instance.get_latest_materialization_event(keys.asset("annotation_run"))
     if event is None or event.run_id != context.run_id or event.asset_materialization is None:
         return
-    metadata = event.asset_materialization.metadata
-    raise_for_failures(int(metadata["failed"].value or 0), int(metadata["without_step_0"].value or 0))
+    figures = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    failed, without_step_0 = figures["failed"], figures["without_step_0"]
+    assert isinstance(failed, int)
+    assert isinstance(without_step_0, int)
+    raise_for_failures(failed, without_step_0)

@@ -21,7 +21,11 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
     def samples(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         dataset: DataSet = context.resources.dataset
         workspace = dataset.workspace()
-        added, gone = register_samples(context.instance, keys, workspace.samples.ids)
+        added, gone = register_samples(
+            context.instance, keys, list(dict.fromkeys(workspace.samples.line_ids))
+        )
+        for note in dataset.notes:
+            context.log.warning(note)
         found, probed = _images_found(workspace)
         if not found:
             context.log.warning(

@@ -21,6 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"auto_label: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "auto_label: Interrupted. Everything finished is kept; the same command goes on.", file=sys.stderr
+        )
+        return 130
     except BrokenPipeError:
         # the reader of our output has gone, as in `auto_label … | head`; there is nobody left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -51,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_spec_arguments(generate)
     generate.set_defaults(run=_generate)
 
+    doctor = commands.add_parser(
+        "doctor", parents=[debug], help="examine the endpoint: reachable, key, model, and how it writes boxes"
+    )
+    _add_spec_arguments(doctor)
+    doctor.set_defaults(run=_doctor)
+
     default_specs = commands.add_parser(
         "default_specs", parents=[debug], help="write a commented spec to results_dir/experiment.yaml"
     )
@@ -74,13 +85,21 @@ def _add_spec_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _overrides(options: argparse.Namespace) -> list[str]:
+    folder = [f"results_dir='{options.results_dir}'"] if options.results_dir else []
+    return [*options.overrides, *folder]
+
+
 def _generate(options: argparse.Namespace) -> int:
     from grounding_assets.cli.generate import generate
 
-    overrides = list(options.overrides)
-    if options.results_dir:
-        overrides.append(f"results_dir='{options.results_dir}'")
-    return generate(options.experiment_spec_file, overrides)
+    return generate(options.experiment_spec_file, _overrides(options))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.doctor import doctor
+
+    return doctor(options.experiment_spec_file, _overrides(options))
 
 
 def _default_specs(options: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """`auto_label generate`: the asset graph, run in this process over everything that is pending."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,18 +26,18 @@ def generate(spec_file: str, overrides: Sequence[str]) -> int:
     credentials = Credentials.of(spec, os.environ)
     dataset = DataSet(spec, credentials)
     dataset.check()
-    if dataset.notice and not dataset.was_annotated_before():
-        print(dataset.notice, file=sys.stderr)
     progress = TerminalProgress()
     try:
         _materialize(spec, credentials, progress)
     except dg.Failure as failure:
-        if progress.summary is None or not progress.summary.failed:
+        if progress.summary is None:
             raise RunStopped(failure.description or "The run failed.") from None
     summary = progress.summary
     if summary is None:
         raise RunStopped("The run ended before it reached a sample.")
     print(closing_words(summary))
+    if summary.stopped_by is not None:
+        raise summary.stopped_by
     results = dataset.results_dir
     print(f"Annotations: {results / 'annotations.jsonl'}")
     complete = summary.done_before + summary.done >= summary.requested

@@ -22,6 +22,9 @@ class TerminalProgress:
         self._live: Live | None = None
         self._last_plain = 0.0
 
+    def notice(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
     def begin(self, summary: RunSummary) -> None:
         self.summary = summary
         if self._console.is_terminal:

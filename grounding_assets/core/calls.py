@@ -45,6 +45,8 @@ class ModelReply:
     tokens_out: int
     detail: str = ""
     """The endpoint's own word for the way the reply ended."""
+    thinking: bool = False
+    """Whether the model thought aloud, which costs tokens and time and brings no better boxes."""
 
 
 class Trouble(StrEnum):
@@ -75,6 +77,20 @@ class ModelClient(Protocol):
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Raises `CallError`."""
+        ...
+
+    @property
+    def structured_output(self) -> str:
+        """`json_schema`, `json_object` or `plain`: what the endpoint has been found to take."""
+        ...
+
+    @property
+    def rate_limits(self) -> dict[str, str]:
+        """The rate-limit headers of the last reply, by name."""
+        ...
+
+    def learned(self) -> dict[str, Any]:
+        """What was learned about the endpoint, as plain JSON."""
         ...
 
     async def aclose(self) -> None: ...

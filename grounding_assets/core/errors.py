@@ -31,6 +31,14 @@ class RunStopped(GroundingError):
     """Going on cannot help (wrong key, unknown model, dead endpoint): what is not done stays pending."""
 
 
+class Interrupted(RunStopped):
+    """Somebody asked the run to end (Ctrl-C, SIGTERM)."""
+
+    def __init__(self, signal_number: int):
+        super().__init__("Interrupted. Everything finished is kept; the same command goes on from here.")
+        self.exit_code = 128 + signal_number
+
+
 class Reason(StrEnum):
     """Why a sample has no result. Written to `failures.jsonl`; the list is part of the output format."""
 

@@ -10,6 +10,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from grounding_assets.core.errors import Reason, SampleFailure
@@ -102,6 +104,15 @@ def prepare_image(path: Path, policy: ImagePolicy) -> PreparedImage:
         return PreparedImage(encoded, "image/jpeg", sent_size, upright_size, sha256, False)
 
 
+def declared_or_header_size(path: Path, declared: tuple[int, int] | None) -> tuple[int, int]:
+    """The upright image's size; where it cannot be read the declared one, else TAO's 1920 x 1080."""
+    try:
+        with opened(read_image_bytes(path), path) as image:
+            return _upright_size(image)
+    except SampleFailure:
+        return declared or (1920, 1080)
+
+
 def read_image_bytes(path: Path) -> bytes:
     try:
         if not path.is_file():
@@ -166,18 +177,22 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith(("I", "F")):
-        # 16-bit grey: Pillow's own conversion clips at 255 instead of scaling
-        low, high = image.convert("F").getextrema()
-        if float(high) > 255:
-            image = image.convert("F").point(lambda level: level / 257)
-        elif float(low) >= 0 and float(high) <= 1:
-            image = image.convert("F").point(lambda level: level * 255)
-        return image.convert("L").convert("RGB")
+        return Image.fromarray(_eight_bits(image)).convert("RGB")
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
     return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
+    """Grey levels scaled to 0-255; Pillow's own conversion clips what is above 255."""
+    levels = np.asarray(image)
+    if levels.dtype == np.uint16:
+        return (levels >> 8).astype(np.uint8)
+    top = float(levels.max())
+    scale = 255.0 if levels.dtype.kind == "f" and top <= 1 else 1 / 257 if top > 255 else 1.0
+    return np.clip(levels.astype(np.float32) * scale, 0, 255).astype(np.uint8)
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

@@ -6,6 +6,10 @@ from grounding_assets.core.summary import RunSummary
 
 
 class Progress(Protocol):
+    def notice(self, text: str) -> None:
+        """Something that the user should know, in one line."""
+        ...
+
     def begin(self, summary: RunSummary) -> None: ...
     def update(self, summary: RunSummary) -> None:
         """Called after every change, on the event loop: must be cheap."""
@@ -15,6 +19,9 @@ class Progress(Protocol):
 
 
 class NoProgress:
+    """For the doors where Dagster's own log says it all."""
+
+    def notice(self, text: str) -> None: ...
     def begin(self, summary: RunSummary) -> None: ...
     def update(self, summary: RunSummary) -> None: ...
     def end(self, summary: RunSummary) -> None: ...

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.extraction_edits import mark_as_written
 from grounding_assets.core.files import replacing, write_lines
 from grounding_assets.core.records import SOURCE, STEP_NAMES
 from grounding_assets.core.sample_ids import image_id_of
@@ -40,7 +41,9 @@ class RollupCounts:
 def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
     """Writes a step's `annotations.jsonl`: every input line whose sample has a current result."""
     counts = RollupCounts()
-    write_lines(workspace.step(step).annotations, _annotated_records(workspace, step, counts))
+    annotations = workspace.step(step).annotations
+    write_lines(annotations, _annotated_records(workspace, step, counts))
+    mark_as_written(annotations)
     return counts
 
 

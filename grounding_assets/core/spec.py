@@ -79,11 +79,22 @@ class LocalSpec(_Section):
     """Lowest detector score for each further box of a plural phrase."""
 
 
+FamilyName = Literal[
+    "auto", "gemini", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "internvl", "cosmos_reason1", "cosmos_reason2",
+    "glm_v", "gemma", "gpt", "claude", "deepseek_vl2", "kimi_vl", "molmo", "unknown",
+]  # fmt: skip
+
+
 class VlmSpec(_Section):
     """Which model annotates."""
 
     backend: Literal["gemini", "openai", "local"] = "gemini"
     """gemini, openai (any compatible endpoint) or local (embedded, offline)."""
+    family: FamilyName = "auto"
+    """Model family, which decides prompt and box coordinates; auto: by the model's name."""
+    measure: bool = True
+    """Ask an endpoint about two calibration cards before its first sample, and stop if its boxes contradict
+    the family. Kept in results_dir, so it costs two or three calls once."""
     gemini: GeminiSpec = GeminiSpec()
     openai: OpenAiSpec = OpenAiSpec()
     local: LocalSpec = LocalSpec()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grounding_assets.core.checkpoints import Checkpoint
-from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.errors import GroundingError, SampleFailure
 
 
 @dataclass
@@ -36,6 +36,8 @@ class RunSummary:
     tokens_out: int = 0
     concurrency: int = 0
     """Requests that may be in flight at present."""
+    stopped_by: GroundingError | None = None
+    """What ended the run before everything was tried."""
     begun: float = field(default_factory=time.monotonic)
     _latencies_s: MutableSequence[float] = field(default_factory=lambda: array("f"))
 

@@ -39,6 +39,17 @@ class GeminiClient:
             ),
         )
 
+    @property
+    def structured_output(self) -> str:
+        return "json_schema"
+
+    @property
+    def rate_limits(self) -> dict[str, str]:
+        return {}  # the API sends none
+
+    def learned(self) -> dict[str, Any]:
+        return {}
+
     async def aclose(self) -> None:
         await self._sdk.aio.aclose()
 
@@ -93,7 +104,8 @@ class GeminiClient:
             finish = Finish.REFUSED
         else:
             finish = Finish.COMPLETE
-        return ModelReply(text, finish, tokens_in, tokens_out, detail=detail)
+        thinking = bool(usage and usage.thoughts_token_count)
+        return ModelReply(text, finish, tokens_in, tokens_out, detail=detail, thinking=thinking)
 
     def _classified(self, error: errors.APIError) -> CallError:
         status = int(error.code or 0)

@@ -31,6 +31,13 @@ class EndpointManners:
     renamed: dict[str, str] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
 
+    @classmethod
+    def from_learned(cls, learned: Mapping[str, Any]) -> "EndpointManners":
+        """From what an earlier client learned; empty: nothing yet."""
+        if not learned:
+            return cls()
+        return cls(str(learned["level"]), dict(learned["renamed"]), set(learned["dropped"]))
+
     def adapt(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {
             self.renamed.get(name, name): value for name, value in body.items() if name not in self.dropped
@@ -67,6 +74,7 @@ class OpenAiClient:
         self.manners = manners or EndpointManners()
         self._base_url, self._model, self._timeout_s = base_url, model, timeout_s
         self._api_key = api_key
+        self._rate_limits: dict[str, str] = {}
         # the SDK wants some key; servers without one ignore it
         self._sdk = AsyncOpenAI(
             base_url=base_url or None,
@@ -75,6 +83,21 @@ class OpenAiClient:
             max_retries=0,
             http_client=DefaultAioHttpClient(),
         )
+
+    @property
+    def structured_output(self) -> str:
+        return self.manners.level
+
+    @property
+    def rate_limits(self) -> dict[str, str]:
+        return self._rate_limits
+
+    def learned(self) -> dict[str, Any]:
+        return {
+            "level": self.manners.level,
+            "renamed": dict(self.manners.renamed),
+            "dropped": sorted(self.manners.dropped),
+        }
 
     async def aclose(self) -> None:
         await self._sdk.close()
@@ -137,7 +160,11 @@ class OpenAiClient:
         known = ("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "response_format")
         extra = {name: value for name, value in body.items() if name not in known}
         named: dict[str, Any] = {name: value for name, value in body.items() if name in known}
-        return await self._sdk.chat.completions.create(**named, extra_body=extra or None)
+        raw = await self._sdk.chat.completions.with_raw_response.create(**named, extra_body=extra or None)
+        self._rate_limits = {
+            name: value for name, value in raw.headers.items() if name.lower().startswith("x-ratelimit")
+        }
+        return raw.parse()
 
     def _read(self, completion: ChatCompletion) -> ModelReply:
         usage = completion.usage if isinstance(completion, ChatCompletion) else None
@@ -158,7 +185,9 @@ class OpenAiClient:
         if detail == "content_filter":
             return ModelReply(text, Finish.REFUSED, *tokens, detail=detail)
         finish = Finish.LENGTH if detail == "length" else Finish.COMPLETE
-        return ModelReply(text, finish, *tokens, detail=detail)
+        extras = (message.model_extra or {}) if message else {}
+        thinking = bool(extras.get("reasoning") or extras.get("reasoning_content") or "</think>" in text)
+        return ModelReply(text, finish, *tokens, detail=detail, thinking=thinking)
 
     def _classified(self, status: int, text: str, headers: Mapping[str, str]) -> CallError:
         where = self._base_url

@@ -1,12 +1,14 @@
 """From settings to a teacher."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec import Spec
 from grounding_assets.core.teacher import Teacher
 from resources.credentials import Credentials
-from resources.vlm.families import family_of
+from resources.vlm.families import BY_NAME, Family, family_of
+from resources.vlm.measurements import Measurements
 
 
 def check_teacher(spec: Spec, credentials: Credentials) -> None:
@@ -29,7 +31,7 @@ def check_teacher(spec: Spec, credentials: Credentials) -> None:
                 "OPENAI_API_KEY for OpenAI's own."
             )
     if vlm.backend != "local" and "1" in spec.workflow.steps:
-        family = family_of(model_name(spec))
+        family = family_of_spec(spec)
         if family.refusal:
             raise SpecError(family.refusal)
 
@@ -47,8 +49,25 @@ def model_name(spec: Spec) -> str:
     return {"gemini": vlm.gemini.model, "openai": vlm.openai.model_name, "local": "local"}[vlm.backend]
 
 
-def build_teacher(spec: Spec, credentials: Credentials) -> Teacher[Any]:
-    """The teacher that the spec asks for; create it inside the event loop that uses it."""
+def family_of_spec(spec: Spec) -> Family:
+    """The configured family, else the one that the model's name tells."""
+    if spec.vlm.family != "auto":
+        return BY_NAME[spec.vlm.family]
+    return BY_NAME["gemini"] if spec.vlm.backend == "gemini" else family_of(model_name(spec))
+
+
+def base_url(spec: Spec) -> str:
+    vlm = spec.vlm
+    return {"gemini": vlm.gemini.base_url, "openai": vlm.openai.base_url, "local": ""}[vlm.backend]
+
+
+def build_teacher(
+    spec: Spec, credentials: Credentials, learned: Mapping[str, Any] | None = None
+) -> Teacher[Any]:
+    """The teacher that the spec asks for; create it inside the event loop that uses it.
+
+    `learned` is what an earlier client found out about the same endpoint.
+    """
     check_teacher(spec, credentials)
     vlm = spec.vlm
     # each SDK takes over half a second to import: only the one that is asked for
@@ -73,22 +92,36 @@ def build_teacher(spec: Spec, credentials: Credentials) -> Teacher[Any]:
         sampling = Sampling(vlm.gemini.temperature, vlm.gemini.max_output_tokens)
         settings = {"media_resolution": vlm.gemini.media_resolution}
     else:
-        from resources.vlm.openai_compatible import OpenAiClient
+        from resources.vlm.openai_compatible import EndpointManners, OpenAiClient
 
         client = OpenAiClient(
             base_url=vlm.openai.base_url,
             model=vlm.openai.model_name,
             api_key=credentials.openai,
             timeout_s=vlm.openai.timeout,
+            manners=EndpointManners.from_learned(learned or {}),
         )
         sampling = Sampling(vlm.openai.temperature, vlm.openai.max_tokens)
         settings = {}
     model = model_name(spec)
     return VlmTeacher(
         RetryingCaller(client, max_in_flight=spec.workflow.max_workers),
-        family_of(model),
+        family_of_spec(spec),
         backend=vlm.backend,
         model=model,
         sampling=sampling,
         settings=settings,
     )
+
+
+async def make_sure_of_boxes(
+    teacher: Teacher[Any], measurements: Measurements, backend: str, url: str, model: str
+) -> str:
+    """See `checking.check_conventions`; the embedded teacher's boxes need no measuring."""
+    if backend == "local":
+        return ""
+    from resources.vlm.checking import check_conventions
+    from resources.vlm.teacher import VlmTeacher
+
+    assert isinstance(teacher, VlmTeacher)
+    return await check_conventions(teacher, measurements, backend, url, model)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from grounding_assets.core.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
@@ -49,6 +50,14 @@ class CallStats:
     """Requests sent, retries included."""
     retries: int = 0
     rate_limited: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    thinking_replies: int = 0
+
+    def count(self, reply: ModelReply) -> None:
+        self.tokens_in += reply.tokens_in
+        self.tokens_out += reply.tokens_out
+        self.thinking_replies += reply.thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,20 @@ class RetryingCaller:
         self._failed_in_a_row = 0
         self._last_success: float | None = None
 
+    @property
+    def structured_output(self) -> str:
+        """How far the endpoint goes along with a reply schema."""
+        return self._client.structured_output
+
+    @property
+    def rate_limits(self) -> dict[str, str]:
+        return self._client.rate_limits
+
+    @property
+    def manners(self) -> dict[str, Any]:
+        """What the client has learned about the endpoint, to be given to the next one."""
+        return self._client.learned()
+
     async def aclose(self) -> None:
         await self._client.aclose()
 
@@ -141,6 +164,7 @@ class RetryingCaller:
         attempt = counted = 0
         while True:
             attempt += 1
+            sent_at = time.monotonic()
             try:
                 async with self.pacer.slot() as sent_at:
                     self.stats.calls += 1
@@ -159,6 +183,7 @@ class RetryingCaller:
                 await asyncio.sleep(wait)
                 continue
             self._failed_in_a_row = 0
+            self.stats.count(reply)
             self._last_success = self._clock()
             self.pacer.grow()
             return CallOutcome(reply, attempt, self._last_success - sent_at)

@@ -1,13 +1,13 @@
 """A teacher made of a client, a model family and the reply parser."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from grounding_assets.core import prompts
 from grounding_assets.core.calls import Finish, ModelRequest
-from grounding_assets.core.coordinates import CONVENTIONS, resolve_boxes
+from grounding_assets.core.coordinates import CONVENTIONS, RawBox, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding
@@ -71,7 +71,7 @@ class VlmTeacher:
         settings: Mapping[str, Any],
     ):
         self.caller = caller
-        self._family = family
+        self.family = family
         self._sampling = sampling
         self._identity = {
             "backend": backend,
@@ -82,15 +82,19 @@ class VlmTeacher:
             **settings,
         }
 
+    def answer_in(self, convention: str) -> None:
+        """Reads boxes in this convention from now on: what was measured goes before what is assumed."""
+        self.family = replace(self.family, convention=convention)
+
     async def aclose(self) -> None:
         await self.caller.aclose()
 
     def prepare(self, image_file: Path) -> PreparedImage:
-        return prepare_image(image_file, self._family.image)
+        return prepare_image(image_file, self.family.image)
 
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:
         trace = _Trace()
-        schema = EXTRACTION_SCHEMA if self._family.structure == "schema" else None
+        schema = EXTRACTION_SCHEMA if self.family.structure == "schema" else None
         instructions, text = prompts.render("extract"), prompts.caption_text(caption)
         try:
             parsed = await self._ask(image, instructions, text, schema, parse_extraction, trace)
@@ -113,7 +117,7 @@ class VlmTeacher:
         for start in range(0, len(expressions), MAX_EXPRESSIONS_PER_CALL):
             part = expressions[start : start + MAX_EXPRESSIONS_PER_CALL]
             chunks += await self._ground_part(image, cleaned_caption, part, trace)
-        convention = CONVENTIONS[self._family.convention]
+        convention = CONVENTIONS[self.family.convention]
         try:
             resolved = resolve_boxes(
                 [group for chunk in chunks for group in chunk.matched],
@@ -132,18 +136,25 @@ class VlmTeacher:
         grounded = grounded_expressions(expressions, resolved.instances, mentioned)
         return Grounding(grounded, provenance, tuple(trace.replies))
 
+    async def raw_boxes(
+        self, image: PreparedImage, caption: str, expressions: Sequence[Expression]
+    ) -> tuple[tuple[RawBox, ...], ...]:
+        """The boxes of each expression as the model writes them, not decoded; for calibration."""
+        chunks = await self._ground_part(image, caption, expressions, _Trace())
+        return tuple(group.boxes for chunk in chunks for group in chunk.matched)
+
     async def _ground_part(
         self, image: PreparedImage, caption: str, part: Sequence[Expression], trace: _Trace
     ) -> list[GroundedChunk]:
         """One call for these expressions; halves where the reply does not fit."""
         named = [(f"e{i}", expression) for i, expression in enumerate(part)]
-        schema = grounding_schema(self._family.box_key) if self._family.structure == "schema" else None
+        schema = grounding_schema(self.family.box_key) if self.family.structure == "schema" else None
         instructions = prompts.render(
             "ground",
-            contract=self._family.coordinate_contract(image.sent_size),
-            box_key=self._family.box_key,
-            box_form=self._family.box_form,
-            native=self._family.native,
+            contract=self.family.coordinate_contract(image.sent_size),
+            box_key=self.family.box_key,
+            box_form=self.family.box_form,
+            native=self.family.native,
         )
         text = prompts.expressions_text(caption, named)
         try:
@@ -182,7 +193,7 @@ class VlmTeacher:
         longer = other_temperature = False
         while True:
             request = ModelRequest(
-                instructions, image, text, schema, max_tokens, temperature, self._family.extra
+                instructions, image, text, schema, max_tokens, temperature, self.family.extra
             )
             reply = await self._call(request, trace)
             if reply.finish is Finish.REFUSED:
@@ -231,7 +242,7 @@ class VlmTeacher:
         return {
             "backend": self._identity["backend"],
             "model": self._identity["model"],
-            "family": self._family.name,
+            "family": self.family.name,
             "prompt_version": version,
             "sent_size": list(image.sent_size),
             "sent_as_is": image.as_is,

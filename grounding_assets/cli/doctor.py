@@ -1,0 +1,72 @@
+"""`auto_label doctor`: what an endpoint can do, and which coordinates it answers in."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from grounding_assets.core.calibration import agree
+from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED
+from grounding_assets.core.spec_file import load_spec
+from resources.credentials import Credentials
+from resources.vlm.measurements import Measurement, Measurements
+from resources.vlm.resource import check_teacher, family_of_spec, model_name
+
+
+def doctor(spec_file: str, overrides: Sequence[str]) -> int:
+    """Examines the spec's endpoint; 0 where samples can be annotated with it as configured, else 1."""
+    spec = load_spec(Path(spec_file), overrides)
+    credentials = Credentials.of(spec, os.environ)
+    check_teacher(spec, credentials)
+    console = Console(highlight=False)
+    if spec.vlm.backend == "local":
+        console.print(
+            "The embedded teacher needs no endpoint; its boxes are read as its detector gives them."
+        )
+        return EXIT_OK
+
+    from resources.vlm.doctor import examine
+
+    examination = asyncio.run(examine(spec, credentials))
+    table = Table(title=f"{model_name(spec)} as family {family_of_spec(spec).name}", show_header=False)
+    for finding in examination.findings:
+        colour = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.outcome]
+        table.add_row(finding.subject, f"[{colour}]{finding.outcome}[/]", finding.detail)
+    console.print(table)
+    measured = examination.measurement
+    if measured is None:
+        return EXIT_SAMPLES_FAILED
+    Measurements(Path(spec.results_dir).absolute()).keep(measured)
+    _print_conventions(console, measured)
+    return (
+        EXIT_OK
+        if examination.passed and _conclude(console, measured, family_of_spec(spec).convention)
+        else EXIT_SAMPLES_FAILED
+    )
+
+
+def _print_conventions(console: Console, measured: Measurement) -> None:
+    table = Table(title="Mean IoU of its boxes, read as", show_header=False)
+    for name, iou in measured.iou.items():
+        table.add_row(name, f"{iou:.3f}", "<- chosen" if name == measured.convention else "")
+    console.print(table)
+
+
+def _conclude(console: Console, measured: Measurement, expected: str) -> bool:
+    if measured.convention is None:
+        console.print(f"No convention is chosen: {measured.reason}.")
+        return False
+    if measured.family == "unknown":
+        console.print(f"A run will read its boxes as {measured.convention}: {measured.reason}.")
+        return True
+    if agree(measured.convention, expected):
+        console.print(f"Its boxes are read right: {measured.convention}, {measured.reason}.")
+        return True
+    console.print(
+        f"It answers in {measured.convention}, but family {measured.family} is read as {expected}: a run would stop. "
+        "Set image_grounding.vlm.family to the fitting family, or to unknown to go by the measurement."
+    )
+    return False

@@ -1,0 +1,122 @@
+"""Arithmetic on axis-aligned boxes in pixels, and the cleaning that every decoded box goes through.
+
+Nothing here knows of models, conventions or replies: `coordinates` turns a reply's numbers into pixels first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MIN_SIDE_PX = 2.0
+"""A box narrower or lower than this after clamping shows nothing that can be learnt."""
+DUPLICATE_IOU = 0.85
+"""Above this overlap two boxes of one expression are taken for the same object said twice."""
+
+PixelBox = tuple[int, int, int, int]
+
+
+def area_xyxy(boxes: ArrayLike) -> NDArray[np.float64]:
+    """Areas of boxes.
+
+    Args:
+        boxes: shape (N, 4), `x1, y1, x2, y2` with `x1 <= x2` and `y1 <= y2`, in any unit.
+
+    Returns:
+        Shape (N,), in that unit squared.
+
+    >>> area_xyxy([[0, 0, 10, 5], [3, 3, 3, 9]]).tolist()
+    [50.0, 0.0]
+    """
+    xyxy = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    return (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
+
+
+def iou_xyxy(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
+    """Intersection over union of every box with every other box (the Jaccard index of their areas).
+
+    Args:
+        boxes: shape (N, 4), `x1, y1, x2, y2` with `x1 <= x2` and `y1 <= y2`.
+        others: shape (M, 4), same order and unit.
+
+    Returns:
+        Shape (N, M), 0.0 to 1.0; 0.0 where both boxes are empty.
+
+    >>> iou_xyxy([[0, 0, 10, 10]], [[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]]).round(3).tolist()
+    [[1.0, 0.333, 0.0]]
+    """
+    a = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    b = np.asarray(others, dtype=np.float64).reshape(-1, 4)
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = np.clip(bottom_right - top_left, 0, None)
+    intersection = sides[..., 0] * sides[..., 1]
+    union = area_xyxy(a)[:, None] + area_xyxy(b)[None, :] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedBoxes:
+    """The boxes of one expression that may be written, and how many were repaired or left out."""
+
+    boxes: tuple[PixelBox, ...]
+    """Integers, `0 <= x1 < x2 <= width` and `0 <= y1 < y2 <= height`, in the order they came."""
+    kept: tuple[int, ...]
+    """Index of each box in the input, ascending."""
+    inverted: int
+    """Boxes whose corners were swapped; repaired by sorting."""
+    degenerate: int
+    """Boxes left out because a side is under `MIN_SIDE_PX` once inside the image."""
+    duplicate: int
+    """Boxes left out because a better-scored one covers the same place."""
+
+
+def clean_boxes(
+    boxes: ArrayLike, scores: Sequence[float | None], image_size: tuple[int, int]
+) -> CleanedBoxes:
+    """Sorts corners, clamps to the image, rounds to integers, and drops degenerate and duplicate boxes.
+
+    Edges are rounded to the nearest integer, halves upwards. Of boxes that overlap by more than
+    `DUPLICATE_IOU` the one with the higher score stays (a stated score beats none, then the earlier one).
+
+    Args:
+        boxes: shape (N, 4), finite `x1, y1, x2, y2` in pixels of the image; corners may be swapped
+            and may lie outside.
+        scores: N scores, 0.0 to 1.0, or None where the model gave none.
+        image_size: (width, height) in pixels, both positive.
+
+    >>> clean_boxes([[30.4, 20, 9.5, 60]], [None], (40, 50)).boxes
+    ((10, 20, 30, 50),)
+    """
+    xyxy = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    low, high = np.minimum(xyxy[:, :2], xyxy[:, 2:]), np.maximum(xyxy[:, :2], xyxy[:, 2:])
+    inverted = int(np.any(low != xyxy[:, :2], axis=1).sum())
+
+    limits = np.asarray(image_size, dtype=np.float64)
+    low, high = np.clip(low, 0, limits), np.clip(high, 0, limits)
+    visible = np.all(high - low >= MIN_SIDE_PX, axis=1)
+    edges = np.floor(np.hstack([low, high]) + 0.5).astype(np.int64)
+
+    candidates = np.flatnonzero(visible)
+    ranked = sorted(candidates.tolist(), key=lambda i: _rank(scores[i]), reverse=True)
+    kept = sorted(_without_duplicates(edges, ranked))
+    return CleanedBoxes(
+        boxes=tuple((int(x1), int(y1), int(x2), int(y2)) for x1, y1, x2, y2 in edges[kept]),
+        kept=tuple(kept),
+        inverted=inverted,
+        degenerate=len(xyxy) - len(candidates),
+        duplicate=len(candidates) - len(kept),
+    )
+
+
+def _rank(score: float | None) -> float:
+    return -1.0 if score is None else score
+
+
+def _without_duplicates(edges: NDArray[np.int64], ranked: list[int]) -> list[int]:
+    kept: list[int] = []
+    for index in ranked:
+        if not kept or iou_xyxy(edges[[index]], edges[kept]).max() <= DUPLICATE_IOU:
+            kept.append(index)
+    return kept

@@ -1,0 +1,22 @@
+"""From the text of a reply to typed results: one parser for all model families.
+
+`parse_extraction` reads step 0, `parse_grounding` step 1, `match_entries` says which expression an entry
+speaks of. Pixels (`core.coordinates`) and offsets (`core.spans`) come afterwards; requests and prompts live
+elsewhere.
+"""
+
+from grounding_assets.core.replies.extraction import parse_extraction
+from grounding_assets.core.replies.grounding import parse_grounding
+from grounding_assets.core.replies.matching import MatchedExpression, MatchResult, match_entries
+from grounding_assets.core.replies.parsed import ParsedExtraction, ParsedGrounding, ReplyEntry
+
+__all__ = [
+    "MatchResult",
+    "MatchedExpression",
+    "ParsedExtraction",
+    "ParsedGrounding",
+    "ReplyEntry",
+    "match_entries",
+    "parse_extraction",
+    "parse_grounding",
+]

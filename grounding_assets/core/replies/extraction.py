@@ -1,0 +1,124 @@
+"""A step-0 reply as a cleaned caption and quoted phrases.
+
+Where the phrases stand in the caption is the business of `core.spans`.
+"""
+
+from collections.abc import Iterator
+
+from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.folding import trimmed
+from grounding_assets.core.replies.answer import answer_text, excerpt, json_runs
+from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
+from grounding_assets.core.replies.keys import normal
+from grounding_assets.core.replies.parsed import ParsedExtraction
+from grounding_assets.core.spans import Phrase
+
+MAX_PHRASES = 500
+"""A reply with more phrases comes from a model that repeats itself."""
+
+_CAPTION = "cleaned_caption"
+_LISTS = {"expressions", "phrases", "referring_expressions"}
+_TEXTS = {"text", "expression", "phrase", "label"}
+_SPANS = {"char_span", "span"}
+
+
+def parse_extraction(reply: str) -> ParsedExtraction:
+    """Reads a cleaned caption and its phrases; of several such objects the last counts.
+
+    A phrase may be a string, or an object with `text`, `noun_chunk` and, in TAO's older form, `char_span`,
+    whose start is kept as a hint.
+
+    Raises:
+        SampleFailure: `truncated`, where the text ends before the first phrase is complete; `unparsable`
+            where there is no caption, no list, nothing readable in a list that is not empty, or text
+            that could not be read between the parts, so that the caption itself is in doubt.
+
+    >>> parse_extraction('{"cleaned_caption": "A car.", "expressions": [{"text": "A car"}]}').phrases
+    (Phrase(text='A car', noun_chunk=None, claimed_start=None),)
+    """
+    answer, cut_in_reasoning = answer_text(reply)
+    runs, repairs = json_runs(answer)
+    found = [member for run in runs for value in run.values for member in _with_caption(value)]
+    truncated = cut_in_reasoning or any(run.truncated for run in runs)
+    if not found:
+        if truncated:
+            raise _truncated()
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply holds no JSON object with a {_CAPTION}; it begins {excerpt(answer)}",
+        )
+
+    owner = found[-1]
+    if not owner.sound:
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply holds text outside the strings of its JSON, so {_CAPTION} is in doubt; "
+            f"it begins {excerpt(answer)}",
+        )
+    lists = [value for key, value in owner.pairs if normal(key) in _LISTS and isinstance(value, JsonArray)]
+    elements = [element for value in lists for element in value.elements if not _is_cut(element)]
+    phrases = tuple(phrase for element in elements if (phrase := _phrase(element)))
+    if len(phrases) > MAX_PHRASES:
+        raise SampleFailure(
+            Reason.UNPARSABLE, f"The reply holds {len(phrases)} phrases: the model repeats itself."
+        )
+    if not phrases and truncated and not all(value.closed for value in (owner, *lists)):
+        raise _truncated()
+    if not phrases and (elements or not lists):
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply holds {len(elements)} expressions, none of them with a text; "
+            f"it begins {excerpt(answer)}",
+        )
+    return ParsedExtraction(
+        _captions(owner)[-1],
+        phrases,
+        truncated=truncated,
+        unreadable=len(elements) - len(phrases) + sum(not value.sound for value in lists),
+        repairs=repairs,
+    )
+
+
+def _truncated() -> SampleFailure:
+    return SampleFailure(
+        Reason.TRUNCATED, "The reply ends before its first complete expression; raise the token limit."
+    )
+
+
+def _with_caption(value: JsonValue) -> Iterator[JsonObject]:
+    if isinstance(value, JsonArray):
+        for element in value.elements:
+            yield from _with_caption(element)
+    elif isinstance(value, JsonObject):
+        if _captions(value):
+            yield value
+        for _, member in value.pairs:
+            yield from _with_caption(member)
+
+
+def _captions(value: JsonObject) -> list[str]:
+    texts = [text for key, text in value.pairs if normal(key) == _CAPTION and isinstance(text, str)]
+    return [text for text in map(trimmed, texts) if text]
+
+
+def _is_cut(element: JsonValue) -> bool:
+    return isinstance(element, JsonObject | JsonArray) and not element.closed
+
+
+def _phrase(element: JsonValue) -> Phrase | None:
+    if isinstance(element, str):
+        return Phrase(element) if trimmed(element) else None
+    if not isinstance(element, JsonObject):
+        return None
+    members = {normal(key): value for key, value in element.pairs}
+    texts = [value for key, value in members.items() if key in _TEXTS and isinstance(value, str)]
+    chunk = members.get("noun_chunk")
+    spans = [value for key, value in members.items() if key in _SPANS and isinstance(value, JsonArray)]
+    starts = [value.elements[0] for value in spans if value.elements]
+    if not texts or not trimmed(texts[0]):
+        return None
+    return Phrase(
+        texts[0],
+        chunk if isinstance(chunk, str) and trimmed(chunk) else None,
+        starts[0] if starts and isinstance(starts[0], int) and not isinstance(starts[0], bool) else None,
+    )

@@ -1,0 +1,36 @@
+"""JSON values as a model wrote them; how they are found is the business of `lenient_json`."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(slots=True)
+class JsonObject:
+    """An object with all of its pairs in order, duplicate keys included."""
+
+    pairs: "list[tuple[str, JsonValue]]" = field(default_factory=list)
+    closed: bool = True
+    """False where the text ended first."""
+    sound: bool = True
+    """False where something directly inside could not be read; it is left out."""
+
+
+@dataclass(slots=True)
+class JsonArray:
+    """An array or a tuple; the flags are those of `JsonObject`."""
+
+    elements: "list[JsonValue]" = field(default_factory=list)
+    closed: bool = True
+    sound: bool = True
+
+
+JsonValue: TypeAlias = JsonObject | JsonArray | str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundValue:
+    """One container and where it stands: `text[start:end]`."""
+
+    value: JsonObject | JsonArray
+    start: int
+    end: int

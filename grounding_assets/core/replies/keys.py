@@ -1,0 +1,74 @@
+"""The words that models use for the parts of an answer. How the parts fit together is `entries`' business."""
+
+from typing import Literal
+
+from grounding_assets.core.replies.boxes import CORNERS
+from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
+
+Role = Literal["id", "label", "box", "score", "point", "corner"]
+
+_IDS = {"id", "expression_id"}
+_LABELS = {
+    *("label", "labels", "name", "names", "text", "text_content", "expression", "phrase", "object", "class"),
+    *(
+        "object_name",
+        "class_name",
+        "category",
+        "caption",
+        "description",
+        "title",
+        "ref",
+        "referring_expression",
+    ),
+}
+_LABEL_PREFIXES = ("label_", "name_")
+_BOXES = {
+    *("box", "boxes", "box_2d", "boxes_2d", "box2d", "bbox", "bboxes", "bbox_2d", "bboxes_2d", "bbox2d"),
+    *("bbox_xyxy", "bounding_box", "bounding_boxes", "coordinates"),
+}
+_SCORES = {"score", "scores", "confidence", "confidences", "conf", "probability"}
+_POINTS = {"point", "points", "point_2d", "points_2d"}
+_CORNER_NAMES = {name for names in CORNERS for name in names}
+ENVELOPES = {
+    *("expressions", "objects", "detections", "results", "result", "predictions", "annotations", "instances"),
+    *("entities", "answer", "output", "response"),
+}
+"""Keys that hold the answer and name nothing themselves."""
+
+
+def normal(key: str) -> str:
+    """A key in one spelling: `Box-2D` and `box 2d` are `box_2d`."""
+    return key.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def role_of(key: str, value: JsonValue) -> Role | None:
+    """What a pair of an object contributes to an entry; None where it is nested or of no interest."""
+    word = normal(key)
+    if word in _IDS and isinstance(value, str | int):
+        return "id"
+    if (word in _LABELS or word.startswith(_LABEL_PREFIXES)) and names_of(value):
+        return "label"
+    if word in _BOXES and (not isinstance(value, JsonObject) or _has_corners(value)):
+        return "box"
+    if word in _SCORES:
+        return "score"
+    if word in _POINTS:
+        return "point"
+    if word in _CORNER_NAMES and isinstance(value, str | int | float):
+        return "corner"
+    return None
+
+
+def names_of(value: JsonValue) -> list[str]:
+    """The texts of a label, which may be nested: `{"zh": …, "en": …}` or `[…]`; empty if it is no label."""
+    parts: list[JsonValue] = [value]
+    if isinstance(value, JsonArray):
+        parts = value.elements
+    elif isinstance(value, JsonObject):
+        parts = [part for _, part in value.pairs]
+    texts = [part for part in parts if isinstance(part, str) and part.strip()]
+    return texts if len(texts) == len(parts) else []
+
+
+def _has_corners(value: JsonObject) -> bool:
+    return any(normal(key) in _CORNER_NAMES for key, _ in value.pairs)

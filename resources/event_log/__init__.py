@@ -1,0 +1,10 @@
+"""Dagster's event log on SQLite, written in groups: the storage for `dagster.yaml` and the emitter for ops.
+
+Everything here leans on Dagster's internals and holds for Dagster 1.13 (pinned in `pyproject.toml`);
+no other part of the project may. What the events say about a sample belongs to the assets.
+"""
+
+from resources.event_log.emitter import BatchEmitter, EventOrigin
+from resources.event_log.storage import BatchedSqliteEventLogStorage, BatchedSqliteStorage
+
+__all__ = ["BatchEmitter", "BatchedSqliteEventLogStorage", "BatchedSqliteStorage", "EventOrigin"]

@@ -1,0 +1,176 @@
+"""SQLite storages for `dagster.yaml` that write asset events in one transaction per group.
+
+Same files, tables and rows as Dagster's own SQLite storage, so either may open what the other wrote.
+Reading, schedules and runs stay with Dagster; what is put into the log belongs to the emitter.
+"""
+
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as db
+from dagster import Field, IntSource, StringSource
+from dagster._config.config_schema import UserConfigSchema
+from dagster._core.events import DagsterEventType
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy.engine import Connection
+
+BATCH_SIZE = 500
+"""Events in one transaction. Past a few hundred, serialising them costs more than committing them."""
+
+_CONFIG: UserConfigSchema = {
+    "base_dir": Field(
+        StringSource,
+        description="Folder of the databases; a relative one starts at the folder of dagster.yaml.",
+    ),
+    "busy_timeout_s": Field(
+        IntSource,
+        default_value=SQLITE_BUSY_TIMEOUT_SECONDS,
+        description="Seconds to wait for another process that is writing before giving up.",
+    ),
+}
+
+
+class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
+    """Dagster's SQLite event log with a `store_event_batch` that really is one.
+
+    Constructing it also turns on Dagster's own batching of the planned events of a partition range in this
+    process (environment variable `DAGSTER_EVENT_BATCH_SIZE`, kept where it is already set): with one
+    transaction an event, starting a run over 1,000 partitions takes longer than many such runs.
+    """
+
+    def __init__(
+        self,
+        base_dir: str,
+        busy_timeout_s: int = SQLITE_BUSY_TIMEOUT_SECONDS,
+        inst_data: ConfigurableClassData | None = None,
+    ):
+        self._busy_timeout_ms = busy_timeout_s * 1000
+        super().__init__(base_dir, inst_data)
+        # Reentrant, because a batch holds the index and the run shards open together.
+        self._db_lock = threading.RLock()
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        return _CONFIG
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        return cls(**_with_absolute_base_dir(config_value), inst_data=inst_data)
+
+    @property
+    def base_dir(self) -> str:
+        """Absolute folder of `index.db` and of one database a run."""
+        return self._base_dir
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with super()._connect(shard) as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {self._busy_timeout_ms}").close()
+            yield connection
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Stores events in their order, materializations and planned ones in one transaction per database.
+
+        Of each unbroken sequence of such events either all are stored or, if this raises, none: the run
+        shards are committed first and the index, which every status is read from, last. Other events are
+        stored one by one, as Dagster does it.
+
+        Raises `sqlalchemy.exc.OperationalError` where another process holds a database for longer than the
+        busy timeout, or the disk is full.
+        """
+        for is_asset_event, group in groupby(events, key=_is_asset_event):
+            if is_asset_event:
+                self._store_asset_events(list(group))
+            else:
+                super().store_event_batch(list(group))
+
+    def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
+        rows = [self._event_to_row(event) for event in events]
+        rows_by_run: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            rows_by_run[row["run_id"]].append(row)
+
+        with ExitStack() as transactions:
+            index = transactions.enter_context(self.index_connection())
+            # Every writer locks run shards in this order and the index after them, so none waits in a circle.
+            for run_id in sorted(rows_by_run):
+                run = transactions.enter_context(self.run_connection(run_id))
+                run.execute(SqlEventLogStorageTable.insert(), rows_by_run[run_id])
+            index.execute(SqlEventLogStorageTable.insert(), rows)
+            # SQLite gives each new row the largest id plus one (https://sqlite.org/autoinc.html), and this
+            # transaction is the only writer.
+            last_id = index.execute(db.select(db.func.max(SqlEventLogStorageTable.c.id))).scalar_one()
+            event_ids = range(last_id - len(rows) + 1, last_id + 1)
+            self._store_asset_event_tags(index, events, event_ids)
+            for position in _positions_that_last(events):
+                self._store_asset_event(index, events[position], event_ids[position])
+
+
+class BatchedSqliteStorage(DagsterSqliteStorage):
+    """Dagster's SQLite storage for runs, events and schedules, with the event log above.
+
+    In `dagster.yaml`, in place of `storage: {sqlite: …}`:
+
+        storage:
+          custom:
+            module: resources.event_log
+            class: BatchedSqliteStorage
+            config:
+              base_dir: .dagster
+    """
+
+    def __init__(
+        self,
+        base_dir: str,
+        busy_timeout_s: int = SQLITE_BUSY_TIMEOUT_SECONDS,
+        inst_data: ConfigurableClassData | None = None,
+    ):
+        super().__init__(base_dir, inst_data)
+        event_log_dir = str(Path(base_dir) / "history" / "runs")
+        self._event_log_storage = BatchedSqliteEventLogStorage(event_log_dir, busy_timeout_s)
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        return _CONFIG
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
+        return cls(**_with_absolute_base_dir(config_value), inst_data=inst_data)
+
+
+def _with_absolute_base_dir(config: dict[str, Any]) -> dict[str, Any]:
+    """Dagster reads `dagster.yaml` in `DAGSTER_HOME` or, where that is not set, in the working directory."""
+    folder = Path(os.environ.get("DAGSTER_HOME") or Path.cwd()).expanduser()
+    return {**config, "base_dir": str(folder / config["base_dir"])}
+
+
+def _is_asset_event(event: EventLogEntry) -> bool:
+    return event.dagster_event_type in (
+        DagsterEventType.ASSET_MATERIALIZATION,
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    )
+
+
+def _positions_that_last(events: Sequence[EventLogEntry]) -> list[int]:
+    """Positions, ascending, of the last event of each asset and type.
+
+    An asset's row holds its last materialization and the run and time of its last event of either type, so
+    writing these alone leaves it as writing all would.
+    """
+    last = {
+        (event.get_dagster_event().asset_key, event.dagster_event_type): position
+        for position, event in enumerate(events)
+    }
+    return sorted(last.values())
