@@ -29,4 +29,4 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 dev: setup
-	$(BIN)/dagster dev -h 127.0.0.1 -p 3000
+	DAGSTER_HOME=$(CURDIR) $(BIN)/dagster dev -h 127.0.0.1 -p 3000

@@ -5,6 +5,7 @@ import warnings
 import dagster as dg
 
 from grounding_assets.assets.annotate import build_annotate
+from grounding_assets.assets.endpoint_check import build_endpoint_check
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
 from grounding_assets.core.progress import NoProgress, Progress
@@ -38,6 +39,7 @@ def _definitions(
     return dg.Definitions(
         assets=[
             build_samples(keys),
+            build_endpoint_check(keys),
             build_annotate(keys, progress),
             *build_rollups(keys),
         ],

@@ -7,7 +7,7 @@ Launchpad or the command line overrides reaches every asset.
 import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 
@@ -27,10 +27,14 @@ from resources.vlm.resource import (
     base_url,
     build_teacher,
     check_teacher,
+    family_of_spec,
     make_sure_of_boxes,
     model_name,
     teacher_notice,
 )
+
+if TYPE_CHECKING:
+    from resources.vlm.doctor import Examination
 
 T = TypeVar("T")
 
@@ -128,6 +132,15 @@ class DataSet:
         for step in self.spec.workflow.steps:
             workspace.step(step).store.prepare()
         return workspace
+
+    async def examine(self) -> tuple["Examination", str]:
+        """What the endpoint can do, and the convention that the configured family is read in."""
+        from resources.vlm.doctor import examine
+
+        examination = await examine(self.spec, self._credentials)
+        if examination.measurement is not None:
+            Measurements(self.results_dir).keep(examination.measurement)
+        return examination, family_of_spec(self.spec).convention
 
     def _require_extractions(self) -> None:
         if self.spec.workflow.steps == ("1",) and not self.extracted_file.is_file():

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 HOST_TAG, PID_TAG, START_TAG = "grounding/host", "grounding/pid", "grounding/process_start"
 
@@ -30,6 +30,12 @@ def process_tags() -> dict[str, str]:
     if start is None:
         raise OSError(f"the start time of the own process {pid} cannot be read")
     return {HOST_TAG: socket.gethostname(), PID_TAG: str(pid), START_TAG: start}
+
+
+def claim_run(instance: DagsterInstance, run: DagsterRun) -> None:
+    """Tags a run as this process's, whichever door started it."""
+    if PID_TAG not in run.tags:
+        instance.add_run_tags(run.run_id, process_tags())
 
 
 def fail_dead_runs(instance: DagsterInstance, host: str | None = None) -> list[str]:

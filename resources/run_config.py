@@ -42,9 +42,10 @@ def _scalar(name: str, info: FieldInfo, value: Any) -> tuple[Any, Any]:
     if get_origin(annotation) is Literal:
         values = [str(choice) for choice in get_args(annotation)]
         return Enum(f"grounding_{name}", [EnumValue(choice) for choice in values]), value
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind, value
+    if annotation in (bool, int, str):
+        return annotation, value
+    if annotation is float:
+        return float, float(value)
     raise TypeError(f"no Dagster config type for spec field '{name}' of type {annotation}")
 
 

@@ -21,11 +21,13 @@ from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.workspace import PendingSample, Workspace
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
+from resources.dead_runs import claim_run, fail_dead_runs
 
 
 def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition:
-    samples, expressions, groundings, run = (
-        keys.asset(name) for name in ("samples", "expressions", "groundings", "annotation_run")
+    samples, endpoint, expressions, groundings, run = (
+        keys.asset(name)
+        for name in ("samples", "endpoint_check", "expressions", "groundings", "annotation_run")
     )
 
     @dg.multi_asset(
@@ -33,7 +35,7 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
         specs=[
             dg.AssetSpec(
                 expressions,
-                deps=[samples],
+                deps=[samples, endpoint],
                 partitions_def=keys.partitions,
                 skippable=True,
                 group_name="annotation",
@@ -52,7 +54,7 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
             dg.AssetSpec(
                 run,
                 # of its own accord: the dependencies of outputs that are not selected order nothing
-                deps=[samples, expressions, groundings],
+                deps=[samples, endpoint, expressions, groundings],
                 skippable=True,
                 group_name="annotation",
                 kinds={"vlm"},
@@ -65,6 +67,8 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
         required_resource_keys={"dataset"},
     )
     def annotate(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        claim_run(context.instance, context.run)
+        fail_dead_runs(context.instance)
         dataset: DataSet = context.resources.dataset
         selected = set(context.selected_asset_keys)
         partitioned = context.has_partition_key or context.has_partition_key_range

@@ -12,7 +12,8 @@ from grounding_assets.core.calibration import agree
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED
 from grounding_assets.core.spec_file import load_spec
 from resources.credentials import Credentials
-from resources.vlm.measurements import Measurement, Measurements
+from resources.dataset import DataSet
+from resources.vlm.measurements import Measurement
 from resources.vlm.resource import check_teacher, family_of_spec, model_name
 
 
@@ -28,9 +29,7 @@ def doctor(spec_file: str, overrides: Sequence[str]) -> int:
         )
         return EXIT_OK
 
-    from resources.vlm.doctor import examine
-
-    examination = asyncio.run(examine(spec, credentials))
+    examination, expected = asyncio.run(DataSet(spec, credentials).examine())
     table = Table(title=f"{model_name(spec)} as family {family_of_spec(spec).name}", show_header=False)
     for finding in examination.findings:
         colour = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.outcome]
@@ -39,13 +38,8 @@ def doctor(spec_file: str, overrides: Sequence[str]) -> int:
     measured = examination.measurement
     if measured is None:
         return EXIT_SAMPLES_FAILED
-    Measurements(Path(spec.results_dir).absolute()).keep(measured)
     _print_conventions(console, measured)
-    return (
-        EXIT_OK
-        if examination.passed and _conclude(console, measured, family_of_spec(spec).convention)
-        else EXIT_SAMPLES_FAILED
-    )
+    return EXIT_OK if examination.passed and _conclude(console, measured, expected) else EXIT_SAMPLES_FAILED
 
 
 def _print_conventions(console: Console, measured: Measurement) -> None:

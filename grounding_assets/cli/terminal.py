@@ -27,6 +27,7 @@ class TerminalProgress:
 
     def begin(self, summary: RunSummary) -> None:
         self.summary = summary
+        self._last_plain = time.monotonic()
         if self._console.is_terminal:
             self._live = Live(
                 console=self._console, refresh_per_second=4, transient=True, get_renderable=self._line

@@ -6,13 +6,17 @@ scale per axis, so the two sizes travel together.
 
 import hashlib
 import io
+import struct
 import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from grounding_assets.core.errors import Reason, SampleFailure
 
@@ -20,7 +24,32 @@ MAX_FILE_BYTES = 200 << 20
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 """Pillow's own limit for a decompression bomb: above it an image is refused, not decoded."""
 MIME_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
+"""What is opened. Pillow reads more, some of it by starting another program (EPS)."""
 _EXIF_ORIENTATION = 0x0112
+_TURN_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By EXIF orientation; from 5 on, width and height change places."""
+_DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    SyntaxError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's decoders raise on damaged files; they do not agree on one class."""
 _JPEG_QUALITIES = (92, 85, 75, 65, 50)
 
 
@@ -46,13 +75,18 @@ class ImagePolicy:
         Raises:
             SampleFailure: no allowed size keeps at least one step of `multiple_of` per side.
         """
-        scale = min(1.0, self.max_side_px / max(width, height), (self.max_pixels / (width * height)) ** 0.5)
-        scale = max(scale, self.min_side_px / min(width, height))
-        step = self.multiple_of
-        sides = [max(step, round(side * scale / step) * step) for side in (width, height)]
-        while sides[0] * sides[1] > self.max_pixels and max(sides) > step:
+        step, longer, pixels = self.multiple_of, max(width, height), width * height
+        smallest, largest = -(-self.min_side_px // step) * step, self.max_side_px // step * step
+        shrunk = min(1.0, self.max_side_px / longer, (self.max_pixels / pixels) ** 0.5)
+        scale = max(shrunk, self.min_side_px / min(width, height))
+        # enlarging the short side to its minimum can make the long one too long
+        fits = scale == shrunk or (
+            longer * scale <= self.max_side_px and pixels * scale**2 <= self.max_pixels
+        )
+        sides = [min(max(round(side * scale / step) * step, smallest), largest) for side in (width, height)]
+        while sides[0] * sides[1] > self.max_pixels and max(sides) > smallest:
             sides[sides.index(max(sides))] -= step
-        if max(sides) > max(self.max_side_px, step) or min(sides) < self.min_side_px:
+        if not fits or min(sides) < smallest or sides[0] * sides[1] > self.max_pixels:
             raise SampleFailure(
                 Reason.IMAGE_TOO_LARGE,
                 f"The image is {width} x {height} pixels, too long and thin for this model; crop it.",
@@ -86,18 +120,20 @@ def prepare_image(path: Path, policy: ImagePolicy) -> PreparedImage:
     sha256 = hashlib.sha256(raw).hexdigest()
     with opened(raw, path) as image:
         mime_type = MIME_TYPES.get(image.format or "", "")
-        upright_size = _upright_size(image)
+        orientation = _orientation(image, path)
+        upright_size = _turned(image.size, orientation)
         sent_size = policy.sent_size(*upright_size)
         as_is = (
             mime_type in policy.mime_types
             and image.mode == "RGB"
-            and sent_size == image.size == upright_size
-            and image.getexif().get(_EXIF_ORIENTATION, 1) == 1
+            and sent_size == image.size
+            and orientation == 1
+            and not image.has_transparency_data
             and len(raw) <= policy.max_bytes
             and getattr(image, "n_frames", 1) == 1
         )
         # a truncated file shows only when its pixels are decoded, so decode even what is sent as it is
-        pixels = _decoded(image, path, sent_size if not as_is else None)
+        pixels = upright_rgb(image, path, sent_size if not as_is else None)
         if as_is:
             return PreparedImage(raw, mime_type, sent_size, upright_size, sha256, True)
         encoded, sent_size = _encode(pixels, sent_size, policy, path)
@@ -108,7 +144,7 @@ def declared_or_header_size(path: Path, declared: tuple[int, int] | None) -> tup
     """The upright image's size; where it cannot be read the declared one, else TAO's 1920 x 1080."""
     try:
         with opened(read_image_bytes(path), path) as image:
-            return _upright_size(image)
+            return _turned(image.size, _orientation(image, path))
     except SampleFailure:
         return declared or (1920, 1080)
 
@@ -139,12 +175,12 @@ def opened(raw: bytes, path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(raw))
+            image = Image.open(io.BytesIO(raw), formats=_FORMATS)
     except UnidentifiedImageError:
         raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} is not an image that can be read.") from None
     except Image.DecompressionBombError:
         raise SampleFailure(Reason.IMAGE_TOO_LARGE, f"{path} has over {2 * MAX_PIXELS} pixels.") from None
-    except (OSError, ValueError, SyntaxError, MemoryError) as error:
+    except _DECODER_ERRORS as error:
         raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} cannot be read: {error}.") from None
     if image.width * image.height > MAX_PIXELS:
         raise SampleFailure(
@@ -160,48 +196,61 @@ def upright_rgb(image: Image.Image, path: Path, reduce_to: tuple[int, int] | Non
     `reduce_to` is the size that will be asked for afterwards: a JPEG may be decoded at a fraction
     of its size that is still at least that, which bounds time and memory.
     """
-    try:
+    orientation = _orientation(image, path)
+    with _decoding(path):
         if reduce_to:
-            turned = image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
-            image.draft("RGB", (reduce_to[1], reduce_to[0]) if turned else reduce_to)
+            image.draft("RGB", _turned(reduce_to, orientation))
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _to_rgb(upright)
+        turn = _TURN_UPRIGHT.get(orientation)
+        return _to_rgb(image if turn is None else image.transpose(turn))
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    try:
+        yield
     except Image.DecompressionBombError:
         raise SampleFailure(Reason.IMAGE_TOO_LARGE, f"{path} holds too many pixels.") from None
-    except (OSError, ValueError, SyntaxError, IndexError, EOFError, MemoryError) as error:
+    except _DECODER_ERRORS as error:
         raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} cannot be decoded: {error}.") from None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_eight_bits(image)).convert("RGB")
     if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image.convert("RGB")
+        layered = image if image.mode == "RGBA" else image.convert("RGBA")
+        flat = Image.new("RGB", layered.size, "white")
+        flat.paste(layered, mask=layered.getchannel("A"))
+        return flat
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     """Grey levels scaled to 0-255; Pillow's own conversion clips what is above 255."""
     levels = np.asarray(image)
-    if levels.dtype == np.uint16:
+    if levels.dtype.kind == "u" and levels.dtype.itemsize == 2:
         return (levels >> 8).astype(np.uint8)
     top = float(levels.max())
     scale = 255.0 if levels.dtype.kind == "f" and top <= 1 else 1 / 257 if top > 255 else 1.0
     return np.clip(levels.astype(np.float32) * scale, 0, 255).astype(np.uint8)
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    turned = image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
-    return (image.height, image.width) if turned else image.size
+def _orientation(image: Image.Image, path: Path) -> int:
+    """EXIF orientation, 1 to 8; 0, to be shown as it is stored, where what the file says makes no sense."""
+    if image.format == "PNG":
+        # its EXIF may stand behind the pixels, and Pillow decodes them to look
+        with _decoding(path):
+            image.load()
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except _DECODER_ERRORS:
+        return 0
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 0
 
 
-def _decoded(image: Image.Image, path: Path, reduce_to: tuple[int, int] | None) -> Image.Image:
-    return upright_rgb(image, path, reduce_to)
+def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    return (size[1], size[0]) if orientation >= 5 else size
 
 
 def _encode(
@@ -210,7 +259,7 @@ def _encode(
     """JPEG of at most `max_bytes`: lower quality first, then a smaller picture."""
     for shrink in (1.0, 0.7, 0.5, 0.35, 0.25):
         smaller = (
-            size if shrink == 1.0 else policy.sent_size(round(size[0] * shrink), round(size[1] * shrink))
+            size if shrink == 1.0 else policy.sent_size(*(max(1, round(side * shrink)) for side in size))
         )
         scaled = pixels if pixels.size == smaller else pixels.resize(smaller, Image.Resampling.LANCZOS)
         for quality in _JPEG_QUALITIES:

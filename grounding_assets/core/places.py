@@ -34,6 +34,9 @@ MIN_WORD_RATIO = 0.6
 MAX_WORD = 40
 """Characters of a word that are compared for it."""
 
+MAX_MARKS = 8
+"""Combining marks looked past to find the letter that they stand on."""
+
 _SPACED_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "GEORGIAN", "DIGIT")
 """Scripts in which the edge of a word shows; in all others a phrase may touch its neighbours."""
 
@@ -135,13 +138,16 @@ def _has_blank_edge(text: str, start: int, end: int) -> bool:
 
 def _joins(text: str, at: int) -> bool:
     """True where `text[at - 1]` and `text[at]` belong to one word."""
-    return 0 < at < len(text) and _in_word(text[at - 1]) and _in_word(text[at])
+    if not 0 < at < len(text) or not _in_word(text[at]):
+        return False
+    base = at - 1
+    while base > max(0, at - MAX_MARKS) and unicodedata.category(text[base]).startswith("M"):
+        base -= 1
+    return _in_word(text[base])
 
 
 @lru_cache(maxsize=4096)
 def _in_word(character: str) -> bool:
-    if unicodedata.category(character).startswith("M"):
-        return True
     return character.isalnum() and unicodedata.name(character, "").startswith(_SPACED_SCRIPTS)
 
 

@@ -4,7 +4,7 @@
 begins; which place a phrase gets is decided here. What a phrase means is no business of this module.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,19 +61,15 @@ def locate_phrases(caption: str, phrases: Sequence[Phrase]) -> tuple[LocatedPhra
     located = [LocatedPhrase("dropped", None)] * len(phrases)
     taken: set[Span] = set()
     waiting = sorted(range(len(phrases)), key=lambda i: len(phrases[i].text), reverse=True)
-    stages: tuple[tuple[SpanStatus, Callable[[str], Sequence[Span]]], ...] = (
-        ("exact", places.exact),
-        ("repaired", places.folded),
-        ("repaired", places.close),
-    )
-    for status, stage in stages:
+    for stage in (places.exact, places.folded, places.close):
         missing: list[int] = []
         for index in waiting:
-            phrase = phrases[index]
-            span = _choose(stage(trimmed(phrase.text)), taken, phrase.claimed_start)
+            quote = trimmed(phrases[index].text)
+            span = _choose(stage(quote), taken, phrases[index].claimed_start)
             if span is None:
                 missing.append(index)
             else:
+                status = "exact" if caption[slice(*span)] == quote else "repaired"
                 located[index] = LocatedPhrase(status, span)
                 taken.add(span)
         waiting = missing

@@ -73,10 +73,10 @@ class OpenAiSpec(_Section):
 class LocalSpec(_Section):
     """The embedded demonstration teacher: 80 kinds of things, no key, no network."""
 
-    single_threshold: float = Field(default=0.2, gt=0, lt=1)
-    """Lowest detector score for the one box of a singular phrase."""
-    plural_threshold: float = Field(default=0.3, gt=0, lt=1)
-    """Lowest detector score for each further box of a plural phrase."""
+    single_threshold: float = Field(default=0.2, ge=0.05, le=1)
+    """Lowest detector score for an expression that names one thing."""
+    plural_threshold: float = Field(default=0.35, ge=0.05, le=1)
+    """Lowest detector score for each box of an expression that names several things."""
 
 
 FamilyName = Literal[

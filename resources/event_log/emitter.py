@@ -214,6 +214,6 @@ class BatchEmitter:
         storage = self._instance.event_log_storage
         place = storage.base_dir if isinstance(storage, BatchedSqliteEventLogStorage) else "the instance"
         raise RunStopped(
-            f"Dagster's event log in {place} could not be written ({cause}), so {self._unwritten} events are "
-            "missing from it. No result on disk is lost: free the database or the disk and run again."
+            f"Dagster's event log in {place} could not be written ({cause}): {self._unwritten} events are missing "
+            "from it. No result on disk is lost; free the database or the disk and run again."
         ) from error

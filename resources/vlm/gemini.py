@@ -25,6 +25,7 @@ class GeminiClient:
         self, *, model: str, api_key: str, media_resolution: str, timeout_s: float, base_url: str = ""
     ):
         self._model, self._api_key, self._timeout_s = model, api_key, timeout_s
+        self._thinking = thinking_off(model)
         self._where = base_url or "the Gemini API"
         self._media_resolution = types.MediaResolution(media_resolution)
         self._sdk = genai.Client(
@@ -54,6 +55,20 @@ class GeminiClient:
         await self._sdk.aio.aclose()
 
     async def complete(self, request: ModelRequest) -> ModelReply:
+        try:
+            return await self._send(request)
+        except CallError as error:
+            # some models refuse to be told not to think: learned once, left out from then on
+            if (
+                error.trouble is not Trouble.REJECTED
+                or self._thinking is None
+                or "thinking" not in str(error).lower()
+            ):
+                raise
+            self._thinking = None
+            return await self._send(request)
+
+    async def _send(self, request: ModelRequest) -> ModelReply:
         config = types.GenerateContentConfig(
             system_instruction=request.instructions,
             temperature=request.temperature,
@@ -61,7 +76,7 @@ class GeminiClient:
             media_resolution=self._media_resolution,
             response_mime_type="application/json" if request.schema is not None else None,
             response_json_schema=dict(request.schema) if request.schema is not None else None,
-            thinking_config=thinking_off(self._model),
+            thinking_config=self._thinking,
         )
         image = types.Part.from_bytes(data=request.image.encoded, mime_type=request.image.mime_type)
         try:

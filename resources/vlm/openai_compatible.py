@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import openai
 from openai import AsyncOpenAI, DefaultAioHttpClient
 from openai.types.chat import ChatCompletion
@@ -112,7 +113,10 @@ class OpenAiClient:
                 if error.status_code in (400, 404, 422) and self.manners.learn(text, body):
                     continue
                 raise self._classified(error.status_code, text, error.response.headers) from None
-            except openai.APITimeoutError:
+            except openai.APITimeoutError as error:
+                if _caused_by(error, aiohttp.ClientConnectionError, ConnectionError):
+                    # the aiohttp transport reports a lost connection as a timeout
+                    raise self._unreachable(error) from None
                 raise CallError(
                     Trouble.TIMEOUT,
                     f"No reply from {self._base_url} within {self._timeout_s:g} s; raise openai.timeout.",
@@ -219,9 +223,17 @@ class OpenAiClient:
         return CallError(Trouble.UNAVAILABLE, f"Cannot reach {self._base_url}: {reason}.")
 
     def _scrubbed(self, error: openai.APIStatusError) -> str:
-        body = error.body
-        message = body.get("message") if isinstance(body, dict) else None
-        return " ".join(self._scrub(str(message or error.message)).split())[:300]
+        # not `error.message`, which is "Error code: 400" where the body has another form than OpenAI's
+        return " ".join(self._scrub(error.response.text or error.message).split())[:300]
 
     def _scrub(self, text: str) -> str:
         return text.replace(self._api_key, "[key]") if self._api_key else text
+
+
+def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, kinds):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -1,0 +1,151 @@
+"""Measures the embedded teacher against human boxes: `python -m bench.local_teacher [single [plural]]`.
+
+Wants the folder `coco24` (photos, captions, human boxes) under `GROUNDING_CORPUS`, by default `../shared/data`
+beside the project. The optional arguments are the two thresholds of `LocalSettings`.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grounding_assets.core.records import Expression, GroundingStatus
+from resources.local_teacher.detector import iou_xyxy
+from resources.local_teacher.phrases import read_reference
+from resources.local_teacher.teacher import LocalSettings, LocalTeacher
+
+PROJECT = Path(__file__).resolve().parent.parent
+COCO24 = Path(os.environ.get("GROUNDING_CORPUS", PROJECT.parent / "shared" / "data")) / "coco24"
+RIGHT_IOU = 0.5
+
+
+@dataclass
+class Figures:
+    """Outcomes over all captions, and seconds per image."""
+
+    singular: Counter[str] = field(default_factory=Counter)
+    """`right`, `wrong`, `empty`: expressions of one thing whose class has human boxes in the photo."""
+    plural: Counter[str] = field(default_factory=Counter)
+    """The same for expressions of several things."""
+    derived: Counter[str] = field(default_factory=Counter)
+    """`right`, `wrong`, `empty`, `missed`: the corpus's own phrases that have one human box, looked up by overlap."""
+    absent: Counter[str] = field(default_factory=Counter)
+    """`boxed`, `empty`: expressions of all captions, put to every photo without a human box of their class."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """`boxed`, `empty`: expressions outside the vocabulary."""
+    seconds: list[float] = field(default_factory=list)
+    """Reading the file and both steps, one caption at a time; wall clock."""
+    cpu_seconds: list[float] = field(default_factory=list)
+    """The same in processor time, which other programs on the machine do not lengthen."""
+
+    def share(self, counter: str, outcome: str) -> float:
+        """Part of a counter's cases that had this outcome, 0 to 1."""
+        outcomes: Counter[str] = getattr(self, counter)
+        return outcomes[outcome] / max(outcomes.total(), 1)
+
+
+async def measure(settings: LocalSettings) -> Figures:
+    """Annotates every caption of every photo and compares with the human boxes."""
+    teacher, figures = LocalTeacher(settings), Figures()
+    with (COCO24 / "gold.jsonl").open(encoding="utf-8") as lines:
+        photos = [json.loads(line) for line in lines]
+    known: list[Expression] = []
+    for photo in photos:
+        human = human_boxes(photo)
+        for index, caption in enumerate(photo["captions"]):
+            started, cpu_started = time.perf_counter(), time.process_time()
+            image = teacher.prepare(COCO24 / photo["file"])
+            extraction = await teacher.extract(image, caption)
+            grounding = await teacher.ground(image, extraction.cleaned_caption, extraction.expressions)
+            figures.seconds.append(time.perf_counter() - started)
+            figures.cpu_seconds.append(time.process_time() - cpu_started)
+            known += tally(figures, human, grounding.expressions)
+            phrases = [phrase for phrase in photo["derived_phrases"] if phrase["caption_index"] == index]
+            tally_derived(figures, phrases, caption, extraction.cleaned_caption, grounding.expressions)
+    for photo in photos:
+        human = human_boxes(photo)
+        elsewhere = [e for e in known if read_reference(e.text, e.noun_chunk).class_name not in human]
+        grounding = await teacher.ground(teacher.prepare(COCO24 / photo["file"]), "", elsewhere)
+        figures.absent.update("boxed" if e.instances else "empty" for e in grounding.expressions)
+    return figures
+
+
+def human_boxes(photo: dict[str, Any]) -> dict[str, np.ndarray]:
+    """COCO class to the photo's human boxes, (n, 4) `xyxy` pixels."""
+    classes = {instance["category"] for instance in photo["instances"]}
+    return {
+        name: np.array([i["box"] for i in photo["instances"] if i["category"] == name]) for name in classes
+    }
+
+
+def outcome(expression: Expression, human: np.ndarray) -> str:
+    """`empty`, or `right` where at least half of the boxes lie on a human box (IoU 0.5 or more), else `wrong`."""
+    boxes = [np.array(instance.bbox, dtype=np.float64) for instance in expression.instances]
+    if not boxes:
+        return "empty"
+    hits = sum(iou_xyxy(box, human).max() >= RIGHT_IOU for box in boxes)
+    return "right" if 2 * hits >= len(boxes) else "wrong"
+
+
+def tally(
+    figures: Figures, human: dict[str, np.ndarray], expressions: tuple[Expression, ...]
+) -> list[Expression]:
+    """Counts the expressions of one caption; returns those in vocabulary."""
+    known = []
+    for expression in expressions:
+        class_name, limit = read_reference(expression.text, expression.noun_chunk)
+        if expression.grounding_status is GroundingStatus.OUT_OF_VOCABULARY or class_name is None:
+            figures.unknown["boxed" if expression.instances else "empty"] += 1
+            continue
+        known.append(expression)
+        if class_name in human:
+            counter = figures.singular if limit == 1 else figures.plural
+            counter[outcome(expression, human[class_name])] += 1
+    return known
+
+
+def tally_derived(
+    figures: Figures,
+    phrases: list[dict[str, Any]],
+    caption: str,
+    cleaned: str,
+    expressions: tuple[Expression, ...],
+) -> None:
+    """Finds each phrase in the cleaned caption by the words up to its end, and scores the expression there."""
+    for phrase in phrases:
+        if len(phrase["boxes"]) != 1:
+            continue
+        tail = len(caption.rstrip()) - phrase["char_span"][1]
+        last = len(cleaned) - tail - 1
+        holding = [e for e in expressions if e.char_span[0] <= last < e.char_span[1]]
+        result = outcome(holding[0], np.array(phrase["boxes"])) if holding else "missed"
+        figures.derived[result] += 1
+
+
+def main() -> None:
+    settings = LocalSettings(*map(float, sys.argv[1:3]))
+    figures = asyncio.run(measure(settings))
+    print(settings)
+    for name in ("singular", "plural", "derived", "absent", "unknown"):
+        outcomes: Counter[str] = getattr(figures, name)
+        shares = ", ".join(
+            f"{key} {figures.share(name, key):.3f} ({n})" for key, n in sorted(outcomes.items())
+        )
+        print(f"{name:9} {shares} of {outcomes.total()}")
+    for name, seconds in (("wall", figures.seconds), ("processor", figures.cpu_seconds)):
+        print(
+            f"{name:9} mean {1000 * statistics.mean(seconds):.1f} ms an image, "
+            f"median {1000 * statistics.median(seconds):.1f}, first (loads the model) {1000 * seconds[0]:.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Runs one simulated endpoint by hand: `python -m tests.endpoints vllm --family qwen3_vl --port 8123`.
+
+It is no model and no maker's server: it answers with human boxes of known photos, or finds coloured shapes.
+After a line that says so it prints one line of JSON (url, base_url, key, model), then serves until Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tests.endpoints.families import FAMILIES, Family, qwen_pixels
+from tests.endpoints.faults import Fault, Faults, Rule
+from tests.endpoints.model import Behaviour
+from tests.endpoints.server import KINDS, Latency, SimulatedEndpoint
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.endpoints", description=__doc__)
+    parser.add_argument("kind", choices=sorted(KINDS))
+    parser.add_argument(
+        "--family", choices=sorted(FAMILIES), help="default: gemini behind gemini, else qwen3_vl"
+    )
+    parser.add_argument("--model", default="", help="name it is served as; default: the family's")
+    parser.add_argument("--key", default="", help="API key that it requires; default: the kind's own")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument(
+        "--latency", type=float, default=0.0, metavar="S", help="seconds; the median with --p95"
+    )
+    parser.add_argument("--p95", type=float, metavar="S", help="log-normal latency with this 95th percentile")
+    parser.add_argument("--cheap", action="store_true", help="constant boxes, images unread: for benchmarks")
+    parser.add_argument("--keep-requests", type=int, default=10_000, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    model = parser.add_argument_group("model")
+    for name in ("noise", "jitter", "drop", "swap"):
+        model.add_argument(f"--{name}", type=float, default=0.0, metavar="FRACTION")
+    model.add_argument("--scores", action="store_true")
+    model.add_argument("--prose", action="store_true")
+    model.add_argument("--fences", action=argparse.BooleanOptionalAction)
+    model.add_argument("--thinking", action=argparse.BooleanOptionalAction)
+    model.add_argument("--max-pixels", type=int, help="cap of the Qwen2.5 resize")
+    kind = parser.add_argument_group("endpoint")
+    kind.add_argument("--refuse", action="append", metavar="PARAMETER", help="answer 400 to this parameter")
+    kind.add_argument("--quirk", action="append", default=[], metavar="NAME=JSON", help="option of the kind")
+    faults = parser.add_argument_group("faults")
+    faults.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME=RATE[:TIMES]",
+        help=f"TIMES bounds the hits per question; names: {', '.join(Fault)}",
+    )
+    faults.add_argument("--fail", action="append", default=[], metavar="CAPTION_PART=NAME")
+    faults.add_argument("--retry-after", type=float, default=1.0, metavar="S")
+    faults.add_argument("--max-in-flight", type=int, metavar="N")
+    faults.add_argument("--max-per-second", type=float, metavar="R")
+    return parser
+
+
+def _rule(option: str) -> Rule:
+    name, _, amount = option.partition("=")
+    rate, _, times = amount.partition(":")
+    return Rule(Fault(name), float(rate or 1), at_most=int(times) if times else None)
+
+
+def _sample_rule(option: str) -> Rule:
+    part, _, name = option.rpartition("=")
+    return Rule(Fault(name), captions=(part,))
+
+
+def _family(options: argparse.Namespace) -> Family | str | None:
+    if options.max_pixels is None:
+        return options.family
+    return replace(FAMILIES[options.family or "qwen2_5_vl"], frame=qwen_pixels(options.max_pixels))
+
+
+def endpoint_from(arguments: Sequence[str] | None = None) -> SimulatedEndpoint:
+    """The endpoint that a command line describes; exits with a usage message where it does not."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return SimulatedEndpoint(
+            options.kind,
+            _family(options),
+            model=options.model,
+            key=options.key,
+            refuses=options.refuse,
+            quirks={name: json.loads(value) for name, _, value in (q.partition("=") for q in options.quirk)},
+            behaviour=Behaviour(
+                noise=options.noise,
+                jitter=options.jitter,
+                drop=options.drop,
+                swap=options.swap,
+                scores=options.scores,
+                prose=options.prose,
+                fences=options.fences,
+                thinking=options.thinking,
+                seed=options.seed,
+            ),
+            faults=Faults(
+                rules=(*map(_sample_rule, options.fail), *map(_rule, options.fault)),
+                retry_after=options.retry_after,
+                max_in_flight=options.max_in_flight,
+                max_per_second=options.max_per_second,
+                seed=options.seed,
+            ),
+            latency=Latency(options.latency, options.p95, options.seed),
+            cheap=options.cheap,
+            keep_requests=options.keep_requests,
+            host=options.host,
+            port=options.port,
+        )
+    except (ValueError, TypeError) as error:
+        parser.error(str(error))
+
+
+async def _serve(endpoint: SimulatedEndpoint) -> None:
+    def announce() -> None:
+        print(f"SIMULATED endpoint, no model behind it: {endpoint.description}")
+        own = {
+            "url": endpoint.url,
+            "base_url": endpoint.base_url,
+            "key": endpoint.key,
+            "model": endpoint.model,
+        }
+        print(json.dumps(own), flush=True)
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await endpoint.serve(announce, stop)
+
+
+if __name__ == "__main__":
+    wanted = endpoint_from()
+    try:
+        asyncio.run(_serve(wanted))
+    except OSError as error:
+        sys.exit(f"cannot serve on {wanted.host}:{wanted.port}: {error.strerror}")

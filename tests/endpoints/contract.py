@@ -1,0 +1,79 @@
+"""Finds the caption and the expressions that a request asks about, by the project's prompt contract.
+
+The varying text of a request holds `<caption>"…"</caption>` and, in step 1, `<expressions>[…]</expressions>`:
+JSON with `</` written as `<\\/`, so that a closing tag inside a caption cannot end the element.
+Not here: anything about images or about how a reply looks.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tests.endpoints.wire import Refusal
+
+TAIL_BYTES = 65536
+_REST_OF_JSON_STRING = re.compile(rb'(?:[^"\\]|\\.)*+', re.DOTALL)
+_ARTICLE = r"(?:a|an|the|some|two|three|four|five)"
+_FILLER = (
+    r"(?:that|which|who|is|are|was|were|of|in|on|at|by|with|and|or|to|from|near|behind|beside|under|over|next"
+    r"|has|have|{article})\b".replace("{article}", _ARTICLE)
+)
+_ARTICLE_PHRASE = re.compile(rf"\b{_ARTICLE}(?:\s+(?!{_FILLER})\w+){{1,4}}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks: step "0" or "1" of a caption, or "" for anything outside the contract."""
+
+    step: Literal["", "0", "1"] = ""
+    caption: str = ""
+    expressions: tuple[tuple[str, str], ...] = ()
+    """(id, text) of each expression, in order."""
+
+
+def read_question(text: str) -> Question:
+    """The question in a request's varying text; raises `Refusal` (400) where a tag's content is no JSON.
+
+    A tag counts only with the JSON's first character behind it, which a caption cannot imitate: inside a
+    JSON string the quote would be escaped. Expressions are looked for behind the caption alone.
+    """
+    caption, end = _element(text, "caption", '"', 0)
+    if caption is None:
+        return Question()
+    expressions, _ = _element(text, "expressions", "[", end)
+    if expressions is None:
+        return Question("0", caption)
+    try:
+        pairs = tuple((str(entry["id"]), str(entry["text"])) for entry in expressions)
+    except (TypeError, KeyError) as error:
+        raise Refusal(
+            400, f'simulator: <expressions> is not a list of {{"id", "text"}}: {error!r}'
+        ) from error
+    return Question("1", caption, pairs)
+
+
+def read_question_in_body(body: bytes) -> Question:
+    """The same from the last 64 kB of a raw JSON body that begin inside the image's base64."""
+    end = body[-TAIL_BYTES:]
+    start = end.find(b'<caption>\\"', end.find(b'"'))
+    match = _REST_OF_JSON_STRING.match(end, start) if start >= 0 else None
+    return read_question(json.loads(b'"' + match.group() + b'"')) if match else Question()
+
+
+def named_things(caption: str) -> list[str]:
+    """Expressions for a caption without gold: what follows an article, else the first three words."""
+    found = [match.group() for match in _ARTICLE_PHRASE.finditer(caption)]
+    return found or ([" ".join(caption.split()[:3])[:80]] if caption.strip() else [])
+
+
+def _element(text: str, name: str, first: str, start: int) -> tuple[Any, int]:
+    """(the element's JSON or None, where it ends)."""
+    opening = text.find(f"<{name}>{first}", start)
+    closing = text.find(f"</{name}>", opening)
+    if opening < 0 or closing < 0:
+        return None, start
+    try:
+        return json.loads(text[opening + len(name) + 2 : closing]), closing
+    except ValueError as error:
+        raise Refusal(400, f"simulator: <{name}> does not hold JSON: {error}") from error
