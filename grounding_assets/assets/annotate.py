@@ -158,6 +158,7 @@ def _run(
 
     async def work(teacher: Teacher[Any]) -> None:
         annotator = Annotator(workspace, teacher, listener, max_workers=dataset.spec.workflow.max_workers)
+        listener.in_flight_limit = lambda: teacher.in_flight_limit
         with stopping_on_signals(annotator.stop):
             await annotator.run(pending)
 

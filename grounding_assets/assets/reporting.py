@@ -4,7 +4,7 @@ A sample that failed is reported as planned and not as materialized; together wi
 in failure, that is what Dagster shows as a failed partition.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,7 +36,8 @@ class DagsterListener:
         self._context, self._keys, self._workspace = context, keys, workspace
         self._summary, self._progress = summary, progress
         self._emitter = BatchEmitter.from_context(context)
-        self._settings_of_run: set[str] = set()
+        self.in_flight_limit: Callable[[], int | None] = lambda: None
+        """How many requests the teacher allows in flight at present."""
 
     def __enter__(self) -> Self:
         self._progress.begin(self._summary)
@@ -82,6 +83,7 @@ class DagsterListener:
     def finished(self, sample_id: str) -> None:
         self._summary.in_flight -= 1
         self._summary.finished += 1
+        self._summary.in_flight_limit = self.in_flight_limit()
         self._progress.update(self._summary)
 
     def _known_to_dagster(self, step: str) -> set[str]:

@@ -56,12 +56,18 @@ def progress_line(summary: RunSummary) -> str:
     parts = [
         f"{summary.done_before + summary.done} of {summary.requested} done",
         f"{summary.failed} failed",
-        f"{summary.in_flight} in flight",
+        _in_flight(summary),
         f"{summary.samples_per_s:.1f} samples/s",
     ]
     if summary.in_flight or left:
         parts.append("time left " + (_duration(left) if left is not None else "unknown"))
     return ", ".join(parts)
+
+
+def _in_flight(summary: RunSummary) -> str:
+    limit = summary.in_flight_limit
+    slowed = limit is not None and limit < summary.in_flight
+    return f"{summary.in_flight} in flight" + (f" (the endpoint allows {limit})" if slowed else "")
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ Retries and pacing are the teacher's; Dagster events are the listener's.
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from grounding_assets.core.checkpoints import Checkpoint
@@ -102,18 +102,18 @@ class Annotator:
         try:
             prepared = await asyncio.to_thread(self._prepare, pending)
             extraction = prepared.extraction
-            if step == "0":
+            if step == "0" and not self._stop:
                 extraction = await self._extract(prepared)
-            if "1" in pending.steps:
+            if "1" in pending.steps and not self._stop:
                 step = "1"
                 if extraction is None:
                     raise SampleFailure(
                         Reason.UNPARSABLE, "Step 0's result has disappeared; run steps 0 and 1 again."
                     )
                 if self._workspace.is_done(sample_id, "1"):
-                    # a redone step 0 came out as before: its grounding still stands
-                    return
-                await self._ground(prepared, extraction)
+                    await self._keep_grounding(sample_id)
+                else:
+                    await self._ground(prepared, extraction)
         except SampleFailure as failure:
             fingerprint = self._workspace.input_fingerprint(sample_id, step) or ""
             store = self._workspace.step(step).store
@@ -140,6 +140,13 @@ class Annotator:
         result = await self._teacher.ground(prepared.image, caption, expressions)
         _check_same(expressions, result.expressions)
         return await self._store("1", prepared, result, caption, extraction.output_fingerprint, "")
+
+    async def _keep_grounding(self, sample_id: str) -> None:
+        """A redone step 0 came out as before: its grounding still stands, and costs this run nothing."""
+        kept = await asyncio.to_thread(self._workspace.groundings.store.load, sample_id)
+        if kept is not None:
+            free = {"calls": 0, "attempts": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
+            self._listener.done(replace(kept, provenance={**kept.provenance, **free}), "1")
 
     async def _store(
         self,

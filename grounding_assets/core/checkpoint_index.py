@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grounding_assets.core.checkpoints import Checkpoint, CheckpointStore
-from grounding_assets.core.files import write_lines
+from grounding_assets.core.files import stopping_if_unwritable, write_lines
 
 _JOURNAL = ".index.jsonl"
 
@@ -62,7 +62,9 @@ class CheckpointIndex:
 
     def note(self, checkpoint: Checkpoint) -> None:
         """Remembers a checkpoint that was just saved. Thread-safe."""
-        status = self.store.path(checkpoint.sample_id).stat()
+        path = self.store.path(checkpoint.sample_id)
+        with stopping_if_unwritable(path):
+            status = path.stat()
         entry = _entry(checkpoint, (status.st_mtime_ns, status.st_size))
         line = json.dumps(_journal_row(checkpoint.sample_id, entry), ensure_ascii=False).encode() + b"\n"
         with self._lock:
@@ -71,6 +73,10 @@ class CheckpointIndex:
             if len(self._unsaved) >= 256:
                 self._append()
 
+    def forget(self, sample_id: str) -> None:
+        """The checkpoint has turned out to be gone."""
+        self.entries.pop(sample_id, None)
+
     def flush(self) -> None:
         with self._lock:
             self._append()
@@ -78,11 +84,12 @@ class CheckpointIndex:
     def _append(self) -> None:
         if self._unsaved:
             # one write in append mode: lines of two processes do not mix
-            descriptor = os.open(self._journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-            try:
-                os.write(descriptor, b"".join(self._unsaved))
-            finally:
-                os.close(descriptor)
+            with stopping_if_unwritable(self._journal):
+                descriptor = os.open(self._journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+                try:
+                    os.write(descriptor, b"".join(self._unsaved))
+                finally:
+                    os.close(descriptor)
             self._unsaved.clear()
 
     def _files(self) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -104,10 +111,10 @@ class CheckpointIndex:
                 try:
                     row = json.loads(line)
                     yield (
-                        row["id"],
+                        str(row["id"]),
                         IndexEntry(row["in"], row["out"], row["set"], (row["mtime_ns"], row["size"])),
                     )
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, RecursionError):
                     # a line cut by a kill: its checkpoint is simply read again
                     continue
 

@@ -5,16 +5,18 @@ The file is the result. `CheckpointIndex` (see `checkpoint_index`) only remember
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from grounding_assets.core.errors import RunStopped, SampleFailure
-from grounding_assets.core.files import replacing, to_json
-from grounding_assets.core.records import Expression, GroundingStatus, Instance
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.records import Expression, GroundingStatus, Instance, ScoreSource, SpanStatus
 
 FORMAT = 1
+SPAN_STATUSES, SCORE_SOURCES = get_args(SpanStatus), get_args(ScoreSource)
 
 
 class CorruptCheckpoint(Exception):
@@ -61,7 +63,7 @@ class Checkpoint:
             if tree["format"] != FORMAT:
                 raise CorruptCheckpoint(f"format {tree['format']!r} instead of {FORMAT}")
             record = tree["record"]
-            return cls(
+            checkpoint = cls(
                 sample_id=tree["sample_id"],
                 fingerprint=tree["fingerprint"],
                 output_fingerprint=tree["output_fingerprint"],
@@ -72,8 +74,35 @@ class Checkpoint:
                 provenance=dict(tree["provenance"]),
                 replies=tuple(tree["replies"]),
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+            defect = checkpoint.defect()
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CorruptCheckpoint(f"{type(error).__name__}: {error}") from None
+        if defect:
+            raise CorruptCheckpoint(defect)
+        return checkpoint
+
+    def defect(self) -> str:
+        """The first rule of the output format that this result breaks; empty where it keeps them all.
+
+        Raises:
+            TypeError: a field is of another type than it should be.
+        """
+        texts = (self.sample_id, self.fingerprint, self.output_fingerprint, self.settings_fingerprint)
+        "".join((*texts, self.cleaned_caption, *self.replies))
+        width, height = self.image_size
+        for expression in self.expressions:
+            start, end = expression.char_span
+            if not 0 <= start < end or self.cleaned_caption[start:end] != expression.text:
+                return f"char_span [{start}, {end}] is not where '{expression.text[:80]}' stands"
+            if not isinstance(expression.noun_chunk, str) or expression.span_status not in SPAN_STATUSES:
+                return f"noun_chunk or span_status of '{expression.text[:80]}'"
+            for instance in expression.instances:
+                x1, y1, x2, y2 = instance.bbox
+                if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+                    return f"bbox {list(instance.bbox)} is not inside {width} x {height} pixels"
+                if not 0 <= instance.score <= 1 or instance.score_source not in SCORE_SOURCES:
+                    return f"score {instance.score} from '{instance.score_source}'"
+        return ""
 
 
 def expression_from_record(row: Mapping[str, Any]) -> Expression:
@@ -111,20 +140,35 @@ class CheckpointStore:
         self.failed_dir.mkdir(parents=True, exist_ok=True)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Makes the result durable, then forgets an earlier failure."""
+        """Makes the result durable, then forgets an earlier failure.
+
+        Raises:
+            RunStopped: it cannot be written.
+        """
+        defect = checkpoint.defect()
+        if defect:
+            raise AssertionError(f"a teacher broke the output format for {checkpoint.sample_id}: {defect}")
         _write(self.path(checkpoint.sample_id), checkpoint.to_json())
         self._failed_path(checkpoint.sample_id).unlink(missing_ok=True)
 
     def load(self, sample_id: str) -> Checkpoint | None:
-        """The result, or None where there is none; a file that cannot be read is set aside first."""
+        """The result, or None where there is none; a file that is no checkpoint of it is set aside first.
+
+        Raises:
+            RunStopped: the file is there and cannot be read.
+        """
         path = self.path(sample_id)
         try:
-            return Checkpoint.from_json(json.loads(path.read_bytes()))
-        except FileNotFoundError:
-            return None
+            raw = _read(path)
+            checkpoint = None if raw is None else Checkpoint.from_json(json.loads(raw))
         except (CorruptCheckpoint, ValueError, RecursionError):
             self._set_aside(path)
             return None
+        if checkpoint is not None and checkpoint.sample_id != sample_id:
+            # copied or renamed by hand: the ids in it are those of another sample
+            self._set_aside(path)
+            return None
+        return checkpoint
 
     def save_failure(self, sample_id: str, fingerprint: str, failure: SampleFailure) -> None:
         row = {
@@ -140,14 +184,15 @@ class CheckpointStore:
 
     def load_failure(self, sample_id: str) -> dict[str, Any] | None:
         path = self._failed_path(sample_id)
+        raw = _read(path)
         try:
-            row = json.loads(path.read_bytes())
-            return row if isinstance(row, dict) and {"reason", "message", "attempts"} <= row.keys() else None
-        except FileNotFoundError:
-            return None
-        except ValueError:
+            row = None if raw is None else json.loads(raw)
+        except (ValueError, RecursionError):
             self._set_aside(path)
             return None
+        if not isinstance(row, dict) or row.get("reason") not in list(Reason):
+            return None
+        return row if {"message", "attempts"} <= row.keys() else None
 
     def retire(self, sample_ids: Iterable[str]) -> int:
         """Moves results out of the way, into a folder named by the time; nothing is deleted."""
@@ -171,15 +216,22 @@ class CheckpointStore:
         corrupt = self.step_dir / ".corrupt"
         corrupt.mkdir(exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        path.replace(corrupt / f"{path.stem}.{stamp}.json")
+        # another run may have found it first
+        with suppress(FileNotFoundError):
+            path.replace(corrupt / f"{path.stem}.{stamp}.json")
 
 
 def _write(path: Path, tree: Mapping[str, Any]) -> None:
+    with stopping_if_unwritable(path), replacing(path) as stream:
+        stream.write(to_json(tree))
+
+
+def _read(path: Path) -> bytes | None:
     try:
-        with replacing(path) as stream:
-            stream.write(to_json(tree))
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise RunStopped(
-            f"Cannot write {path}: {error.strerror}. What is finished is kept; make room or allow writing, "
-            "then run again."
+            f"Cannot read {path}: {error.strerror}. Mend or remove it, then run again."
         ) from None

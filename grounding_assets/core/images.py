@@ -9,6 +9,7 @@ import io
 import struct
 import warnings
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,16 +99,21 @@ class ImagePolicy:
 class PreparedImage:
     """An encoded image ready to be sent inline."""
 
-    encoded: bytes
+    base64: bytes
+    """The encoded image in base64: made once, sent by both steps."""
     mime_type: str
     sent_size: tuple[int, int]
-    """(width, height) in pixels of `encoded`."""
+    """(width, height) in pixels of the encoded image."""
     image_size: tuple[int, int]
     """(width, height) in pixels of the upright original."""
     sha256: str
     """Of the original file."""
     as_is: bool
-    """Whether `encoded` is the original file, byte for byte."""
+    """Whether the encoded image is the original file, byte for byte."""
+
+    @property
+    def encoded(self) -> bytes:
+        return b64decode(self.base64)
 
 
 def prepare_image(path: Path, policy: ImagePolicy) -> PreparedImage:
@@ -132,12 +138,13 @@ def prepare_image(path: Path, policy: ImagePolicy) -> PreparedImage:
             and len(raw) <= policy.max_bytes
             and getattr(image, "n_frames", 1) == 1
         )
-        # a truncated file shows only when its pixels are decoded, so decode even what is sent as it is
-        pixels = upright_rgb(image, path, sent_size if not as_is else None)
+        # a truncated file shows only when it is decoded, so decode even what is sent as it is, at the
+        # smallest scale that JPEG offers
+        pixels = upright_rgb(image, path, (1, 1) if as_is else sent_size)
         if as_is:
-            return PreparedImage(raw, mime_type, sent_size, upright_size, sha256, True)
+            return PreparedImage(b64encode(raw), mime_type, sent_size, upright_size, sha256, True)
         encoded, sent_size = _encode(pixels, sent_size, policy, path)
-        return PreparedImage(encoded, "image/jpeg", sent_size, upright_size, sha256, False)
+        return PreparedImage(b64encode(encoded), "image/jpeg", sent_size, upright_size, sha256, False)
 
 
 def declared_or_header_size(path: Path, declared: tuple[int, int] | None) -> tuple[int, int]:

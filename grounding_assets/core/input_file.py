@@ -15,6 +15,8 @@ from grounding_assets.core.errors import InputError
 
 MAX_LINE_BYTES = 1 << 20
 """A longer line is refused without being held in memory; a caption with its fields is far below."""
+MAX_NESTING = 100
+"""Objects and lists within each other; Python's own limit depends on where a record is read and written."""
 REJECTED_TEXT_CHARS = 500
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -54,13 +56,16 @@ def read_input(path: Path, *, end_offset: int | None = None) -> Iterator[InputLi
     with open_input(path) as stream:
         number, offset = 0, 0
         while end_offset is None or offset < end_offset:
-            raw, consumed = _read_bounded_line(stream)
+            try:
+                raw, consumed = _read_bounded_line(stream)
+            except OSError as error:
+                raise InputError(f"Cannot read the input {path}: {error.strerror}.") from None
             if not consumed:
                 return
             number += 1
             start, offset = offset, offset + consumed
-            if raw is None:
-                yield RejectedLine(number, f"longer than {MAX_LINE_BYTES} bytes", "")
+            if len(raw) > MAX_LINE_BYTES:
+                yield RejectedLine(number, f"longer than {MAX_LINE_BYTES} bytes", _beginning(raw))
                 continue
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -69,35 +74,40 @@ def read_input(path: Path, *, end_offset: int | None = None) -> Iterator[InputLi
             try:
                 yield InputLine(number, start, parse_line(raw))
             except LineError as error:
-                text = raw.decode("utf-8", "replace").rstrip("\r\n")[:REJECTED_TEXT_CHARS]
-                yield RejectedLine(number, str(error), text)
+                yield RejectedLine(number, str(error), _beginning(raw))
 
 
 def open_input(path: Path) -> BinaryIO:
     try:
-        stream = path.open("rb")
-        if not path.is_file():
+        # asked before it is opened: a pipe would be waited for
+        if path.exists() and not path.is_file():
             raise InputError(f"The input {path} is not a regular file; set image_grounding.data.input_jsonl.")
-        return stream
+        return path.open("rb")
     except FileNotFoundError:
         raise InputError(
             f"No input records at {path}: there is no such file. Set image_grounding.data.input_jsonl "
             "to a JSONL file with image_path and caption on each line."
         ) from None
-    except OSError as error:
-        raise InputError(f"Cannot read the input {path}: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"Cannot read the input {path}: {reason}.") from None
 
 
-def _read_bounded_line(stream: BinaryIO) -> tuple[bytes | None, int]:
-    """(line, bytes consumed); the line is None where it was too long and has been skipped."""
-    raw = stream.readline(MAX_LINE_BYTES + 1)
-    if len(raw) <= MAX_LINE_BYTES:
-        return raw, len(raw)
-    consumed = len(raw)
-    while raw and not raw.endswith(b"\n"):
-        raw = stream.readline(MAX_LINE_BYTES)
-        consumed += len(raw)
-    return None, consumed
+def _read_bounded_line(stream: BinaryIO) -> tuple[bytes, int]:
+    """(line, bytes consumed); of a line that is too long, the first `MAX_LINE_BYTES` + 1 bytes."""
+    line = part = stream.readline(MAX_LINE_BYTES + 1)
+    consumed = len(line)
+    if consumed > MAX_LINE_BYTES:
+        while part and not part.endswith(b"\n"):
+            part = stream.readline(MAX_LINE_BYTES)
+            consumed += len(part)
+    return line, consumed
+
+
+def _beginning(raw: bytes) -> str:
+    # a character has at most 4 bytes
+    text = raw[: 4 * REJECTED_TEXT_CHARS].decode("utf-8", "replace")
+    return text.rstrip("\r\n")[:REJECTED_TEXT_CHARS]
 
 
 def parse_line(raw: bytes) -> dict[str, Any]:
@@ -113,12 +123,14 @@ def parse_line(raw: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise LineError(f"not JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
-        raise LineError("nested too deeply") from None
+        raise LineError(f"nested more than {MAX_NESTING} levels deep") from None
     except ValueError as error:
         # LineError of the two hooks, or an integer with more digits than Python converts
         raise LineError(str(error).split(";", 1)[0]) from None
     if not isinstance(record, dict):
         raise LineError("not a JSON object")
+    if raw.count(b"[") + raw.count(b"{") > MAX_NESTING and _is_nested_deeper(record, MAX_NESTING):
+        raise LineError(f"nested more than {MAX_NESTING} levels deep")
     if b"\\u" in raw and _SURROGATES.search(json.dumps(record, ensure_ascii=False)):
         raise LineError("holds half of a surrogate pair, which no file can store")
     for name in ("image_path", "caption"):
@@ -136,6 +148,14 @@ def parse_line(raw: bytes) -> dict[str, Any]:
     for name in ("width", "height"):
         _check_pixels(record, name)
     return record
+
+
+def _is_nested_deeper(record: dict[str, Any], limit: int) -> bool:
+    level: list[Any] = [record]
+    for _ in range(limit):
+        children = (child for node in level for child in (node.values() if isinstance(node, dict) else node))
+        level = [child for child in children if isinstance(child, (dict, list))]
+    return bool(level)
 
 
 def declared_size(record: dict[str, Any]) -> tuple[int, int] | None:

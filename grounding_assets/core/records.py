@@ -15,6 +15,10 @@ DEFAULT_SCORE = 0.9
 """Written where a model gives no score. TAO's figure, so that files stay comparable."""
 
 
+ScoreSource = Literal["model", "default"]
+SpanStatus = Literal["exact", "repaired"]
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One (image, caption) pair of the input file."""
@@ -35,7 +39,7 @@ class Instance:
     """`x1, y1, x2, y2`; `0 <= x1 < x2 <= width`, `0 <= y1 < y2 <= height`."""
     score: float
     """0.0 to 1.0."""
-    score_source: Literal["model", "default"]
+    score_source: ScoreSource
 
 
 class GroundingStatus(StrEnum):
@@ -48,9 +52,6 @@ class GroundingStatus(StrEnum):
     """The reply does not mention the expression at all."""
     OUT_OF_VOCABULARY = "out_of_vocabulary"
     """The embedded teacher does not know this kind of thing, so it did not look."""
-
-
-SpanStatus = Literal["exact", "repaired"]
 
 
 @dataclass(frozen=True, slots=True)

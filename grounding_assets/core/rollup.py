@@ -9,7 +9,7 @@ from typing import Any
 
 from grounding_assets.core.checkpoints import Checkpoint
 from grounding_assets.core.extraction_edits import mark_as_written
-from grounding_assets.core.files import replacing, write_lines
+from grounding_assets.core.files import replacing, stopping_if_unwritable, write_lines
 from grounding_assets.core.records import SOURCE, STEP_NAMES
 from grounding_assets.core.sample_ids import image_id_of
 from grounding_assets.core.workspace import Workspace
@@ -54,11 +54,13 @@ def _annotated_records(workspace: Workspace, step: str, counts: RollupCounts) ->
             continue
         checkpoint = workspace.step(step).store.load(sample_id)
         if checkpoint is None:
+            workspace.step(step).index.forget(sample_id)
             continue
         provenance = {"step_0": dict(checkpoint.provenance)}
         if step == "1":
             extraction = workspace.extractions.store.load(sample_id)
             if extraction is None:
+                workspace.extractions.index.forget(sample_id)
                 continue
             provenance = {"step_0": dict(extraction.provenance), "step_1": dict(checkpoint.provenance)}
         counts.lines += 1
@@ -73,7 +75,7 @@ def annotated_record(
 ) -> dict[str, Any]:
     """An output line: the input line's own fields, the result, and where it came from."""
     result = checkpoint.to_json()["record"]
-    leading = {"image_id": record.get("image_id") or image_id_of(record)}
+    leading = {"image_id": image_id_of(record)}
     steps = [STEP_NAMES["0"], STEP_NAMES["1"]] if step == "1" else [STEP_NAMES["0"]]
     return (
         leading
@@ -121,7 +123,7 @@ def _failure_rows(
         counts.by_reason[failure["reason"]] += 1
         yield {
             "sample_id": sample_id,
-            "image_id": record.get("image_id") or image_id_of(record),
+            "image_id": image_id_of(record),
             "image_path": record["image_path"],
             "caption": record["caption"],
             "step": step,
@@ -135,6 +137,10 @@ def _failure_rows(
 def publish_annotations(workspace: Workspace, last_step: str) -> Path:
     """Copies the last step's output to `results_dir/annotations.jsonl`."""
     published = workspace.results_dir / "annotations.jsonl"
-    with workspace.step(last_step).annotations.open("rb") as source, replacing(published) as copy:
+    with (
+        workspace.step(last_step).annotations.open("rb") as source,
+        stopping_if_unwritable(published),
+        replacing(published) as copy,
+    ):
         shutil.copyfileobj(source, copy, 1 << 20)
     return published

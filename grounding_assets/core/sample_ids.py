@@ -33,7 +33,9 @@ def safe_id(wanted: str) -> str:
         return wanted
     readable = "".join(c if c.isprintable() else "_" for c in _REFUSED_CHARS.sub("_", wanted)).strip(". ")
     readable = readable[:60].encode("utf-8", "ignore")[:100].decode("utf-8", "ignore").strip(". ")
-    return f"{readable or 'id'}~{_digest(wanted, 16)}"
+    safe = f"{readable or 'id'}~{_digest(wanted, 16)}"
+    # `con.jpg` is refused with anything behind it
+    return safe if _is_safe(safe) else f"_{safe}"
 
 
 def _is_safe(text: str) -> bool:
@@ -81,6 +83,8 @@ class SampleIds:
                 raise InputError(
                     f"{self._memory}, line {number} holds an id that was not made here: delete it."
                 )
+            if _folded(sample_id) in self._taken and self._id_of_pair.get(pair) != sample_id:
+                raise InputError(f"{self._memory}, line {number} gives an id away twice: delete the line.")
             self._remember(str(pair), sample_id)
 
     def _remember(self, pair: str, sample_id: str) -> None:
@@ -94,11 +98,11 @@ class SampleIds:
         known = self._id_of_pair.get(pair)
         if known is not None:
             return known
-        base = safe_id(image_id_of(record))
-        sample_id, length = base, 8
+        base = safe_id(str(image_id_of(record)))
+        sample_id, count = base, 0
         while _folded(sample_id) in self._taken:
-            sample_id = f"{base}~{pair[:length]}"
-            length += 4
+            count += 1
+            sample_id = safe_id(f"{base}~{pair[:8]}" + (f"-{count}" if count > 1 else ""))
         self._remember(pair, sample_id)
         self._changed = True
         return sample_id
@@ -111,15 +115,15 @@ class SampleIds:
             self._changed = False
 
 
-def image_id_of(record: Mapping[str, Any]) -> str:
-    """The record's `image_id` as a string, otherwise the file name's stem."""
+def image_id_of(record: Mapping[str, Any]) -> str | int:
+    """The record's `image_id`, otherwise the file name's stem."""
     image_id = record.get("image_id")
     if image_id is not None and image_id != "":
-        return str(image_id)
+        return image_id
     name = PurePosixPath(record["image_path"].replace("\\", "/")).name
     return name.rsplit(".", 1)[0] if "." in name.lstrip(".") else name
 
 
 def _folded(sample_id: str) -> str:
-    """What a file system that folds case or normalises Unicode would make of it."""
-    return unicodedata.normalize("NFC", sample_id).casefold()
+    """What a file system that folds case or normalises Unicode would make of it (Unicode 3.13, D145)."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", sample_id).casefold())

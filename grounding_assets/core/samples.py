@@ -40,6 +40,8 @@ class SampleIndex:
         self.line_ids: list[str] = []
         """The sample id of every accepted line, in input order."""
         self.rejected = 0
+        self._repeats: dict[int, str] = {}
+        """Fingerprint by offset, of lines whose sample an earlier line has named."""
         self._end_offset = 0
 
     @property
@@ -79,11 +81,10 @@ class SampleIndex:
                 fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
                 if sample_id not in self.entries:
                     continue
+                entry = self.entries[sample_id]
                 # a second line of the same pair may declare another size
-                if (
-                    self.entries[sample_id].offset == line.offset
-                    and fingerprint != self.entries[sample_id].fingerprint
-                ):
+                known = entry.fingerprint if entry.offset == line.offset else self._repeats.get(line.offset)
+                if fingerprint != known:
                     raise self._changed()
                 yield sample_id, line.record
         if next(ids, None) is not None:
@@ -116,8 +117,10 @@ class SampleIndex:
                 continue
             sample_id = ids.assign(line.record)
             index.line_ids.append(sample_id)
-            if sample_id not in index.entries:
-                fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
+            fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
+            if sample_id in index.entries:
+                index._repeats[line.offset] = fingerprint
+            else:
                 index.entries[sample_id] = SampleEntry(line.offset, fingerprint)
         if not index.entries:
             raise InputError(

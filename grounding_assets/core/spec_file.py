@@ -1,6 +1,7 @@
 """From YAML text and Hydra overrides to a validated `Spec`, with errors that name field and remedy."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from grounding_assets.core.errors import SpecError
@@ -54,6 +55,10 @@ def read_yaml(path: Path) -> DictConfig:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise SpecError(f"{path}{line} is not valid YAML: {getattr(error, 'problem', error)}.") from None
+    except GrammarParseError:
+        raise SpecError(
+            f"{path}: a ${{…}} in it cannot be read; quote it, or write it as \\${{…}}."
+        ) from None
     except OmegaConfBaseException as error:
         raise SpecError(f"{path}: {_first_line(error)}.") from None
     if not isinstance(tree, DictConfig):
@@ -64,8 +69,11 @@ def read_yaml(path: Path) -> DictConfig:
 def apply_overrides(tree: DictConfig, overrides: Sequence[str]) -> DictConfig:
     parser = OverridesParser.create()
     parsed = []
-    for text in overrides:
-        name = text.split("=", 1)[0]
+    for number, text in enumerate(overrides, 1):
+        # what stands before "=", or before whatever was typed in its place; a value may be a key
+        name = re.split(r"[=:\s]", text, maxsplit=1)[0]
+        if "=" not in text and name.lstrip("~") not in field_names():
+            name = f"number {number}"
         try:
             override = parser.parse_override(text)
         except HydraException:
@@ -82,7 +90,8 @@ def apply_overrides(tree: DictConfig, overrides: Sequence[str]) -> DictConfig:
         try:
             ConfigLoaderImpl._apply_overrides_to_config([override], tree)
         except (HydraException, OmegaConfBaseException) as error:
-            raise SpecError(f"Cannot override '{override.key_or_group}': {_first_line(error)}.") from None
+            reason = "it has no package" if override.package else _first_line(error)
+            raise SpecError(f"Cannot override '{override.key_or_group}': {reason}.") from None
     return tree
 
 
@@ -92,7 +101,10 @@ def validate_spec(tree: DictConfig | Mapping[str, Any], *, where: str) -> Spec:
         try:
             plain = OmegaConf.to_container(tree, resolve=True, throw_on_missing=False)
         except OmegaConfBaseException as error:
-            raise SpecError(f"{where}: {_first_line(error)}.") from None
+            raise SpecError(
+                f"{where}: cannot resolve the ${{…}} in '{error.full_key}'; the form is ${{other.field}} or "
+                "${oc.env:VARIABLE}."
+            ) from None
     else:
         plain = tree
     if not isinstance(plain, dict):
@@ -132,9 +144,9 @@ def _explain(problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:] if message else message
     given = problem.get("input")
-    shown = "" if "api_key" in dotted or isinstance(given, dict) else f" (given: {str(given)[:80]!r})"
-    if problem["type"] == "value_error":
-        shown = ""
+    # the value of a section, or of a field whose check has its own words, may be a key in a wrong place
+    quotable = "api_key" not in dotted and isinstance(given, (str, int, float)) and dotted in field_names()
+    shown = f" (given: {str(given)[:80]!r})" if quotable and problem["type"] != "value_error" else ""
     return f"'{dotted}': {message}{shown}"
 
 

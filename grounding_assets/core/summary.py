@@ -34,8 +34,8 @@ class RunSummary:
     retries: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
-    concurrency: int = 0
-    """Requests that may be in flight at present."""
+    in_flight_limit: int | None = None
+    """Requests that may be in flight at present; lower than max_workers after the endpoint asked to slow down."""
     stopped_by: GroundingError | None = None
     """What ended the run before everything was tried."""
     begun: float = field(default_factory=time.monotonic)
@@ -56,8 +56,8 @@ class RunSummary:
     @property
     def seconds_left(self) -> float | None:
         """At the rate so far; None before anything has finished."""
-        left = self.pending - self.finished
-        return left / self.samples_per_s if self.finished else None
+        rate = self.samples_per_s
+        return (self.pending - self.finished) / rate if rate else None
 
     def count_done(self, checkpoint: Checkpoint, step: str) -> None:
         self.steps_done[step] += 1

@@ -32,6 +32,11 @@ class Teacher(Protocol, Generic[ImageT]):
     sample gets no result, and `RunStopped` where no further sample can.
     """
 
+    @property
+    def in_flight_limit(self) -> int | None:
+        """Requests that may be in flight at present; None for a teacher that sends none."""
+        ...
+
     def prepare(self, image_file: Path) -> ImageT:
         """Reads the file; raises `SampleFailure` with an `image_*` reason."""
         ...

@@ -68,7 +68,8 @@ class BatchEmitter:
 
     A context manager. Unlike `context.log_event`, nothing is printed and the events are not kept in the
     memory of the run; read them from the instance. Calls may come from any thread. They raise `RunStopped`
-    once the event log could not be written; `close` raises it too, so no failure goes unnoticed.
+    once the event log could not be written; `close` raises it too, so no failure goes unnoticed. Leaving the
+    context waits for the database, so that belongs outside an event loop.
     """
 
     def __init__(
@@ -80,7 +81,10 @@ class BatchEmitter:
         max_age_s: float = 1.0,
         capacity: int = CAPACITY,
     ):
-        """Holds at most `capacity` events; an event waits at most `max_age_s` seconds for its group."""
+        """A group is written at `batch_size` events or when its first is `max_age_s` seconds old.
+
+        At most `capacity` events wait; one more waits outside, in the call that reports it.
+        """
         self._instance = instance
         self._origin = origin
         self._batch_size = batch_size
@@ -167,7 +171,10 @@ class BatchEmitter:
             dagster_event=event,
         )
         if self._executor is None:
-            self._instance.handle_new_event(entry)
+            try:
+                self._instance.handle_new_event(entry)
+            except DBAPIError as error:
+                raise self._failure(error, missing=1) from error
             return
         with self._changed:
             self._changed.wait_for(lambda: len(self._pending) < self._capacity or self._writer_ended)
@@ -208,12 +215,16 @@ class BatchEmitter:
         if not self._writer_ended:
             return
         error = self._writing.exception()
-        if error is None:
-            return
-        cause = error.orig if isinstance(error, DBAPIError) else error
+        if error is not None:
+            raise self._failure(error, missing=self._unwritten) from error
+
+    def _failure(self, error: BaseException, missing: int) -> RunStopped:
         storage = self._instance.event_log_storage
-        place = storage.base_dir if isinstance(storage, BatchedSqliteEventLogStorage) else "the instance"
-        raise RunStopped(
-            f"Dagster's event log in {place} could not be written ({cause}): {self._unwritten} events are missing "
-            "from it. No result on disk is lost; free the database or the disk and run again."
-        ) from error
+        place = (
+            storage.base_dir if isinstance(storage, BatchedSqliteEventLogStorage) else type(storage).__name__
+        )
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        return RunStopped(
+            f"Dagster's event log in {place} could not be written ({reason}): {missing} events are missing from "
+            "it. No result on disk is lost; free the database or the disk and run again."
+        )

@@ -60,6 +60,10 @@ class LocalTeacher:
         self._settings = settings or LocalSettings()
         self._detector = Detector()
 
+    @property
+    def in_flight_limit(self) -> int | None:
+        return None
+
     def prepare(self, image_file: Path) -> LocalImage:
         """Reads the picture upright, alpha over white, first frame of several.
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from base64 import b64encode
 
 from grounding_assets.core.calibration import Card, CardReply, Verdict, agree, calibration_cards, judge
 from grounding_assets.core.errors import RunStopped, SampleFailure
@@ -44,7 +45,12 @@ async def measure(teacher: VlmTeacher, backend: str, base_url: str, model: str) 
 
 async def _ask(teacher: VlmTeacher, card: Card) -> CardReply:
     image = PreparedImage(
-        card.png, "image/png", card.size, card.size, hashlib.sha256(card.png).hexdigest(), as_is=True
+        b64encode(card.png),
+        "image/png",
+        card.size,
+        card.size,
+        hashlib.sha256(card.png).hexdigest(),
+        as_is=True,
     )
     expressions = []
     for shape in card.shapes:

@@ -1,6 +1,6 @@
 """The one retry and pacing layer, for all backends: backoff, concurrency, and when to give up.
 
-Clients classify an error; this decides. Waiting times grow exponentially with full jitter
+Clients classify an error; this decides. Waiting times grow exponentially with equal jitter
 (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); the number of requests
 in flight follows additive increase, multiplicative decrease (Chiu and Jain, 1989).
 """
@@ -71,8 +71,9 @@ class CallOutcome:
 class Pacer:
     """How many requests may be in flight: at most `ceiling`, halved by a wave of 429s, then growing back."""
 
-    def __init__(self, ceiling: int):
+    def __init__(self, ceiling: int, clock: Callable[[], float] = time.monotonic):
         self.ceiling = ceiling
+        self._clock = clock
         self.limit = float(ceiling)
         self.in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -91,7 +92,7 @@ class Pacer:
                 raise
         self.in_flight += 1
         try:
-            yield time.monotonic()
+            yield self._clock()
         finally:
             self.in_flight -= 1
             self._wake()
@@ -107,7 +108,7 @@ class Pacer:
         """Halves the limit, once per wave: a request sent before the last cut says nothing new."""
         if sent_at > self._last_cut:
             self.limit = max(1.0, self.limit / 2)
-            self._last_cut = time.monotonic()
+            self._last_cut = self._clock()
 
     def grow(self) -> None:
         if self.limit < self.ceiling:
@@ -131,7 +132,7 @@ class RetryingCaller:
         self._policy = policy or RetryPolicy()
         self._rng = rng or random.Random()
         self._clock = clock
-        self.pacer = Pacer(max_in_flight)
+        self.pacer = Pacer(max_in_flight, clock)
         self.stats = CallStats()
         self._failed_in_a_row = 0
         self._last_success: float | None = None
@@ -213,7 +214,8 @@ class RetryingCaller:
             ) from None
 
     def _wait_before(self, attempt: int, error: CallError) -> float:
-        ceiling = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2 ** (attempt - 2))
+        doublings = min(attempt - 2, 30)
+        ceiling = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2**doublings)
         wait = self._rng.uniform(ceiling / 2, ceiling)
         if error.retry_after_s is not None:
             # a little later than asked, so that those who were told the same do not come back together

@@ -82,6 +82,10 @@ class VlmTeacher:
             **settings,
         }
 
+    @property
+    def in_flight_limit(self) -> int | None:
+        return max(1, int(self.caller.pacer.limit))
+
     def answer_in(self, convention: str) -> None:
         """Reads boxes in this convention from now on: what was measured goes before what is assumed."""
         self.family = replace(self.family, convention=convention)

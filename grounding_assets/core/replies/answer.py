@@ -26,7 +26,7 @@ _REASONING = {
 }
 """Opening and closing marks, as Qwen, GLM, Cosmos-Reason, Magistral, Kimi and gpt-oss write them."""
 _ANSWER_MARKS = re.compile(r"<\|(?:begin|end)_of_box\|>|</?answer>")
-_FENCE = re.compile(r"^[ \t]*```[\w-]*|```(?:json|python)?(?=\s*[\[{])|(?<=[\]}])[ \t]*```", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*```[\w-]*", re.MULTILINE)
 _BLANK = re.compile(r"[\s,;]*")
 
 
@@ -85,7 +85,7 @@ def json_runs(answer: str) -> tuple[list[JsonRun], int]:
         end = 0
         for found in scanner.values():
             gap += segment[end : found.start]
-            if runs and _BLANK.fullmatch(gap):
+            if runs and runs[-1][-1].closed and _BLANK.fullmatch(gap):
                 runs[-1].append(found.value)
             else:
                 runs.append([found.value])

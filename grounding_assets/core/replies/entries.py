@@ -187,7 +187,11 @@ class EntryReader:
             count = len(draft.boxes) - first
             stated = scores[0].elements if isinstance(scores[0], JsonArray) else scores
             if len(stated) == count:
-                draft.scores[first:] = map(as_score, stated)
+                own = draft.scores[first:]
+                draft.scores[first:] = [
+                    as_score(value) if score is None else score
+                    for value, score in zip(stated, own, strict=True)
+                ]
 
     def _corners(self, corners: dict[str, JsonValue], draft: EntryDraft) -> None:
         for x1, y1, x2, y2 in CORNERS:

@@ -10,8 +10,8 @@ from typing import Literal
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.answer import JsonRun, answer_text, excerpt, json_runs
 from grounding_assets.core.replies.entries import EntryReader, Rank, Reading
-from grounding_assets.core.replies.tokens import read_tokens
 from grounding_assets.core.replies.parsed import ParsedGrounding
+from grounding_assets.core.replies.tokens import read_tokens
 
 _POINT_XML = re.compile(r"<points?\s")
 
@@ -41,15 +41,15 @@ complete=True, unreadable=0),)
     if all(reading.rank < Rank.NAMED for reading in readings):
         in_tokens = read_tokens(answer)
         readings = [in_tokens] if in_tokens.rank else [*readings, in_tokens]
-    truncated = cut_in_reasoning or any(reading.truncated for reading in readings)
-
-    best = max(reversed(readings), key=lambda reading: reading.rank)
+    position = max(range(len(readings)), key=lambda i: (readings[i].rank, i))
+    best = readings[position]
     if not best.rank:
-        raise _failure(answer, readings, truncated)
+        cut = cut_in_reasoning or any(reading.truncated for reading in readings)
+        raise _failure(answer, readings, cut)
     ignored = sum(reading.rank >= Rank.BOXES for reading in readings if reading is not best)
     return ParsedGrounding(
         tuple(best.entries),
-        truncated=truncated,
+        truncated=cut_in_reasoning or any(reading.truncated for reading in readings[position:]),
         unreadable=best.unreadable,
         ignored_values=ignored,
         repairs=repairs,

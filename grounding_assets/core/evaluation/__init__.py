@@ -1,0 +1,23 @@
+"""How good a result is, measured on gold. Gold of other formats is read by `evaluation.gold`."""
+
+from grounding_assets.core.evaluation.comparison import Comparison, compare, verdict
+from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, Resampling, evaluate, summarize
+from grounding_assets.core.evaluation.tables import comparison_rows, figure_rows, slice_rows
+from grounding_assets.core.evaluation.tally import JudgeOptions, Tally, tally
+
+__all__ = [
+    "Comparison",
+    "Evaluation",
+    "Figure",
+    "JudgeOptions",
+    "Resampling",
+    "Tally",
+    "compare",
+    "comparison_rows",
+    "evaluate",
+    "figure_rows",
+    "slice_rows",
+    "summarize",
+    "tally",
+    "verdict",
+]

@@ -1,0 +1,131 @@
+"""Two results on the same gold, side by side."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from grounding_assets.core.errors import InputError, SpecError
+from grounding_assets.core.evaluation.bootstrap import interval, resampled
+from grounding_assets.core.evaluation.counts import ALL_SLICES
+from grounding_assets.core.evaluation.evaluation import Evaluation, Resampling, number
+from grounding_assets.core.evaluation.metrics import BY_NAME, METRICS, ratios
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure of both results, and second minus first with its interval. None where undefined."""
+
+    first: float | None
+    second: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Over the samples that both results have."""
+
+    samples: int
+    only_first: int
+    """Judged samples that the second result lacks; they count for neither."""
+    only_second: int
+    overall: Mapping[str, Difference]
+    slices: Mapping[str, Mapping[str, Mapping[str, Difference]]]
+    resampling: Resampling
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "samples": self.samples,
+            "only_first": self.only_first,
+            "only_second": self.only_second,
+            "overall": {name: asdict(one) for name, one in self.overall.items()},
+            "slices": {
+                dimension: {
+                    name: {metric: asdict(one) for metric, one in figures.items()}
+                    for name, figures in names.items()
+                }
+                for dimension, names in self.slices.items()
+            },
+            "resampling": asdict(self.resampling),
+        }
+
+
+def compare(first: Evaluation, second: Evaluation) -> Comparison:
+    """A paired comparison: each resample draws the same images for both results.
+
+    Raises:
+        SpecError: the two were not judged in the same way.
+        InputError: they share no sample.
+    """
+    if first.tally.options != second.tally.options:
+        raise SpecError("Two results can be compared only when both are judged with the same options.")
+    shared = set(second.tally.keys)
+    keys = [key for key in first.tally.keys if key in shared]
+    if not keys:
+        raise InputError("The two results share no gold sample, so there is nothing to compare.")
+    a, _ = first.tally.only(keys).per_image()
+    b, _ = second.tally.only(keys).per_image()
+    both = np.stack([a, b], axis=1)
+    sums = ratios(both.sum(axis=0))
+    differences = sums[1] - sums[0]
+    low, high = np.full_like(differences, np.nan), np.full_like(differences, np.nan)
+    resampling = first.resampling
+    if len(both) > 1:
+        replicates = resampled(both, _differences, resampling.resamples, resampling.seed)
+        low, high = interval(replicates, resampling.confidence)
+    rows = [
+        {
+            metric.name: Difference(
+                number(sums[0, row, m]),
+                number(sums[1, row, m]),
+                number(differences[row, m]),
+                number(low[row, m]),
+                number(high[row, m]),
+            )
+            for m, metric in enumerate(METRICS)
+            if row == 0 or metric.sliced
+        }
+        for row in range(len(ALL_SLICES))
+    ]
+    slices: dict[str, dict[str, Mapping[str, Difference]]] = {}
+    for (dimension, name), row in list(zip(ALL_SLICES, rows, strict=True))[1:]:
+        slices.setdefault(dimension, {})[name] = row
+    return Comparison(
+        samples=len(keys),
+        only_first=len(first.tally.keys) - len(keys),
+        only_second=len(second.tally.keys) - len(keys),
+        overall=rows[0],
+        slices=slices,
+        resampling=resampling,
+    )
+
+
+def _differences(sums: np.ndarray) -> np.ndarray:
+    """(k, 2, slices, counts) to (k, slices, metrics)."""
+    values = ratios(sums)
+    return values[:, 1] - values[:, 0]
+
+
+def verdict(comparison: Comparison, metric: str, first: str, second: str) -> str:
+    """One sentence, such as "B is better than A by 4.1 points, 95 % 1.9 to 6.3".
+
+    Args:
+        metric: name of a metric.
+        first, second: what to call the two results.
+    """
+    one, label = comparison.overall[metric], BY_NAME[metric].label
+    if one.difference is None or one.low is None or one.high is None:
+        return f"{label}: too few cases to compare {first} and {second}."
+    scale, unit = (100, " points") if BY_NAME[metric].unit == "%" else (1, "")
+    digits = 1 if scale == 100 else 3
+    better, worse = (second, first) if one.difference >= 0 else (first, second)
+    ends = sorted((one.low, one.high) if one.difference >= 0 else (-one.low, -one.high))
+    low, high = (f"{scale * end:.{digits}f}" for end in ends)
+    share = f"{100 * comparison.resampling.confidence:g} %"
+    if one.low <= 0 <= one.high:
+        return f"{label}: no clear difference between {first} and {second} ({share} {low} to {high}{unit})."
+    gap = f"{scale * abs(one.difference):.{digits}f}{unit}"
+    return f"{label}: {better} is better than {worse} by {gap}, {share} {low} to {high}."

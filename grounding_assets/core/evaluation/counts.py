@@ -1,0 +1,168 @@
+"""What is counted of one sample, so that every figure is a ratio of sums.
+
+Definitions, for a gold expression and the predicted one that stands for it (`spans`):
+
+- *present*: gold has boxes; *absent*: gold says that the image shows none. An expression of which gold
+  says neither (status `not_mentioned` or `out_of_vocabulary`) is not judged, nor is a predicted
+  expression without a gold partner.
+- *answered*: judged, and boxes were predicted.
+- *hit*: a predicted box matched one-to-one to a gold box (`boxes.match`).
+- *rejected*: absent, the model looked (not `not_mentioned`, not `out_of_vocabulary`) and gave no box.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, auto
+from typing import Any
+
+import numpy as np
+
+from grounding_assets.core.evaluation.boxes import iou_matrix, match
+from grounding_assets.core.evaluation.slices import SLICES, slices_of
+from grounding_assets.core.exports.annotated import AnnotatedSample
+from grounding_assets.core.records import Expression, GroundingStatus, Instance
+
+KeepInstance = Callable[[Mapping[str, Any]], bool]
+BINS = 10
+"""Reliability bins of equal width."""
+ALL_SLICES = (("all", "all"), *((dimension, name) for dimension, names in SLICES.items() for name in names))
+_ROW = {slice_: row for row, slice_ in enumerate(ALL_SLICES)}
+_DID_NOT_LOOK = (GroundingStatus.NOT_MENTIONED, GroundingStatus.OUT_OF_VOCABULARY)
+
+
+class Count(IntEnum):
+    """Columns of the counts."""
+
+    GOLD_EXPRESSIONS = 0
+    EXPRESSIONS = auto()
+    """Predicted; known for the slice of all only."""
+    PAIRED_EXPRESSIONS = auto()
+    PRESENT = auto()
+    ANSWERED = auto()
+    TOP_1_50 = auto()
+    """Present, and the box with the highest score (the first of equals) has an IoU of 0.5 with any gold box."""
+    TOP_1_75 = auto()
+    ANY_HIT = auto()
+    """Present, with at least one hit at IoU 0.5."""
+    ALL_HIT = auto()
+    """Present, with every predicted and every gold box a hit at IoU 0.5."""
+    GOLD_BOXES = auto()
+    BOXES = auto()
+    """Predicted for judged expressions."""
+    HITS_50 = auto()
+    HITS_75 = auto()
+    IOU_SUM = auto()
+    """Of the hits at 0.5."""
+    ABSENT = auto()
+    REJECTED = auto()
+
+
+class Bin(IntEnum):
+    """Columns of a reliability bin."""
+
+    BOXES = 0
+    SCORE_SUM = auto()
+    HITS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCounts:
+    counts: np.ndarray
+    """Shape (slices, counts)."""
+    bins: np.ndarray
+    """Shape (bins, 3): boxes with a score of the model's own."""
+
+
+def count_sample(
+    gold: AnnotatedSample,
+    result: AnnotatedSample | None,
+    partners: Sequence[int | None],
+    *,
+    judge_expressions: bool,
+    keep_instance: KeepInstance | None,
+) -> SampleCounts:
+    """Judges one sample.
+
+    Args:
+        result: None for a sample without a result that counts as wrong.
+        partners: `pair_expressions` of the two.
+        judge_expressions: whether step 0 is judged as well.
+        keep_instance: boxes (rows of `instances`) that it refuses are treated as if they were not there.
+    """
+    sample = SampleCounts(np.zeros((len(ALL_SLICES), len(Count))), np.zeros((BINS, len(Bin))))
+    for expression, partner in zip(gold.expressions, partners, strict=True):
+        one = np.zeros(len(Count))
+        judged = _is_judged(expression) and (result is None or result.grounded)
+        if judge_expressions:
+            one[Count.GOLD_EXPRESSIONS] = 1
+            one[Count.PAIRED_EXPRESSIONS] = partner is not None
+        if judged and expression.instances:
+            predicted = _instances(result, partner, keep_instance)
+            _count_present(one, sample.bins, expression.instances, predicted)
+        elif judged and (result is None or partner is not None):
+            predicted = _instances(result, partner, keep_instance)
+            one[Count.ABSENT] = 1
+            one[Count.ANSWERED] = bool(predicted)
+            one[Count.BOXES] = len(predicted)
+            one[Count.REJECTED] = _looked(result, partner) and not predicted
+            _count_reliability(sample.bins, predicted, np.full(len(predicted), -1))
+        for slice_ in (ALL_SLICES[0], *slices_of(expression, judged=judged)):
+            sample.counts[_ROW[slice_]] += one
+    if judge_expressions and result is not None:
+        sample.counts[0, Count.EXPRESSIONS] = len(result.expressions)
+    return sample
+
+
+def _is_judged(expression: Expression) -> bool:
+    return bool(expression.instances) or expression.grounding_status not in _DID_NOT_LOOK
+
+
+def _looked(result: AnnotatedSample | None, partner: int | None) -> bool:
+    if result is None or partner is None:
+        return False
+    return result.expressions[partner].grounding_status not in _DID_NOT_LOOK
+
+
+def _instances(
+    result: AnnotatedSample | None, partner: int | None, keep_instance: KeepInstance | None
+) -> list[Instance]:
+    if result is None or partner is None:
+        return []
+    rows = result.record["expressions"][partner]["instances"]
+    instances = result.expressions[partner].instances
+    return [
+        instance
+        for instance, row in zip(instances, rows, strict=True)
+        if keep_instance is None or keep_instance(row)
+    ]
+
+
+def _count_present(
+    one: np.ndarray, bins: np.ndarray, gold: Sequence[Instance], predicted: Sequence[Instance]
+) -> None:
+    one[Count.PRESENT] = 1
+    one[Count.GOLD_BOXES] = len(gold)
+    if not predicted:
+        return
+    scores = [instance.score for instance in predicted]
+    ious = iou_matrix([i.bbox for i in predicted], [i.bbox for i in gold])
+    top = ious[int(np.argmax(scores))].max()
+    at_50, at_75 = match(ious, scores, 0.5), match(ious, scores, 0.75)
+    hits = np.flatnonzero(at_50 >= 0)
+    one[Count.ANSWERED] = 1
+    one[Count.BOXES] = len(predicted)
+    one[Count.TOP_1_50] = top >= 0.5
+    one[Count.TOP_1_75] = top >= 0.75
+    one[Count.HITS_50] = len(hits)
+    one[Count.HITS_75] = np.count_nonzero(at_75 >= 0)
+    one[Count.IOU_SUM] = ious[hits, at_50[hits]].sum()
+    one[Count.ANY_HIT] = len(hits) > 0
+    one[Count.ALL_HIT] = len(hits) == len(predicted) == len(gold)
+    _count_reliability(bins, predicted, at_50)
+
+
+def _count_reliability(bins: np.ndarray, predicted: Sequence[Instance], matched: np.ndarray) -> None:
+    for instance, gold in zip(predicted, matched, strict=True):
+        if instance.score_source == "model":
+            row = bins[min(int(instance.score * BINS), BINS - 1)]
+            row += (1, instance.score, gold >= 0)

@@ -1,0 +1,117 @@
+"""The figures: what each is a ratio of."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from grounding_assets.core.evaluation.counts import Bin, Count
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`factor` times the sum of `numerator` over the sum of the `denominator` counts."""
+
+    name: str
+    label: str
+    unit: Literal["%", ""]
+    """Shares are shown in per cent."""
+    numerator: Count
+    denominator: tuple[Count, ...]
+    of: str
+    """What the denominator counts, for the table."""
+    factor: float = 1.0
+    sliced: bool = True
+    """Whether it is known for slices of gold expressions, too."""
+
+
+METRICS = (
+    Metric(
+        "expression_precision",
+        "Expressions: precision",
+        "%",
+        Count.PAIRED_EXPRESSIONS,
+        (Count.EXPRESSIONS,),
+        "predicted expressions",
+        sliced=False,
+    ),
+    Metric(
+        "expression_recall",
+        "Expressions: recall",
+        "%",
+        Count.PAIRED_EXPRESSIONS,
+        (Count.GOLD_EXPRESSIONS,),
+        "gold expressions",
+    ),
+    Metric(
+        "expression_f1",
+        "Expressions: F1",
+        "%",
+        Count.PAIRED_EXPRESSIONS,
+        (Count.EXPRESSIONS, Count.GOLD_EXPRESSIONS),
+        "expressions",
+        factor=2,
+        sliced=False,
+    ),
+    # R@1 with any gold box: the ANY-BOX protocol of MDETR's and GLIP's evaluation of Flickr30k Entities
+    Metric("r1_50", "R@1, IoU 0.5", "%", Count.TOP_1_50, (Count.PRESENT,), "present expressions"),
+    Metric("r1_75", "R@1, IoU 0.75", "%", Count.TOP_1_75, (Count.PRESENT,), "present expressions"),
+    Metric("box_recall_50", "Boxes: recall, IoU 0.5", "%", Count.HITS_50, (Count.GOLD_BOXES,), "gold boxes"),
+    Metric("box_recall_75", "Boxes: recall, IoU 0.75", "%", Count.HITS_75, (Count.GOLD_BOXES,), "gold boxes"),
+    Metric(
+        "box_precision_50",
+        "Boxes: precision, IoU 0.5",
+        "%",
+        Count.HITS_50,
+        (Count.BOXES,),
+        "predicted boxes",
+    ),
+    # F1 over expressions; right: at least one box is
+    Metric(
+        "any_box_f1",
+        "Any-box F1",
+        "%",
+        Count.ANY_HIT,
+        (Count.ANSWERED, Count.PRESENT),
+        "answered and present expressions",
+        factor=2,
+    ),
+    # right: the boxes are gold's, none missing, none too many, as in GREC's F1 = 1 (He et al. 2023)
+    Metric(
+        "all_box_f1",
+        "All-box F1",
+        "%",
+        Count.ALL_HIT,
+        (Count.ANSWERED, Count.PRESENT),
+        "answered and present expressions",
+        factor=2,
+    ),
+    Metric("mean_iou", "Mean IoU of matches", "", Count.IOU_SUM, (Count.HITS_50,), "matches at IoU 0.5"),
+    Metric("absent_rejected", "Absent rejected", "%", Count.REJECTED, (Count.ABSENT,), "absent expressions"),
+)
+BY_NAME = {metric.name: metric for metric in METRICS}
+_NUMERATORS = np.array(
+    [[m.factor if count == m.numerator else 0 for m in METRICS] for count in Count], dtype=float
+)
+_DENOMINATORS = np.array([[count in m.denominator for m in METRICS] for count in Count], dtype=float)
+
+
+def ratios(counts: np.ndarray) -> np.ndarray:
+    """Values of `METRICS`, NaN where undefined; counts of shape (..., counts) give (..., metrics)."""
+    numerators, denominators = counts @ _NUMERATORS, denominators_of(counts)
+    undefined = np.full_like(numerators, np.nan)
+    return np.divide(numerators, denominators, out=undefined, where=denominators > 0)
+
+
+def denominators_of(counts: np.ndarray) -> np.ndarray:
+    return counts @ _DENOMINATORS
+
+
+def expected_calibration_error(bins: np.ndarray) -> np.ndarray:
+    """Mean distance of a box's score and the share of hits in its bin (Guo et al. 2017), 0.0 to 1.0.
+
+    Bins of shape (..., bins, 3) give shape (...); NaN without boxes. A hit is a match at IoU 0.5.
+    """
+    gaps = np.abs(bins[..., Bin.HITS] - bins[..., Bin.SCORE_SUM]).sum(axis=-1)
+    boxes = bins[..., Bin.BOXES].sum(axis=-1)
+    return np.divide(gaps, boxes, out=np.full_like(gaps, np.nan), where=boxes > 0)

@@ -1,0 +1,90 @@
+"""Which predicted expression stands for which gold expression: overlap of their character spans."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from grounding_assets.core.exports.annotated import AnnotatedSample
+
+Span = tuple[int, int]
+_WORD = re.compile(r"\w+")
+MAX_ALIGNED_WORDS = 2000
+"""Captions that differ are aligned over so many words at most; spans behind them find no partner."""
+
+
+def span_iou(a: Span, b: Span) -> float:
+    """Characters in both over characters in either, 0.0 to 1.0."""
+    shared = min(a[1], b[1]) - max(a[0], b[0])
+    return max(0, shared) / (max(a[1], b[1]) - min(a[0], b[0])) if shared > 0 else 0.0
+
+
+def pair_expressions(gold: AnnotatedSample, result: AnnotatedSample, min_iou: float) -> list[int | None]:
+    """The predicted expression of each gold expression, one-to-one; None where there is none.
+
+    Pairs are made in the order of descending overlap, the earlier first among equals, down to `min_iou`
+    (1.0: the same span only). Where the cleaned captions differ, predicted spans are first carried over.
+    """
+    carried = carry_spans(result, gold.cleaned_caption)
+    starts = sorted((e.char_span[0], e.char_span[1], g) for g, e in enumerate(gold.expressions))
+    overlaps = []
+    for p, span in enumerate(carried):
+        if span is None:
+            continue
+        # spans of an IoU of at least t are at most 1/t times as long as each other
+        longest = (span[1] - span[0]) / min_iou
+        for start, end, g in starts[bisect_left(starts, (int(span[0] - longest),)) :]:
+            if start >= span[1]:
+                break
+            if (iou := span_iou(span, (start, end))) >= min_iou:
+                overlaps.append((-iou, g, p))
+    partners: list[int | None] = [None] * len(gold.expressions)
+    taken: set[int] = set()
+    for _, g, p in sorted(overlaps):
+        if partners[g] is None and p not in taken:
+            partners[g] = p
+            taken.add(p)
+    return partners
+
+
+def carry_spans(result: AnnotatedSample, caption: str) -> list[Span | None]:
+    """A result's spans in code points of another caption, the same where the captions are the same.
+
+    Words are aligned by `difflib` without regard to case; a span becomes that from its first to its last
+    word that has a counterpart, or None where no word has.
+    """
+    own = result.cleaned_caption
+    spans: list[Span | None] = [expression.char_span for expression in result.expressions]
+    if own == caption:
+        return spans
+    words = [(m.start(), m.end()) for m in _first_words(own)]
+    others = [(m.start(), m.end()) for m in _first_words(caption)]
+    counterpart = _aligned(
+        [own[s:e].casefold() for s, e in words], [caption[s:e].casefold() for s, e in others]
+    )
+    ends = [end for _, end in words]
+    for index, span in enumerate(spans):
+        assert span is not None
+        found = []
+        for position in range(bisect_left(ends, span[0] + 1), len(words)):
+            if words[position][0] >= span[1]:
+                break
+            if position in counterpart:
+                found.append(others[counterpart[position]])
+        spans[index] = (found[0][0], found[-1][1]) if found else None
+    return spans
+
+
+def _first_words(text: str) -> list[re.Match[str]]:
+    found = []
+    for word in _WORD.finditer(text):
+        if len(found) == MAX_ALIGNED_WORDS:
+            break
+        found.append(word)
+    return found
+
+
+def _aligned(words: Sequence[str], others: Sequence[str]) -> dict[int, int]:
+    """Positions of `words` to positions of `others`, ascending in both."""
+    blocks = SequenceMatcher(None, words, others, autojunk=len(words) > 200).get_matching_blocks()
+    return {block.a + k: block.b + k for block in blocks for k in range(block.size)}

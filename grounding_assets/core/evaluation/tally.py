@@ -1,0 +1,158 @@
+"""Gold and results brought together, sample by sample."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from grounding_assets.core.errors import InputError, SpecError
+from grounding_assets.core.evaluation.counts import (
+    KeepInstance,
+    SampleCounts,
+    count_sample,
+)
+from grounding_assets.core.evaluation.spans import pair_expressions
+from grounding_assets.core.exports.annotated import AnnotatedSample, read_samples
+from grounding_assets.core.exports.splits import image_identity
+
+SampleKey = tuple[str, str]
+"""(image path, caption), which is what makes a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeOptions:
+    """How results are held against gold."""
+
+    steps: Literal["both", "step_1"] = "both"
+    """`step_1`: the results were grounded on gold's own expressions; only boxes are judged, and a partner
+    is an expression of the same span."""
+    min_span_iou: float = 0.5
+    """Least overlap of the spans of two expressions that count as the same, above 0, up to 1."""
+    missing: Literal["left_out", "wrong"] = "left_out"
+    """What a gold sample without a result counts as. Left out, it shows in the coverage alone."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_span_iou <= 1:
+            raise SpecError(f"min_span_iou is {self.min_span_iou}: give a number above 0, up to 1.")
+        for name, known in (("steps", ("both", "step_1")), ("missing", ("left_out", "wrong"))):
+            if getattr(self, name) not in known:
+                raise SpecError(f"{name} is '{getattr(self, name)}': choose {known[0]} or {known[1]}.")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTotals:
+    """What was compared."""
+
+    gold: int = 0
+    judged: int = 0
+    """Gold samples that count in the figures."""
+    without_result: int = 0
+    """Gold samples that no line of the results is about."""
+    without_gold: int = 0
+    """Lines of the results that no gold sample is about."""
+    repeated: int = 0
+    """Lines of gold or of the results about a sample that came before; the first counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of each judged sample, in gold's order."""
+
+    options: JudgeOptions
+    totals: SampleTotals
+    keys: tuple[SampleKey, ...]
+    counts: np.ndarray
+    """Shape (samples, slices, counts)."""
+    bins: np.ndarray
+    """Shape (samples, bins, 3)."""
+
+    def per_image(self) -> tuple[np.ndarray, np.ndarray]:
+        """Counts and bins summed over the samples of each image, images in order of appearance."""
+        identities = [image_identity(path) for path, _ in self.keys]
+        numbers = {identity: number for number, identity in enumerate(dict.fromkeys(identities))}
+        of_sample = [numbers[identity] for identity in identities]
+        counts = np.zeros((len(numbers), *self.counts.shape[1:]))
+        bins = np.zeros((len(numbers), *self.bins.shape[1:]))
+        np.add.at(counts, of_sample, self.counts)
+        np.add.at(bins, of_sample, self.bins)
+        return counts, bins
+
+    def only(self, keys: Iterable[SampleKey]) -> "Tally":
+        """The tally of those samples, in that order; raises KeyError for one that was not judged."""
+        rows = {key: row for row, key in enumerate(self.keys)}
+        chosen = tuple(keys)
+        index = [rows[key] for key in chosen]
+        return Tally(self.options, self.totals, chosen, self.counts[index], self.bins[index])
+
+
+def tally(
+    gold: Iterable[Mapping[str, Any]],
+    results: Iterable[Mapping[str, Any]],
+    options: JudgeOptions,
+    keep_instance: KeepInstance | None = None,
+) -> Tally:
+    """Judges results against gold. Gold is held in memory, results are streamed.
+
+    Args:
+        gold, results: lines of the record format.
+        keep_instance: see `count_sample`.
+
+    Raises:
+        InputError: a line breaks the record format, there is no gold, or nothing to judge.
+    """
+    pending: dict[SampleKey, AnnotatedSample] = {}
+    repeated = without_gold = 0
+    for sample in read_samples(gold, "gold"):
+        repeated += _key(sample) in pending
+        pending.setdefault(_key(sample), sample)
+    if not pending:
+        raise InputError("There is no gold: it has no lines.")
+    judged: dict[SampleKey, SampleCounts | None] = dict.fromkeys(pending)
+    for result in read_samples(results, "the results"):
+        key = _key(result)
+        if key not in judged:
+            without_gold += 1
+        elif key not in pending:
+            repeated += 1
+        else:
+            judged[key] = _judge(pending.pop(key), result, options, keep_instance)
+    if options.missing == "wrong":
+        judged |= {key: _judge(sample, None, options, keep_instance) for key, sample in pending.items()}
+    counted = {key: counts for key, counts in judged.items() if counts is not None}
+    totals = SampleTotals(len(judged), len(counted), len(pending), without_gold, repeated)
+    if not counted:
+        raise InputError(
+            "No result is about a gold sample: image_path and caption must be the same in both files."
+        )
+    return Tally(
+        options,
+        totals,
+        tuple(counted),
+        np.array([sample.counts for sample in counted.values()]),
+        np.array([sample.bins for sample in counted.values()]),
+    )
+
+
+def _judge(
+    gold: AnnotatedSample,
+    result: AnnotatedSample | None,
+    options: JudgeOptions,
+    keep_instance: KeepInstance | None,
+) -> SampleCounts:
+    if result is None:
+        partners: list[int | None] = [None] * len(gold.expressions)
+    else:
+        min_iou = 1.0 if options.steps == "step_1" else options.min_span_iou
+        partners = pair_expressions(gold, result, min_iou)
+    return count_sample(
+        gold,
+        result,
+        partners,
+        judge_expressions=options.steps == "both",
+        keep_instance=keep_instance,
+    )
+
+
+def _key(sample: AnnotatedSample) -> SampleKey:
+    return sample.image_path, sample.caption

@@ -1,0 +1,47 @@
+"""Samples of one image brought together, on disk, for formats that write an image once."""
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+from grounding_assets.core.exports.splits import image_identity
+
+
+class ImageGroups:
+    """Texts filed under images. Images keep the order of their first text, texts that of arrival."""
+
+    def __init__(self, database: Path):
+        self._connection = sqlite3.connect(database)
+        self._connection.executescript(
+            """
+            PRAGMA journal_mode = OFF;
+            PRAGMA synchronous = OFF;
+            CREATE TABLE image (number INTEGER PRIMARY KEY, identity TEXT UNIQUE, split TEXT);
+            CREATE TABLE entry (image INTEGER, number INTEGER, text TEXT, PRIMARY KEY (image, number))
+            WITHOUT ROWID;
+            """
+        )
+        self._entries = 0
+
+    def add(self, image_path: str, split: str, text: str) -> None:
+        identity = image_identity(image_path)
+        insert = "INSERT OR IGNORE INTO image (identity, split) VALUES (?, ?)"
+        self._connection.execute(insert, (identity, split))
+        find = "SELECT number FROM image WHERE identity = ?"
+        (image,) = self._connection.execute(find, (identity,)).fetchone()
+        self._entries += 1
+        self._connection.execute("INSERT INTO entry VALUES (?, ?, ?)", (image, self._entries, text))
+
+    def __iter__(self) -> Iterator[tuple[str, list[str]]]:
+        """(split, texts) of one image after another."""
+        rows = self._connection.execute(
+            "SELECT image.number, split, text FROM image JOIN entry ON entry.image = image.number"
+            " ORDER BY image.number, entry.number"
+        )
+        for (_, split), texts in groupby(rows, key=itemgetter(0, 1)):
+            yield split, [text for _, _, text in texts]
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,98 @@
+"""From records to a folder that a trainer loads: check, filter, split, write, publish."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.errors import InputError, SpecError
+from grounding_assets.core.exports.annotated import read_samples
+from grounding_assets.core.exports.card import CARD, render_card
+from grounding_assets.core.exports.coco import CocoWriter
+from grounding_assets.core.exports.filters import ExportFilters
+from grounding_assets.core.exports.flickr30k import Flickr30kWriter
+from grounding_assets.core.exports.mdetr import MdetrWriter
+from grounding_assets.core.exports.odvg import OdvgWriter
+from grounding_assets.core.exports.origins import Origins, made_by_demo_teacher
+from grounding_assets.core.exports.parquet import ParquetWriter
+from grounding_assets.core.exports.report import ExportReport, Format
+from grounding_assets.core.exports.splits import SplitOptions, image_identity
+from grounding_assets.core.exports.staging import MANIFEST, publish, staged
+from grounding_assets.core.exports.writer import Ledger, SplitCounts, Writer
+from grounding_assets.core.files import to_json
+
+WRITERS: Mapping[Format, type[Writer]] = {
+    "odvg": OdvgWriter,
+    "mdetr": MdetrWriter,
+    "coco": CocoWriter,
+    "flickr30k_entities": Flickr30kWriter,
+    "parquet": ParquetWriter,
+}
+_NO_DEMO = (
+    "These annotations come from the embedded demonstration teacher and are no training data: use "
+    "another backend, or set allow_demo_teacher=true to export them all the same."
+)
+
+
+def export(
+    records: Iterable[Mapping[str, Any]],
+    out_dir: Path,
+    fmt: Format,
+    filters: ExportFilters | None = None,
+    split: SplitOptions | None = None,
+    *,
+    allow_demo_teacher: bool = False,
+) -> ExportReport:
+    """Writes grounded records into `out_dir` in one format, with a card and a machine-readable report.
+
+    Records are streamed. Everything is built aside and put in place at the end, so that after an error
+    or a kill an earlier export in the same folder is what it was.
+
+    Args:
+        records: lines of step 1's `annotations.jsonl`.
+        out_dir: a new or empty folder, or one that holds an earlier export, which is replaced.
+        filters: nothing is left out by default.
+        split: one split, `train`, by default.
+
+    Raises:
+        SpecError: an unknown format, records of the demonstration teacher without `allow_demo_teacher`,
+            a folder that holds other things, or a package that is not installed.
+        InputError: a line is not a grounded record, or there is none.
+    """
+    if fmt not in WRITERS:
+        raise SpecError(f"format '{fmt}' is unknown: choose one of {', '.join(WRITERS)}.")
+    filters, split = filters or ExportFilters(), split or SplitOptions()
+    ledger = Ledger({name: SplitCounts() for name in split.fractions})
+    origins, demo_samples, number = Origins(), 0, 0
+    with staged(out_dir) as staging:
+        with closing(WRITERS[fmt](staging.new, staging.scratch, ledger)) as writer:
+            for number, sample in enumerate(read_samples(records, "the annotations"), 1):
+                if not sample.grounded:
+                    raise InputError(f"Line {number} of the annotations has no boxes yet: run step 1 first.")
+                is_demo = made_by_demo_teacher(sample)
+                if is_demo and not allow_demo_teacher:
+                    raise SpecError(_NO_DEMO)
+                kept = filters.apply(sample, ledger.left_out)
+                if kept is not None:
+                    demo_samples += is_demo
+                    origins.add(kept)
+                    writer.add(kept, split.split_of(image_identity(kept.image_path)))
+            if number == 0:
+                raise InputError("There are no annotations to export: run both steps first.")
+            writer.finish()
+        names = {entry.name for entry in staging.new.iterdir()} | {CARD, MANIFEST}
+        report = ExportReport(
+            fmt=fmt,
+            out_dir=out_dir,
+            files=tuple(sorted(names)),
+            splits=ledger.splits,
+            left_out=ledger.left_out,
+            demo_samples=demo_samples,
+            origins=origins,
+            filters=filters,
+            split=split,
+        )
+        (staging.new / CARD).write_text(render_card(report), encoding="utf-8")
+        (staging.new / MANIFEST).write_bytes(to_json(report.to_dict()) + b"\n")
+        publish(staging, out_dir)
+    return report

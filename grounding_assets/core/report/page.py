@@ -1,0 +1,199 @@
+"""Writes the report: one HTML file that holds its photos, rows, style and script and asks for nothing else.
+
+What may run is pinned by hashes in the page's own policy; rows are JSON that cannot end its element.
+Which rows there are and how photos look is decided in `choice`, `rows` and `thumbnails`.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from grounding_assets.core.files import replacing
+from grounding_assets.core.report.choice import SeededChoice
+from grounding_assets.core.report.doubt import FILTERS, RULES
+from grounding_assets.core.report.figures import Figures
+from grounding_assets.core.report.palette import INK, PALETTE
+from grounding_assets.core.report.rows import Row, named_line, row_of_failure, row_of_record, sample_id_of
+from grounding_assets.core.report.summary import PLOT_SIZE, fact, facts, plots, reasons
+from grounding_assets.core.report.thumbnails import PhotoSize, fitting_size, in_order, small_photo
+
+_WEB = files("grounding_assets.core.report") / "web"
+_SCRIPTS = ("dom.js", "caption.js", "card.js", "marks.js", "selection.js", "app.js")
+_ROWS_PER_CHUNK = 500
+_EARLY_PHOTOS = 24
+"""Photos that stand before the script, so that the first screen is whole while the rest is still read."""
+_SCRIPT_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """How much the page shows."""
+
+    max_samples: int | None = 10_000
+    """A larger set is shown by a seeded sample of this many; None shows everything."""
+    thumbnail_px: int = 640
+    """Longer side of a photo in pixels, where the budget allows it."""
+    seed: int = 0
+    """Of the sample."""
+    photo_budget_bytes: int = 100_000_000
+    """About what all photos together may weigh as JPEG; a third more in the file. Beyond it they are made
+    smaller. 10,000 photos then have some 300 pixels a side, and the page opens in under 3 seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReport:
+    """What the page holds."""
+
+    samples: int
+    """Samples shown, failed ones included."""
+    photo_px: int
+    """Longer side of its photos in pixels, at most."""
+    size_bytes: int
+    figures: Figures
+    """Over all lines, shown or not."""
+
+
+def write_report(
+    records: Iterable[Mapping[str, Any]],
+    failures: Iterable[Mapping[str, Any]],
+    image_file: Callable[[str], Path],
+    out: Path,
+    *,
+    title: str,
+    summary: Mapping[str, Any],
+    options: ReportOptions,
+) -> WrittenReport:
+    """Writes `out`, replacing it once the new page is whole.
+
+    `records` are lines of `annotations.jsonl`, `failures` of `failures.jsonl`; both are read once, and
+    only what the page shows is kept. A record may carry `sample_id`, which tells records without
+    expressions apart. Input order is that of the records, then that of the failures. `image_file` gives
+    the file of an `image_path`; a photo that cannot be read is shown as a reason. `summary` holds further
+    facts, label to value, that are shown as they are.
+
+    Raises `InputError` for a line that is not an annotation, `OSError` where `out` cannot be written.
+    """
+    figures = Figures()
+    choice: SeededChoice[tuple[str, str]] = SeededChoice(options.max_samples, options.seed)
+    for record in records:
+        with named_line(record):
+            key = [sample_id_of(record), record["image_path"], record["caption"]]
+            choice.offer(json.dumps(key), _lazily(row_of_record, record))
+            figures.observe(record)
+    for failure in failures:
+        with named_line(failure):
+            choice.offer(json.dumps(["failed", failure["sample_id"]]), _lazily(row_of_failure, failure))
+            figures.observe_failure(failure)
+    chosen = choice.chosen()
+    photo_of_path = {path: position for position, path in enumerate(dict.fromkeys(p for p, _ in chosen))}
+    paths = [image_file(path) for path in photo_of_path]
+    size = fitting_size(paths, options.thumbnail_px, options.photo_budget_bytes)
+    photos = _photos(paths, size)
+    total = figures.lines + figures.failures.total()
+    page = _template().generate(
+        title=title,
+        policy=_policy(_style(), _script()),
+        style=Markup(_style()),
+        script=Markup(_script()),
+        total=total,
+        seed=options.seed if options.max_samples is not None and total > options.max_samples else None,
+        shown=len(chosen),
+        facts=facts(figures) + [(label, fact(value)) for label, value in summary.items()],
+        reasons=reasons(figures),
+        plots=plots(figures),
+        plot_size=PLOT_SIZE,
+        made_by=figures.made_by.most_common(5),
+        filters=FILTERS,
+        rules=RULES,
+        page_config=_script_json(
+            {
+                "title": title,
+                "hues": len(PALETTE),
+                "photo_px": size.longest_px,
+                "photos": [photo_of_path[path] for path, _ in chosen],
+            }
+        ),
+        row_chunks=_chunks([row for _, row in chosen]),
+        early_photos=islice(photos, _EARLY_PHOTOS),
+        photos=photos,
+    )
+    with replacing(out) as stream:
+        for part in page:
+            stream.write(part.encode("utf-8", "xmlcharrefreplace"))
+        size_bytes = stream.tell()
+    return WrittenReport(len(chosen), size.longest_px, size_bytes, figures)
+
+
+def _lazily(
+    make_row: Callable[[Mapping[str, Any]], Row], line: Mapping[str, Any]
+) -> Callable[[], tuple[str, str]]:
+    """The photo's path and the row as JSON, made when called."""
+
+    def make() -> tuple[str, str]:
+        row = make_row(line)
+        return row["path"], _script_json(row)
+
+    return make
+
+
+def _photos(paths: Sequence[Path], size: PhotoSize) -> Iterator[dict[str, Any]]:
+    for position, photo in enumerate(in_order(lambda path: small_photo(path, size), paths)):
+        yield {
+            "position": position,
+            "size": "{} {}".format(*photo.image_size) if photo.image_size else "",
+            "trouble": photo.trouble,
+            "base64": Markup(b64encode(photo.jpeg).decode("ascii")),
+        }
+
+
+def _chunks(rows: Sequence[str]) -> Iterator[Markup]:
+    for start in range(0, len(rows), _ROWS_PER_CHUNK):
+        yield Markup("[" + ",\n".join(rows[start : start + _ROWS_PER_CHUNK]) + "]")
+
+
+def _script_json(value: Any) -> Markup:
+    """JSON in ASCII without `<`, `>` and `&`: no text in it can end a script element or start a comment."""
+    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).translate(_SCRIPT_SAFE))
+
+
+def _style() -> str:
+    hues = "".join(f"--hue-{position}:{colour};" for position, colour in enumerate(PALETTE))
+    return f":root{{{hues}--hue-ink:{INK}}}\n{(_WEB / 'report.css').read_text(encoding='utf-8')}"
+
+
+def _script() -> str:
+    parts = ((_WEB / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    return '"use strict";\n{\n' + "\n".join(parts) + "}\n"
+
+
+def _policy(style: str, script: str) -> str:
+    """Content security policy: this style, this script, inline pictures, nothing from anywhere."""
+    pins = {
+        name: f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+        for name, text in (("style-src", style), ("script-src", script))
+    }
+    rules = {
+        "default-src": "'none'",
+        "img-src": "data:",
+        **pins,
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "require-trusted-types-for": "'script'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string((_WEB / "report.html.j2").read_text(encoding="utf-8"))

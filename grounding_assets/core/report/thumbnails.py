@@ -1,0 +1,96 @@
+"""Photos made small enough for a page: how small follows from how many there are and what they may weigh."""
+
+import io
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.images import opened, read_image_bytes, upright_rgb
+
+_SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25)
+"""Of the longest side asked for, tried from the first until the photos fit the budget."""
+_PROBES = 32
+_WORKERS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSize:
+    """How large photos are made."""
+
+    longest_px: int
+    """Of the longer side; smaller photos are not enlarged."""
+    quality: int
+    """Of the JPEG, 1 to 95."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One small photo, or why there is none."""
+
+    jpeg: bytes
+    """Empty where the photo cannot be read."""
+    image_size: tuple[int, int] | None
+    """(width, height) in pixels of the upright original, the frame of its boxes; None where unknown."""
+    trouble: str = ""
+
+
+def small_photo(path: Path, size: PhotoSize) -> Photo:
+    """Reads, turns upright and shrinks one photo; a photo that cannot be read comes back as its trouble."""
+    try:
+        picture, image_size = read_small(path, size.longest_px)
+    except SampleFailure as failure:
+        return Photo(b"", None, str(failure))
+    encoded = io.BytesIO()
+    picture.save(encoded, "JPEG", quality=size.quality, optimize=True)
+    return Photo(encoded.getvalue(), image_size)
+
+
+def read_small(path: Path, longest_px: int) -> tuple[Image.Image, tuple[int, int]]:
+    """An upright RGB picture of at most `longest_px` a side, and (width, height) of the upright original.
+
+    Raises:
+        SampleFailure: the file is missing, not an image, broken, or too large to decode.
+    """
+    with opened(read_image_bytes(path), path) as image:
+        width, height = image.size
+        picture = upright_rgb(image, path, (longest_px, longest_px))
+    # decoding may have reduced it, so whether it was turned shows in which side is the longer one
+    turned = (picture.width - picture.height) * (width - height) < 0
+    image_size = (height, width) if turned else (width, height)
+    picture.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
+    return picture, image_size
+
+
+def fitting_size(files: Sequence[Path], longest_px: int, budget_bytes: int) -> PhotoSize:
+    """The largest size at which all the files together come to about `budget_bytes` of JPEG.
+
+    Measured on up to 32 of them, evenly spread; the smallest size is taken where none fits.
+    """
+    probes = files[:: max(-(-len(files) // _PROBES), 1)]
+    sizes = [PhotoSize(max(round(longest_px * scale), 1), round(60 + 16 * scale)) for scale in _SCALES]
+    return next(
+        (size for size in sizes if _weigh(probes, size) * len(files) <= budget_bytes * len(probes)), sizes[-1]
+    )
+
+
+def _weigh(files: Sequence[Path], size: PhotoSize) -> int:
+    """Bytes of all of them together."""
+    return sum(len(photo.jpeg) for photo in in_order(lambda path: small_photo(path, size), files))
+
+
+def in_order(make: Callable[[Path], Photo], files: Iterable[Path]) -> Iterator[Photo]:
+    """`map` over a few threads that keeps the order and holds only a few photos at a time."""
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        ahead: deque[Future[Photo]] = deque()
+        for path in files:
+            ahead.append(pool.submit(make, path))
+            if len(ahead) >= 4 * _WORKERS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

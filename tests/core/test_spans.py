@@ -1,0 +1,305 @@
+import json
+import time
+
+import pytest
+import regex
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from grounding_assets.core.folding import cluster_edges, comparison_key, fold, trimmed
+from grounding_assets.core.spans import Phrase, locate_phrases, to_expressions
+from tests.corpus import CORPUS, needs_corpus
+
+
+def texts_of(caption, *phrases):
+    """(status, text) of each phrase, after checking what always holds."""
+    phrases = [phrase if isinstance(phrase, Phrase) else Phrase(phrase) for phrase in phrases]
+    located = locate_phrases(caption, phrases)
+    check(caption, phrases, located)
+    return [
+        (place.status, caption[slice(*place.char_span)] if place.char_span else None) for place in located
+    ]
+
+
+def check(caption, phrases, located):
+    edges = cluster_edges(caption)
+    spans = [place.char_span for place in located if place.char_span]
+    assert len(located) == len(phrases)
+    assert len(spans) == len(set(spans)), "two phrases on one span"
+    for phrase, place in zip(phrases, located, strict=True):
+        if place.status == "dropped":
+            assert place.char_span is None
+            continue
+        start, end = place.char_span
+        text = caption[start:end]
+        assert 0 <= start < end <= len(caption)
+        assert text == text.strip()
+        assert {start, end} <= edges, "a grapheme cluster is cut"
+        assert (place.status == "exact") == (text == trimmed(phrase.text))
+
+
+CASES = {
+    "exact": ("A red car.", ["red car"], [("exact", "red car")]),
+    "case": ("A RED CAR.", ["a red car"], [("repaired", "A RED CAR")]),
+    "white space": ("a  red\ncar", ["a red car"], [("repaired", "a  red\ncar")]),
+    "no-break space": ("a red\u00a0car", ["red car"], [("repaired", "red\u00a0car")]),
+    "edge white space": ("a cat \n", [" a cat \n"], [("exact", "a cat")]),
+    "quotes": ('An "Apple" logo', ["An “Apple” logo"], [("repaired", 'An "Apple" logo')]),
+    "single for double quotes": ('An "Apple" logo', ["An 'Apple' logo"], [("repaired", 'An "Apple" logo')]),
+    "apostrophe": ("the dog’s ball", ["the dog's ball"], [("repaired", "the dog’s ball")]),
+    "dash": ("a half-timbered house", ["half–timbered house"], [("repaired", "half-timbered house")]),
+    "full stop": ("a tree and a cat", ["A tree."], [("repaired", "a tree")]),
+    "wrapped in quotes": ("a tree and a cat", ['"a cat"'], [("repaired", "a cat")]),
+    "other article": ("a red car", ["the red car"], [("repaired", "a red car")]),
+    "no article there": ("red car, parked", ["the red car"], [("repaired", "red car")]),
+    "casefold grows": ("Eine Straße im Ort", ["eine STRASSE"], [("repaired", "Eine Straße")]),
+    "after a grown letter": ("ẞẞ İ große Tür", ["GROSSE TÜR"], [("repaired", "große Tür")]),
+    "ligature": ("two ﬁsh here", ["two fish"], [("repaired", "two ﬁsh")]),
+    "full width": ("ＡＢ 猫", ["ab 猫"], [("repaired", "ＡＢ 猫")]),
+    "composed and decomposed": ("un cafe\u0301 noir", ["café noir"], [("repaired", "cafe\u0301 noir")]),
+    "marks are not cut": ("cafe\u0301", ["cafe"], [("dropped", None)]),
+    "syllables are not cut": ("각", ["가"], [("dropped", None)]),
+    "decomposed syllables": ("\u1100\u1161\u11a8 집", ["각"], [("repaired", "\u1100\u1161\u11a8")]),
+    "emoji sequences are not cut": ("👩‍🚀 waves", ["👩"], [("dropped", None)]),
+    "emoji with modifier": ("a 👍🏽 sign", ["👍🏽"], [("exact", "👍🏽")]),
+    "emoji presentation": ("a ❤️ sign", ["❤"], [("repaired", "❤️")]),
+    "flags are not cut": ("🇩🇪🇫🇷", ["🇪🇫"], [("dropped", None)]),
+    "flags of tags differ": (
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        ["🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"],
+        [("dropped", None)],
+    ),
+    "zero width inside": ("a re\u200bd car", ["red car"], [("repaired", "re\u200bd car")]),
+    "zero width joiner in Persian": ("کتاب می‌خوانم", ["میخوانم"], [("repaired", "می‌خوانم")]),
+    "right to left": ("\u200fקטה שחורה על כיסא", ["קטה שחורה"], [("exact", "קטה שחורה")]),
+    "prefixed word in Arabic": ("رجل والكلب", ["الكلب"], [("exact", "الكلب")]),
+    "no spaces in Chinese": ("一只猫和一只狗", ["一只狗", "猫"], [("exact", "一只狗"), ("exact", "猫")]),
+    "Thai": ("แมวสีดำบนโต๊ะ", ["บนโต๊ะ"], [("exact", "บนโต๊ะ")]),
+    "braces": ("a {cat} <b>", ["{cat}", "<b>"], [("exact", "{cat}"), ("exact", "<b>")]),
+    "not inside a word": ("a woman, a man", ["man"], [("exact", "man")]),
+    "only inside a word": ("a woman", ["man"], [("dropped", None)]),
+    "only inside a number": ("room 101", ["1"], [("dropped", None)]),
+    "typing error": (
+        "A CAT SITTION ON TOP OF IT",
+        ["a cat sitting on top of it"],
+        [("repaired", "A CAT SITTION ON TOP OF IT")],
+    ),
+    "plural": ("two giraffes in a zoo", ["two giraffe"], [("repaired", "two giraffes")]),
+    "split word": ("a SKATE BOARDER crashed", ["skateboarder"], [("repaired", "SKATE BOARDER")]),
+    "too different": ("a cat on a mat", ["a dog on a mat"], [("dropped", None)]),
+    "the head must be alike": (
+        "the cat that is on top of the suitcase",
+        ["dog that is on top of the suitcase"],
+        [("dropped", None)],
+    ),
+    "empty": ("a cat", ["", " \u200b"], [("dropped", None), ("dropped", None)]),
+    "empty caption": ("", ["a cat"], [("dropped", None)]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_named_cases(case):
+    caption, phrases, expected = CASES[case]
+    assert texts_of(caption, *phrases) == expected
+
+
+def starts(caption, *phrases):
+    phrases = [phrase if isinstance(phrase, Phrase) else Phrase(phrase) for phrase in phrases]
+    located = locate_phrases(caption, phrases)
+    check(caption, phrases, located)
+    return [place.char_span[0] if place.char_span else None for place in located]
+
+
+def test_repeats_are_given_out_left_to_right():
+    assert starts("a dog, a dog, a dog", *["a dog"] * 4) == [0, 7, 14, None]
+
+
+def test_a_claimed_offset_breaks_ties():
+    caption = "a dog, a dog, a dog"
+    assert starts(caption, Phrase("a dog", None, 14), "a dog") == [14, 0]
+    assert starts(caption, Phrase("a dog", None, 8)) == [7]
+    assert starts(caption, Phrase("a dog", None, -999), Phrase("a dog", None, 10**9)) == [0, 14]
+
+
+def test_a_wrong_claim_does_not_move_a_phrase():
+    assert texts_of("a cat and a dog", Phrase("a dog", None, 0)) == [("exact", "a dog")]
+
+
+def test_what_a_longer_phrase_covers_comes_last():
+    assert starts("a man in a hat and a man", "a man", "a man in a hat") == [19, 0]
+    assert starts("a man in a hat", "a man", "a man in a hat") == [0, 0]
+    assert starts("a man in a hat and a man", Phrase("a man", None, 0), "a man in a hat") == [0, 0]
+
+
+def test_a_repeat_too_many_does_not_go_to_what_is_merely_similar():
+    assert texts_of("a blue house, a blue horse", "a blue house", "a blue house") == [
+        ("exact", "a blue house"),
+        ("dropped", None),
+    ]
+
+
+def test_expressions_stand_in_reading_order_and_nothing_is_lost():
+    caption = "A red car and the old tree near a car."
+    found = to_expressions(
+        caption,
+        [
+            Phrase("the old tree", "tree"),
+            Phrase("a red car", "vehicle"),
+            Phrase("two cats"),
+            Phrase("a car", None, 32),
+        ],
+    )
+    rows = [(e.text, e.char_span, e.noun_chunk, e.span_status) for e in found.expressions]
+    assert rows == [
+        ("A red car", (0, 9), "red car", "repaired"),
+        ("the old tree", (14, 26), "tree", "exact"),
+        ("a car", (32, 37), "car", "exact"),
+    ]
+    assert (found.repaired, found.dropped) == (1, ("two cats",))
+
+
+@needs_corpus("captions")
+def test_nasty_captions():
+    lines = (CORPUS / "captions" / "nasty.jsonl").read_text(encoding="utf-8").splitlines()
+    captions = [json.loads(line)["caption"] for line in lines]
+    assert len(captions) == 41
+    for caption in captions:
+        words = [match.span() for match in regex.finditer(r"[\w'-]+", caption)]
+        for first in range(len(words)):
+            for last in range(first, min(first + 4, len(words))):
+                start, end = words[first][0], words[last][1]
+                quoted = caption[start:end]
+                claimed = Phrase(quoted, None, start)
+                assert locate_phrases(caption, [claimed])[0].char_span == (start, end)
+                [(status, text)] = texts_of(caption, f" {' '.join(quoted.lower().split())}\n")
+                assert status != "dropped"
+                assert comparison_key(text) == comparison_key(quoted)
+
+
+WORDS = [
+    *(
+        "a",
+        "the",
+        "A",
+        "cat",
+        "Cat",
+        "CATS",
+        "dog's",
+        "dog’s",
+        "Straße",
+        "STRASSE",
+        "ﬁsh",
+        "İzmir",
+        "naïve",
+        "nai\u0308ve",
+    ),
+    *(
+        "\u0430\u0301",
+        "Ёлка",
+        "猫",
+        "一只猫",
+        "ねこが",
+        "고양이가",
+        "\u1100\u1161\u11a8",
+        "แมว",
+        "हिन्दी",
+        "קטה",
+        "شجرة",
+        "می‌خوانم",
+    ),
+    *(
+        "👩‍🚀",
+        "👍🏽",
+        "❤️",
+        "🇩🇪🇫🇷",
+        "{cat}",
+        "{0}",
+        "%s",
+        '"Apple"',
+        "“Apple”",
+        "'x'",
+        "<b>",
+        "\\n",
+        "½",
+        "Ⅳ",
+        "ﷺ",
+    ),
+    *("\u200b", "\u200f", "\ufeff", "\u0301", "\u0345", "zo\u00ad\u200bo", "e\u0301\u0323", "Ǆ", "ŉ", "101"),
+]
+word = st.sampled_from(WORDS) | st.text(max_size=6)
+gap = st.sampled_from([" ", " ", "  ", "\n", "\u00a0", "\u3000", "", ", ", ". ", "-"])
+caption_text = st.lists(st.tuples(word, gap), min_size=1, max_size=14).map(
+    lambda parts: "".join(text + space for text, space in parts)
+)
+
+
+@st.composite
+def caption_and_phrases(draw):
+    """A caption, and phrases that are cut out of it, altered, cut anywhere, or made up."""
+    caption = draw(caption_text)
+    at = st.integers(0, len(caption))
+    cut = st.tuples(at, at).map(lambda ends: caption[min(ends) : max(ends)])
+    change = st.sampled_from(
+        [str.upper, str.lower, str.title, lambda t: f" {t}. ", lambda t: t.replace(" ", "  ")]
+    )
+    altered = st.tuples(cut, change).map(lambda pair: pair[1](pair[0]))
+    claim = st.none() | st.integers(-5, 200)
+    phrase = st.builds(Phrase, cut | altered | word, st.none() | word, claim)
+    return caption, draw(st.lists(phrase, max_size=8))
+
+
+@settings(max_examples=2000, deadline=None)
+@given(caption_and_phrases())
+@example(("\u0301 \u0301", [Phrase("\u0301")]))
+def test_whatever_the_caption_every_span_is_right_and_nothing_is_lost(sample):
+    caption, phrases = sample
+    check(caption, phrases, locate_phrases(caption, phrases))
+    found = to_expressions(caption, phrases)
+    assert len(found.expressions) + len(found.dropped) == len(phrases)
+    assert found.repaired == sum(e.span_status == "repaired" for e in found.expressions)
+    spans = [expression.char_span for expression in found.expressions]
+    assert spans == sorted(spans)
+    for expression in found.expressions:
+        start, end = expression.char_span
+        assert caption[start:end] == expression.text
+        assert expression.noun_chunk
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(word, min_size=1, max_size=9), st.data())
+def test_a_planted_phrase_is_found_where_it_was_planted(words, data):
+    caption = " ".join(words)
+    first = data.draw(st.integers(0, len(words) - 1))
+    last = data.draw(st.integers(first, len(words) - 1))
+    planted = trimmed(" ".join(words[first : last + 1]))
+    start = len(" ".join([*words[:first], ""])) if first else 0
+    start = caption.index(planted, start) if planted else 0
+    end = start + len(planted)
+    assume(planted and planted == planted.strip() and {start, end} <= cluster_edges(caption))
+    [place] = locate_phrases(caption, [Phrase(planted, None, start)])
+    assert place.status == "exact"
+    assert place.char_span == (start, end)
+
+    assume(comparison_key(planted))
+    changed = data.draw(st.sampled_from([planted.upper(), planted.replace(" ", "\n "), f"“{planted}”"]))
+    assume(fold(changed.strip("“”")).text == fold(planted).text)
+    [place] = locate_phrases(caption, [Phrase(changed, None, start)])
+    assert place.char_span is not None
+    assert comparison_key(caption[slice(*place.char_span)]) == comparison_key(planted)
+
+
+@pytest.mark.parametrize(
+    ("caption", "phrases"),
+    [
+        ("a" * 50_000, ["a" * n for n in range(1, 300)]),
+        ("ab " * 20_000, ["ab", "ab ab", "zz ab ab ab ab ab"] * 60),
+        ("word " * 20_000, [f"another phrase number {n} that is long enough" for n in range(300)]),
+        ("e" + "\u0301" * 50_000, ["e", "e\u0301"]),
+        (" " * 100_000, [" ", "  x"]),
+    ],
+    ids=["one long word", "many repeats", "many fuzzy searches", "many marks", "blank"],
+)
+def test_hostile_captions_take_bounded_time(caption, phrases):
+    began = time.perf_counter()
+    check(caption, [Phrase(p) for p in phrases], locate_phrases(caption, [Phrase(p) for p in phrases]))
+    assert time.perf_counter() - began < 10

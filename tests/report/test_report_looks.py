@@ -1,0 +1,166 @@
+"""What can be measured of the looks: contrast in both themes, narrow screens, alternative texts."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from random import Random
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+from grounding_assets.core.report.palette import INK, PALETTE
+from tests.report.browser import bring_into_view, needs_chromium
+from tests.report.generated import annotated, expression
+from tests.report.showcase import write, write_showcase
+
+AA_TEXT = 4.5
+CONTRASTS = """
+const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+const rgba = (colour) => {
+  canvas.clearRect(0, 0, 1, 1);
+  canvas.fillStyle = colour;
+  canvas.fillRect(0, 0, 1, 1);
+  const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+  return [r, g, b, a / 255];
+};
+const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a)];
+const behind = (element) => {
+  if (!element) return [255, 255, 255];
+  return over(rgba(getComputedStyle(element).backgroundColor), behind(element.parentElement));
+};
+const luminance = (colour) => {
+  const [r, g, b] = colour.map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+const found = {};
+while (texts.nextNode()) {
+  const element = texts.currentNode.parentElement;
+  if (!texts.currentNode.data.trim() || element.closest("script, style, noscript, svg, option, :disabled, [hidden]")) continue;
+  if (!element.checkVisibility({ opacityProperty: true }) || element.closest(".unseen, .tag:not(.lit)")) continue;
+  const ground = behind(element);
+  const key = `${element.tagName}.${element.className}`;
+  const value = ratio(luminance(over(rgba(getComputedStyle(element).color), ground)), luminance(ground));
+  found[key] = Math.min(found[key] ?? 99, value);
+}
+return found;
+"""
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_showcase(tmp_path_factory.mktemp("looks"))
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, report: Path) -> Iterator[webdriver.Chrome]:
+    size = browser.get_window_size()
+    browser.get(report.as_uri())
+    yield browser
+    browser.execute_script("localStorage.clear()")
+    browser.set_window_size(size["width"], size["height"])
+
+
+def at_rest(page: webdriver.Chrome) -> None:
+    """Ends transitions, so that colours are those that stay."""
+    page.execute_script("document.getAnimations().forEach((animation) => animation.finish())")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_has_enough_contrast(page: webdriver.Chrome, theme: str) -> None:
+    Select(page.find_element(By.ID, "theme")).select_by_value(theme)
+    page.find_element(By.CSS_SELECTOR, '[data-filter="no_box"]').click()
+    page.find_element(By.CSS_SELECTOR, '[data-filter="failed"]').click()
+    for pressed in ('[data-verdict="accept"]', ".provenance summary"):
+        bring_into_view(page, page.find_element(By.CSS_SELECTOR, pressed))
+        page.find_element(By.CSS_SELECTOR, pressed).click()
+    piece = page.find_element(By.CSS_SELECTOR, ".piece")
+    bring_into_view(page, piece)
+    ActionChains(page).move_to_element(piece).perform()
+    at_rest(page)
+    contrasts = page.execute_script(CONTRASTS)
+    assert len(contrasts) > 20
+    assert "SPAN.piece lit" in contrasts
+    assert {name: value for name, value in contrasts.items() if value < AA_TEXT} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_hue_can_be_read(browser: webdriver.Chrome, tmp_path: Path, theme: str) -> None:
+    words = [f"word{number}" for number in range(len(PALETTE))]
+    caption = " ".join(words)
+    phrases = [
+        expression("s", index, word, caption.index(word), [[10, 10, 99, 99]], Random(0))
+        for index, word in enumerate(words)
+    ]
+    write(tmp_path / "report.html", [annotated("s", caption, phrases)])
+    browser.get((tmp_path / "report.html").as_uri())
+    Select(browser.find_element(By.ID, "theme")).select_by_value(theme)
+    at_rest(browser)
+    contrasts = browser.execute_script(CONTRASTS)
+    assert min(contrasts["SPAN.piece"], contrasts["SPAN.swatch"]) >= AA_TEXT
+    browser.execute_script("localStorage.clear()")
+
+
+def test_hues_are_told_apart_from_their_ink() -> None:
+    def luminance(colour: str) -> float:
+        channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    for hue in PALETTE:
+        assert (luminance(hue) + 0.05) / (luminance(INK) + 0.05) >= 7
+
+
+@pytest.mark.parametrize(("width", "view"), list(product((360, 800, 1920), ("reading", "grid"))))
+def test_nothing_sticks_out_sideways(page: webdriver.Chrome, width: int, view: str) -> None:
+    page.set_window_size(500, 900)
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    page.execute_script(f"document.querySelector('[value={view}]').click()")
+    overflow = page.execute_script("return document.documentElement.scrollWidth - innerWidth")
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert overflow <= 0
+
+
+def test_controls_and_pictures_have_names(page: webdriver.Chrome) -> None:
+    nameless = page.execute_script(
+        """return [...document.querySelectorAll("button, input, select, img, svg[role=img], g[role=img], dialog")]
+             .filter((element) => !(element.textContent.trim() || element.getAttribute("aria-label")
+               || element.alt || element.labels?.length || element.getAttribute("aria-labelledby")))
+             .map((element) => element.outerHTML.slice(0, 80))"""
+    )
+    assert nameless == []
+
+
+def test_motion_stops_where_it_is_not_wanted(page: webdriver.Chrome) -> None:
+    piece = page.find_element(By.CSS_SELECTOR, ".piece")
+    assert piece.value_of_css_property("transition-duration") != "0s"
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    )
+    assert piece.value_of_css_property("transition-duration") == "0s"
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_theme_follows_the_system_until_chosen(page: webdriver.Chrome) -> None:
+    def ground() -> str:
+        return page.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
+
+    light = ground()
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    dark = ground()
+    Select(page.find_element(By.ID, "theme")).select_by_value("light")
+    chosen = ground()
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert light != dark
+    assert chosen == light

@@ -1,0 +1,106 @@
+"""A run that reports in groups leaves an instance knowing exactly what Dagster's own way leaves."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from tests.resources.event_log.support import (
+    EXPRESSIONS,
+    GROUNDINGS,
+    PARTITION_SET,
+    SUMMARY,
+    Report,
+    annotate_asset,
+    batched_instance,
+    knowledge,
+    report_as_dagster_does,
+    report_with_emitter,
+    status,
+    stock_instance,
+)
+
+KEYS = [f"s{i:02d}" for i in range(8)]
+
+
+def run_three_times(instance: dg.DagsterInstance, report: Report) -> None:
+    """Everything with three failures, then a range over good and bad ones, then one healed partition."""
+    instance.add_dynamic_partitions(PARTITION_SET, KEYS)
+    whole = dg.materialize(
+        [annotate_asset(report, {"s02", "s05", "s06"})],
+        instance=instance,
+        selection=[SUMMARY],
+        raise_on_error=False,
+    )
+    assert not whole.success
+    ranged = dg.materialize(
+        [annotate_asset(report, {"s06"})],
+        instance=instance,
+        selection=[EXPRESSIONS, GROUNDINGS],
+        raise_on_error=False,
+        tags={"dagster/asset_partition_range_start": "s04", "dagster/asset_partition_range_end": "s07"},
+    )
+    assert not ranged.success
+    heal(instance, report, "s02")
+
+
+def heal(instance: dg.DagsterInstance, report: Report, partition_key: str) -> None:
+    asset = annotate_asset(report, set())
+    healed = dg.materialize(
+        [asset], instance=instance, selection=[EXPRESSIONS, GROUNDINGS], partition_key=partition_key
+    )
+    assert healed.success
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Dagster's own way leaves behind, and what is left of that after one asset is wiped."""
+    with stock_instance(tmp_path_factory.mktemp("stock")) as instance:
+        run_three_times(instance, report_as_dagster_does)
+        written = knowledge(instance)
+        instance.wipe_assets([GROUNDINGS])
+        return {"written": written, "wiped": knowledge(instance)}
+
+
+def test_the_comparison_sees_every_kind_of_status_and_event(expected: dict[str, Any]) -> None:
+    groundings = expected["written"]["assets"]["demo/groundings"]
+    assert groundings["status"] == {
+        "materialized": set(KEYS) - {"s06"},
+        "failed": {"s06"},
+        "in_progress": set(),
+    }
+    assert len(groundings["events"]) == 5 + 3 + 1
+    expressions = expected["written"]["assets"]["demo/expressions"]
+    assert expressions["status"]["materialized"] == set(KEYS)
+    assert len(expressions["tags"]) == 8 + 4 + 1
+    assert [run["materializations"] for run in expected["written"]["runs"].values()] == [8 + 5 + 1, 4 + 3, 2]
+    assert expected["wiped"]["assets"]["demo/groundings"]["exists"] is False
+    assert expected["wiped"]["assets"]["demo/expressions"] == expressions
+
+
+def test_groups_on_the_batching_storage(tmp_path: Path, expected: dict[str, Any]) -> None:
+    with batched_instance(tmp_path) as instance:
+        run_three_times(instance, report_with_emitter)
+        assert knowledge(instance) == expected["written"]
+        instance.wipe_assets([GROUNDINGS])
+        assert knowledge(instance) == expected["wiped"]
+
+
+def test_the_emitter_on_an_instance_in_memory(expected: dict[str, Any]) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_three_times(instance, report_with_emitter)
+        assert knowledge(instance) == expected["written"]
+
+
+def test_the_emitter_on_dagsters_own_storage_and_a_change_of_storage(
+    tmp_path: Path, expected: dict[str, Any]
+) -> None:
+    with stock_instance(tmp_path) as instance:
+        run_three_times(instance, report_with_emitter)
+        assert knowledge(instance) == expected["written"]
+    with batched_instance(tmp_path) as instance:
+        assert knowledge(instance) == expected["written"]
+        heal(instance, report_with_emitter, "s06")
+    with stock_instance(tmp_path) as instance:
+        assert status(instance, GROUNDINGS)["materialized"] == set(KEYS)
