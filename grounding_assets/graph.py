@@ -6,11 +6,14 @@ import dagster as dg
 
 from grounding_assets.assets.annotate import build_annotate
 from grounding_assets.assets.endpoint_check import build_endpoint_check
+from grounding_assets.assets.report import build_report
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
 from grounding_assets.core.progress import NoProgress, Progress
 from grounding_assets.core.spec import Spec
+from grounding_assets.jobs import build_jobs
 from grounding_assets.partitions import DataSetKeys
+from grounding_assets.sensors import build_new_samples
 from resources.credentials import Credentials
 from resources.dataset import dataset_resource
 
@@ -36,13 +39,18 @@ def build_defs(
 def _definitions(
     spec: Spec, credentials: Credentials, keys: DataSetKeys, progress: Progress
 ) -> dg.Definitions:
+    assets = [
+        build_samples(keys),
+        build_endpoint_check(keys),
+        build_annotate(keys, progress),
+        *build_rollups(keys),
+        build_report(keys),
+    ]
+    owners = [spec.data.owner] if spec.data.owner else []
     return dg.Definitions(
-        assets=[
-            build_samples(keys),
-            build_endpoint_check(keys),
-            build_annotate(keys, progress),
-            *build_rollups(keys),
-        ],
+        assets=dg.map_asset_specs(lambda asset: asset.replace_attributes(owners=owners), assets),
+        jobs=build_jobs(keys),
+        sensors=[build_new_samples(keys)],
         resources={"dataset": dataset_resource(spec, credentials)},
         # one op does the work; a process for each step would only cost start-up time
         executor=dg.in_process_executor,

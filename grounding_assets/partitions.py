@@ -19,20 +19,23 @@ class DataSetKeys:
         return dg.AssetKey([self.name, short_name])
 
     @property
+    def partition_set(self) -> str:
+        return f"{self.name}/samples"
+
+    @property
     def partitions(self) -> dg.DynamicPartitionsDefinition:
-        return dg.DynamicPartitionsDefinition(name=f"{self.name}/samples")
+        return dg.DynamicPartitionsDefinition(name=self.partition_set)
 
 
 def register_samples(
     instance: dg.DagsterInstance, keys: DataSetKeys, sample_ids: Sequence[str]
 ) -> tuple[int, int]:
     """Makes the partition set equal to the samples; returns how many were added and removed."""
-    set_name = f"{keys.name}/samples"
-    known = set(instance.get_dynamic_partitions(set_name))
+    known = set(instance.get_dynamic_partitions(keys.partition_set))
     added = [sample_id for sample_id in sample_ids if sample_id not in known]
     for start in range(0, len(added), _CHUNK):
-        instance.add_dynamic_partitions(set_name, added[start : start + _CHUNK])
+        instance.add_dynamic_partitions(keys.partition_set, added[start : start + _CHUNK])
     gone = known.difference(sample_ids)
     for sample_id in gone:
-        instance.delete_dynamic_partition(set_name, sample_id)
+        instance.delete_dynamic_partition(keys.partition_set, sample_id)
     return len(added), len(gone)

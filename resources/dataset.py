@@ -15,6 +15,7 @@ from grounding_assets.core.errors import InputError
 from grounding_assets.core.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.files import write_lines
 from grounding_assets.core.input_file import InputLine, RejectedLine, read_input
+from grounding_assets.core.report import ReportOptions, WrittenReport, report_file, write_results_report
 from grounding_assets.core.sample_ids import SampleIds
 from grounding_assets.core.samples import SampleIndex
 from grounding_assets.core.spec import Spec
@@ -67,6 +68,11 @@ class DataSet:
         )
 
     @property
+    def image_root(self) -> Path:
+        root = self.spec.data.image_root
+        return Path(root).absolute() if root else Path.cwd()
+
+    @property
     def extracted_file(self) -> Path:
         return self.results_dir / STEP_FOLDERS["0"] / "annotations.jsonl"
 
@@ -91,6 +97,10 @@ class DataSet:
                 return
             first_reason = first_reason or f" Line {line.number}: {line.reason}."
         raise InputError(f"No input records at {self.input_file}.{first_reason}")
+
+    def sample_ids(self) -> SampleIds:
+        """The ids given so far, as they are remembered on disk."""
+        return SampleIds(self.results_dir / "samples.jsonl")
 
     def workspace(self) -> Workspace:
         """The samples and how far they are; the input is read by the first caller of a run."""
@@ -122,16 +132,24 @@ class DataSet:
 
     def _open(self) -> Workspace:
         self._require_extractions()
-        ids = SampleIds(self.results_dir / "samples.jsonl")
+        ids = self.sample_ids()
         rejected: list[RejectedLine] = []
         samples = SampleIndex.build(self.input_file, ids, on_rejected=rejected.append)
         ids.save()
         write_lines(self.results_dir / "rejected.jsonl", (line.to_record() for line in rejected))
-        root = self.spec.data.image_root
-        workspace = Workspace(samples, self.results_dir, Path(root).absolute() if root else Path.cwd())
+        workspace = Workspace(samples, self.results_dir, self.image_root)
         for step in self.spec.workflow.steps:
             workspace.step(step).store.prepare()
         return workspace
+
+    def write_report(self) -> tuple[Path, WrittenReport]:
+        """Writes the page of the results that are there; see `core.report`."""
+        settings = self.spec.image_grounding.report
+        options = ReportOptions(max_samples=settings.max_samples or None, thumbnail_px=settings.thumbnail_px)
+        written = write_results_report(
+            self.results_dir, self.image_root, title=self.spec.dataset_name, options=options
+        )
+        return report_file(self.results_dir), written
 
     async def examine(self) -> tuple["Examination", str]:
         """What the endpoint can do, and the convention that the configured family is read in."""

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from grounding_assets.core.spec import Spec
 from grounding_assets.core.spec_file import validate_spec
 
-FIXED_BY_CODE_LOCATION = frozenset({"results_dir", "autolabel_type", "name"})
+FIXED_BY_CODE_LOCATION = frozenset({"results_dir", "autolabel_type", "name", "owner"})
 
 
 def config_schema(section: BaseModel) -> dict[str, Field]:

@@ -16,6 +16,7 @@ def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
         group_name="input",
         kinds={"vlm"},
         required_resource_keys={"dataset"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
         description="The endpoint, examined with two calibration cards: reachable, key, model, and the "
         "coordinates its boxes are written in. Runs check this by themselves before their first sample.",
     )

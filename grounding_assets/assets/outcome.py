@@ -5,15 +5,15 @@ import dagster as dg
 from grounding_assets.core.summary import RunSummary
 from grounding_assets.partitions import DataSetKeys
 
-ROLLUPS = ("step_0_annotations", "step_1_annotations", "annotations")
+OUTPUTS = ("step_0_annotations", "step_1_annotations", "annotations", "report")
 
 
-def rollups_in_run(context: dg.AssetExecutionContext, keys: DataSetKeys) -> list[str]:
-    """The rollups that this run materializes, in the order in which they run."""
+def outputs_in_run(context: dg.AssetExecutionContext, keys: DataSetKeys) -> list[str]:
+    """The outputs that this run materializes, in the order in which they run."""
     wanted = set(context.job_def.asset_layer.executable_asset_keys)
     if context.run.asset_selection is not None:
         wanted &= context.run.asset_selection
-    return [name for name in ROLLUPS if keys.asset(name) in wanted]
+    return [name for name in OUTPUTS if keys.asset(name) in wanted]
 
 
 def raise_for_failures(failed: int, without_step_0: int) -> None:
@@ -24,7 +24,7 @@ def raise_for_failures(failed: int, without_step_0: int) -> None:
     """
     if failed:
         raise dg.Failure(
-            f"{failed} samples failed; failures.jsonl says why. Run again to retry just those.",
+            f"{failed} samples failed; failures.jsonl says why. Materialize annotation_run to retry just those.",
             allow_retries=False,
         )
     if without_step_0:
@@ -35,17 +35,23 @@ def raise_for_failures(failed: int, without_step_0: int) -> None:
 
 
 def end_annotation(context: dg.AssetExecutionContext, keys: DataSetKeys, summary: RunSummary) -> None:
-    """Called by the annotation step: leaves it to the last rollup to fail the run, where there is one."""
-    if not rollups_in_run(context, keys) or keys.asset("annotation_run") not in context.selected_asset_keys:
+    """Called by the annotation step: leaves it to the last output to fail the run, where there is one."""
+    if not outputs_in_run(context, keys) or keys.asset("annotation_run") not in context.selected_asset_keys:
         raise_for_failures(summary.failed, summary.without_step_0)
 
 
-def end_rollup(context: dg.AssetExecutionContext, keys: DataSetKeys, rollup: str) -> None:
-    """Called by each rollup when it has been written: the last one fails the run where samples failed."""
-    if rollups_in_run(context, keys)[-1] != rollup:
+def end_output(context: dg.AssetExecutionContext, keys: DataSetKeys, output: str) -> None:
+    """Called by each output when it has been written: the last one fails the run where samples failed.
+
+    So does the same step of a run that is executed again from its failed step on, which annotates nothing:
+    it must not pass for a success.
+    """
+    if outputs_in_run(context, keys)[-1] != output:
         return
     event = context.instance.get_latest_materialization_event(keys.asset("annotation_run"))
-    if event is None or event.run_id != context.run_id or event.asset_materialization is None:
+    if event is None or event.asset_materialization is None:
+        return
+    if event.run_id not in (context.run_id, context.run.parent_run_id, context.run.root_run_id):
         return
     figures = {name: value.value for name, value in event.asset_materialization.metadata.items()}
     failed, without_step_0 = figures["failed"], figures["without_step_0"]

@@ -1,14 +1,23 @@
 """The rollups: from checkpoints to the JSONL files that users train on."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from grounding_assets.assets.outcome import end_rollup
+from grounding_assets.assets.outcome import end_output
+from grounding_assets.checks import annotation_check_specs, check_annotations
+from grounding_assets.core.audit import audit_annotations
+from grounding_assets.core.files import read_lines
+from grounding_assets.core.report import contact_sheet
 from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
+
+_SHEET_COLUMNS, _SHEET_PX = 4, 480
+"""Of the contact sheet, which is stored with the event: some 40 kB."""
 
 
 def build_rollups(keys: DataSetKeys) -> list[dg.AssetsDefinition]:
@@ -47,10 +56,10 @@ def _step_rollup(
     def rollup(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dataset: DataSet = context.resources.dataset
         workspace = dataset.workspace()
-        counts = write_step_annotations(workspace, step).to_dict() if _has_results(dataset, step) else {}
+        figures = write_step_annotations(workspace, step).figures(step) if _has_results(dataset, step) else {}
         file = workspace.step(step).annotations
-        yield dg.MaterializeResult(metadata={**counts, "file": dg.MetadataValue.path(str(file))})
-        end_rollup(context, keys, name)
+        yield dg.MaterializeResult(metadata={**figures, "file": dg.MetadataValue.path(str(file))})
+        end_output(context, keys, name)
 
     return rollup
 
@@ -64,6 +73,7 @@ def _published(keys: DataSetKeys) -> dg.AssetsDefinition:
     @dg.asset(
         key=keys.asset("annotations"),
         deps=[keys.asset("step_1_annotations")],
+        check_specs=annotation_check_specs(keys),
         group_name="rollups",
         kinds={"jsonl"},
         required_resource_keys={"dataset"},
@@ -77,14 +87,29 @@ def _published(keys: DataSetKeys) -> dg.AssetsDefinition:
         steps = dataset.spec.workflow.steps
         file = publish_annotations(workspace, steps[-1])
         failures = write_failures(workspace, steps)
+        audit = audit_annotations(file)
         yield dg.MaterializeResult(
             metadata={
+                **_contact_sheet(file, workspace.image_root),
                 "file": dg.MetadataValue.path(str(file)),
+                **audit.figures(),
                 "failed": failures.failed,
                 "pending": failures.pending,
                 **{f"failed_{reason}": count for reason, count in sorted(failures.by_reason.items())},
             }
         )
-        end_rollup(context, keys, "annotations")
+        yield from check_annotations(keys, audit, workspace, dataset.spec)
+        end_output(context, keys, "annotations")
 
     return annotations
+
+
+def _contact_sheet(annotations: Path, image_root: Path) -> dict[str, Any]:
+    """A picture of the first grounded photos as Markdown; Dagster's page lets `data:` pictures through."""
+    jpeg = contact_sheet(
+        read_lines(annotations), lambda path: image_root / path, columns=_SHEET_COLUMNS, max_px=_SHEET_PX
+    )
+    if jpeg is None:
+        return {}
+    picture = f"![Some photos with their boxes](data:image/jpeg;base64,{b64encode(jpeg).decode('ascii')})"
+    return {"contact_sheet": dg.MetadataValue.md(picture)}

@@ -15,6 +15,7 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
         group_name="input",
         kinds={"jsonl"},
         required_resource_keys={"dataset"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
         description="The input JSONL, checked line by line. Every (image, caption) pair becomes one partition; "
         "lines that cannot be used are listed in rejected.jsonl.",
     )

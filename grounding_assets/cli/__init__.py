@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_spec_arguments(generate)
     generate.set_defaults(run=_generate)
 
+    report = commands.add_parser(
+        "report", parents=[debug], help="write report.html of the results that are there"
+    )
+    _add_spec_arguments(report)
+    report.set_defaults(run=_report)
+
     doctor = commands.add_parser(
         "doctor", parents=[debug], help="examine the endpoint: reachable, key, model, and how it writes boxes"
     )
@@ -94,6 +100,12 @@ def _generate(options: argparse.Namespace) -> int:
     from grounding_assets.cli.generate import generate
 
     return generate(options.experiment_spec_file, _overrides(options))
+
+
+def _report(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.report import report
+
+    return report(options.experiment_spec_file, _overrides(options))
 
 
 def _doctor(options: argparse.Namespace) -> int:

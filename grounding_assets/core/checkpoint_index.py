@@ -7,6 +7,7 @@ outdated at any time: it makes nothing true, it only saves reading.
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ class IndexEntry:
     fingerprint: str
     output_fingerprint: str
     settings_fingerprint: str
-    stat: tuple[int, int]
-    """(time of change in ns, size in bytes)."""
+    stamp: int
+    """The file's time of change and size in one number, see `_stamp`; one, since there are 100,000."""
 
 
 class CheckpointIndex:
@@ -44,18 +45,18 @@ class CheckpointIndex:
         entries: dict[str, IndexEntry] = {}
         changed = 0
         self.corrupt = 0
-        for sample_id, stat in self._files():
-            entry = remembered.get(sample_id)
-            if entry is None or entry.stat != stat:
+        for sample_id, stamp in self._files():
+            entry = remembered.pop(sample_id, None)
+            if entry is None or entry.stamp != stamp:
                 changed += 1
                 checkpoint = self.store.load(sample_id)
                 if checkpoint is None:
                     self.corrupt += 1
                     continue
-                entry = _entry(checkpoint, stat)
+                entry = _entry(checkpoint, stamp)
             entries[sample_id] = entry
         self.entries = entries
-        if changed or len(remembered) != len(entries):
+        if changed or remembered:
             rows = (_journal_row(sample_id, entry) for sample_id, entry in entries.items())
             write_lines(self._journal, rows)
         return self
@@ -64,8 +65,8 @@ class CheckpointIndex:
         """Remembers a checkpoint that was just saved. Thread-safe."""
         path = self.store.path(checkpoint.sample_id)
         with stopping_if_unwritable(path):
-            status = path.stat()
-        entry = _entry(checkpoint, (status.st_mtime_ns, status.st_size))
+            stamp = _stamp(path.stat())
+        entry = _entry(checkpoint, stamp)
         line = json.dumps(_journal_row(checkpoint.sample_id, entry), ensure_ascii=False).encode() + b"\n"
         with self._lock:
             self.entries[checkpoint.sample_id] = entry
@@ -92,14 +93,13 @@ class CheckpointIndex:
                     os.close(descriptor)
             self._unsaved.clear()
 
-    def _files(self) -> Iterator[tuple[str, tuple[int, int]]]:
+    def _files(self) -> Iterator[tuple[str, int]]:
         if not self.store.done_dir.is_dir():
             return
         with os.scandir(self.store.done_dir) as found:
             for file in found:
                 if file.name.endswith(".json") and not file.name.startswith("."):
-                    status = file.stat()
-                    yield file.name.removesuffix(".json"), (status.st_mtime_ns, status.st_size)
+                    yield sys.intern(file.name.removesuffix(".json")), _stamp(file.stat())
 
     def _read_journal(self) -> Iterator[tuple[str, IndexEntry]]:
         try:
@@ -111,18 +111,27 @@ class CheckpointIndex:
                 try:
                     row = json.loads(line)
                     yield (
-                        str(row["id"]),
-                        IndexEntry(row["in"], row["out"], row["set"], (row["mtime_ns"], row["size"])),
+                        sys.intern(row["id"]),
+                        _interned(row["in"], row["out"], row["set"], int(row["stamp"])),
                     )
                 except (ValueError, KeyError, TypeError, RecursionError):
                     # a line cut by a kill: its checkpoint is simply read again
                     continue
 
 
-def _entry(checkpoint: Checkpoint, stat: tuple[int, int]) -> IndexEntry:
-    return IndexEntry(
-        checkpoint.fingerprint, checkpoint.output_fingerprint, checkpoint.settings_fingerprint, stat
+def _stamp(status: os.stat_result) -> int:
+    return status.st_mtime_ns << 40 | status.st_size
+
+
+def _entry(checkpoint: Checkpoint, stamp: int) -> IndexEntry:
+    return _interned(
+        checkpoint.fingerprint, checkpoint.output_fingerprint, checkpoint.settings_fingerprint, stamp
     )
+
+
+def _interned(fingerprint: str, output: str, settings: str, stamp: int) -> IndexEntry:
+    """A step's output digest is the next one's input digest: interned, each is held once."""
+    return IndexEntry(sys.intern(fingerprint), sys.intern(output), sys.intern(settings), stamp)
 
 
 def _journal_row(sample_id: str, entry: IndexEntry) -> dict[str, object]:
@@ -131,6 +140,5 @@ def _journal_row(sample_id: str, entry: IndexEntry) -> dict[str, object]:
         "in": entry.fingerprint,
         "out": entry.output_fingerprint,
         "set": entry.settings_fingerprint,
-        "mtime_ns": entry.stat[0],
-        "size": entry.stat[1],
+        "stamp": entry.stamp,
     }

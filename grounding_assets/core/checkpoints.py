@@ -82,13 +82,11 @@ class Checkpoint:
         return checkpoint
 
     def defect(self) -> str:
-        """The first rule of the output format that this result breaks; empty where it keeps them all.
-
-        Raises:
-            TypeError: a field is of another type than it should be.
-        """
-        texts = (self.sample_id, self.fingerprint, self.output_fingerprint, self.settings_fingerprint)
-        "".join((*texts, self.cleaned_caption, *self.replies))
+        """The first rule of the output format that this result breaks; empty where it keeps them all."""
+        digests = (self.fingerprint, self.output_fingerprint, self.settings_fingerprint)
+        texts = (self.sample_id, *digests, self.cleaned_caption, *self.replies)
+        if not all(isinstance(text, str) for text in texts):
+            return "a number stands where a text belongs"
         width, height = self.image_size
         for expression in self.expressions:
             start, end = expression.char_span

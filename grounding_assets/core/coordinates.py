@@ -54,8 +54,8 @@ CONVENTIONS = _registry(
     Convention("yxyx_1024", "yxyx", 1024),
     Convention("xyxy_px_sent", "xyxy", None),
     Convention("yxyx_px_sent", "yxyx", None),
-    Convention("xyxy_norm", "xyxy", 1, step=0.0001),
-    Convention("yxyx_norm", "yxyx", 1, step=0.0001),
+    Convention("xyxy_norm", "xyxy", 1, step=0.001),
+    Convention("yxyx_norm", "yxyx", 1, step=0.001),
     Convention("xyxy_1000_bins", "xyxy", 1000, bins=True),
     Convention("xyxy_32_bins", "xyxy", 32, bins=True),
 )

@@ -5,7 +5,6 @@ taken over into them, so that a rollup never destroys an edit and only what was 
 again.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 
 from grounding_assets.core.checkpoints import Checkpoint
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.files import replacing, to_json
 from grounding_assets.core.fingerprint import grounding_fingerprint
 from grounding_assets.core.images import declared_or_header_size
 from grounding_assets.core.input_file import RejectedLine, read_input
 from grounding_assets.core.sample_ids import pair_key
 from grounding_assets.core.spans import Phrase, to_expressions
 from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.written_marks import written_mark
 
 
 @dataclass(slots=True)
@@ -36,28 +35,9 @@ class AdoptedEdits:
     """Expressions that do not stand in their cleaned caption, with their line number."""
 
 
-def mark_as_written(annotations: Path) -> None:
-    """Remembers that the file is as a rollup wrote it."""
-    status = annotations.stat()
-    with replacing(_mark(annotations)) as stream:
-        stream.write(to_json({"mtime_ns": status.st_mtime_ns, "size": status.st_size}))
-
-
 def was_edited(annotations: Path) -> bool:
     """Whether the file is there and not as a rollup wrote it."""
-    try:
-        status = annotations.stat()
-    except FileNotFoundError:
-        return False
-    try:
-        mark = json.loads(_mark(annotations).read_bytes())
-        return (mark["mtime_ns"], mark["size"]) != (status.st_mtime_ns, status.st_size)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return True
-
-
-def _mark(annotations: Path) -> Path:
-    return annotations.with_name(".annotations.written.json")
+    return annotations.exists() and written_mark(annotations) is None
 
 
 def adopt_extractions(workspace: Workspace, annotations: Path) -> AdoptedEdits:

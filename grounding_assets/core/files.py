@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees all of them or nothing, whatever happens while writing."""
+"""Writing files so that a reader sees all of them or nothing, whatever happens while writing; reading them."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.errors import InputError, RunStopped
 
 
 @contextmanager
@@ -50,6 +50,29 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
             stream.write(to_json(row) + b"\n")
             count += 1
     return count
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Streams the rows of a JSONL file that this project wrote.
+
+    Raises:
+        InputError: there is no such file, it cannot be opened, or a line of it is not a JSON object.
+    """
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise InputError(f"There is no {path} yet: run `auto_label generate` with the same spec.") from None
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from None
+    with stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise InputError(f"{path}, line {number} is not a JSON object. Run again to write it anew.")
+            yield row
 
 
 def to_json(value: Any) -> bytes:

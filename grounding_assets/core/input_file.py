@@ -47,14 +47,18 @@ class RejectedLine:
         return {"line": self.number, "reason": self.reason, "text": self.text}
 
 
-def read_input(path: Path, *, end_offset: int | None = None) -> Iterator[InputLine | RejectedLine]:
-    """Streams the file, up to `end_offset` bytes; blank lines, a BOM and CRLF are tolerated.
+def read_input(
+    path: Path, *, start_offset: int = 0, end_offset: int | None = None
+) -> Iterator[InputLine | RejectedLine]:
+    """Streams the lines between two offsets; blank lines, a BOM and CRLF are tolerated.
+
+    `start_offset` must be the beginning of a line, which is then number 1.
 
     Raises:
         InputError: the file as a whole cannot be read.
     """
     with open_input(path) as stream:
-        number, offset = 0, 0
+        number, offset = 0, stream.seek(start_offset)
         while end_offset is None or offset < end_offset:
             try:
                 raw, consumed = _read_bounded_line(stream)

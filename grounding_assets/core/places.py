@@ -72,11 +72,11 @@ class CaptionPlaces:
         return self._folded_of[phrase]
 
     def close(self, phrase: str) -> list[Span]:
-        """Where the caption differs least, if little enough; nowhere if the phrase itself stands there."""
+        """Where the caption differs least, if little enough."""
         pattern = comparison_key(phrase)
         max_edits = math.ceil(len(pattern) * MAX_EDIT_SHARE) - 1
         cells = len(pattern) * len(self._folded.text)
-        if max_edits < 1 or cells > self._close_cells_left or self.exact(phrase) or self.folded(phrase):
+        if max_edits < 1 or cells > self._close_cells_left:
             return []
         self._close_cells_left -= cells
         starts, ends = self._window_edges

@@ -1,5 +1,6 @@
 """From checkpoints to the JSONL files: input order, streaming, each file replaced whole."""
 
+import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.checkpoints import Checkpoint
-from grounding_assets.core.extraction_edits import mark_as_written
 from grounding_assets.core.files import replacing, stopping_if_unwritable, write_lines
 from grounding_assets.core.records import SOURCE, STEP_NAMES
 from grounding_assets.core.sample_ids import image_id_of
 from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.written_marks import is_current, mark_as_written, written_mark
 
 
 @dataclass(slots=True)
@@ -37,14 +38,53 @@ class RollupCounts:
     def to_dict(self) -> dict[str, int]:
         return asdict(self)
 
+    def figures(self, step: str) -> dict[str, float]:
+        """What is worth plotting of a step's output: boxes are counted where step 1 has run."""
+        shown: dict[str, float] = {
+            "lines": self.lines,
+            "samples": self.samples,
+            "expressions": self.expressions,
+            "spans_repaired": self.spans_repaired,
+        }
+        if step == "1":
+            shown |= {
+                "instances": self.instances,
+                "mean_instances_per_expression": ratio(self.instances, self.expressions),
+                "expressions_without_box": self.expressions_without_box,
+                "share_without_box": ratio(self.expressions_without_box, self.expressions),
+            }
+        return shown
+
+
+def ratio(part: int, whole: int) -> float:
+    """`part / whole` to four places; 0.0 where there is no whole."""
+    return round(part / whole, 4) if whole else 0.0
+
 
 def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
-    """Writes a step's `annotations.jsonl`: every input line whose sample has a current result."""
-    counts = RollupCounts()
+    """Writes a step's `annotations.jsonl`: every input line whose sample has a current result.
+
+    A file that is already made of just these results is left as it is.
+    """
     annotations = workspace.step(step).annotations
+    source = _source_digest(workspace, step)
+    mark = written_mark(annotations)
+    if mark is not None and mark["source"] == source:
+        return RollupCounts(**mark["figures"])
+    counts = RollupCounts()
     write_lines(annotations, _annotated_records(workspace, step, counts))
-    mark_as_written(annotations)
+    mark_as_written(annotations, source, counts.to_dict())
     return counts
+
+
+def _source_digest(workspace: Workspace, step: str) -> str:
+    """Of everything that the file depends on: the input, and each checkpoint by its stamp."""
+    steps = [workspace.step(name).index.entries for name in ("0", "1") if name <= step]
+    digest = hashlib.blake2b(repr(workspace.samples.stamp).encode(), digest_size=12)
+    for sample_id in workspace.samples.entries:
+        stamps = [entries[sample_id].stamp if sample_id in entries else 0 for entries in steps]
+        digest.update(f"{sample_id} {stamps}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _annotated_records(workspace: Workspace, step: str, counts: RollupCounts) -> Iterator[dict[str, Any]]:
@@ -75,7 +115,11 @@ def annotated_record(
 ) -> dict[str, Any]:
     """An output line: the input line's own fields, the result, and where it came from."""
     result = checkpoint.to_json()["record"]
-    leading = {"image_id": image_id_of(record)}
+    given = record.get("image_id")
+    leading = {
+        "image_id": image_id_of(record) if given in (None, "") else given,
+        "sample_id": checkpoint.sample_id,
+    }
     steps = [STEP_NAMES["0"], STEP_NAMES["1"]] if step == "1" else [STEP_NAMES["0"]]
     return (
         leading
@@ -101,6 +145,9 @@ class FailureCounts:
 def write_failures(workspace: Workspace, steps: Sequence[str]) -> FailureCounts:
     """Writes `failures.jsonl`: every sample that was tried and has no result, with the reason."""
     counts = FailureCounts()
+    if all(workspace.is_done(sample_id, step) for sample_id in workspace.samples.entries for step in steps):
+        write_lines(workspace.results_dir / "failures.jsonl", ())
+        return counts
     write_lines(workspace.results_dir / "failures.jsonl", _failure_rows(workspace, steps, counts))
     return counts
 
@@ -135,12 +182,15 @@ def _failure_rows(
 
 
 def publish_annotations(workspace: Workspace, last_step: str) -> Path:
-    """Copies the last step's output to `results_dir/annotations.jsonl`."""
+    """Copies the last step's output to `results_dir/annotations.jsonl`, where it is not there yet."""
+    original = workspace.step(last_step).annotations
     published = workspace.results_dir / "annotations.jsonl"
-    with (
-        workspace.step(last_step).annotations.open("rb") as source,
-        stopping_if_unwritable(published),
-        replacing(published) as copy,
-    ):
-        shutil.copyfileobj(source, copy, 1 << 20)
+    mark = written_mark(original)
+    source = f"{last_step} {mark['mtime_ns']} {mark['size']}" if mark else ""
+    if source and is_current(published, source):
+        return published
+    with stopping_if_unwritable(published), original.open("rb") as stream, replacing(published) as copy:
+        shutil.copyfileobj(stream, copy, 1 << 20)
+    if source:
+        mark_as_written(published, source)
     return published

@@ -4,6 +4,7 @@ Only ids, offsets and digests are held, so that 100,000 samples fit in a few ten
 records themselves are read from the input when they are needed.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,12 @@ class SampleIndex:
         self._repeats: dict[int, str] = {}
         """Fingerprint by offset, of lines whose sample an earlier line has named."""
         self._end_offset = 0
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """(time of change in ns, size in bytes) of the input now."""
+        status = self.path.stat()
+        return status.st_mtime_ns, status.st_size
 
     @property
     def ids(self) -> list[str]:
@@ -115,9 +122,9 @@ class SampleIndex:
                 first_reason = first_reason or f" Line {line.number}: {line.reason}."
                 on_rejected(line)
                 continue
-            sample_id = ids.assign(line.record)
+            sample_id = sys.intern(ids.assign(line.record))
             index.line_ids.append(sample_id)
-            fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
+            fingerprint = sys.intern(extraction_fingerprint(to_sample(sample_id, line.record)))
             if sample_id in index.entries:
                 index._repeats[line.offset] = fingerprint
             else:

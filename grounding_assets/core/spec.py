@@ -66,6 +66,8 @@ class OpenAiSpec(_Section):
     """Limit of a reply, in tokens."""
     timeout: float = Field(default=60, gt=0)
     """Limit of a request, in seconds."""
+    max_image_bytes: int = Field(default=0, ge=0)
+    """Largest image file to send, in bytes; 0: 134,900 at NVIDIA's hosted endpoints, 20 MB elsewhere."""
 
     @field_validator("base_url")
     @classmethod
@@ -139,6 +141,36 @@ class DataSpec(_Section):
     """Folder that a relative image_path starts from; empty: the working directory."""
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
     """Name of the data set in Dagster; empty: derived from results_dir."""
+    owner: str = Field(default="", pattern=r"^(team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})?$")
+    """Who owns the data set's assets in Dagster: an e-mail address or team:NAME."""
+
+
+class ChecksSpec(_Section):
+    """Limits of the checks on annotations.jsonl; beyond its limit a check fails, and nothing is thrown away."""
+
+    max_unaccounted_lines: int = Field(default=0, ge=0)
+    """Input lines that are neither annotated, failed, rejected nor pending. An error."""
+    max_wrong_spans: int = Field(default=0, ge=0)
+    """Expressions whose char_span does not give their text. An error."""
+    max_boxes_outside: int = Field(default=0, ge=0)
+    """Boxes that are not whole pixels inside the image. An error."""
+    max_out_of_range_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of the model's boxes beyond its frame before they were clamped. An error."""
+    max_failed_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of tried lines without a result. A warning."""
+    max_without_box_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of expressions without a box. A warning."""
+    max_duplicate_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of boxes that say an object of the same expression again, dropped ones included. A warning."""
+
+
+class ReportSpec(_Section):
+    """The report that people look at."""
+
+    max_samples: int = Field(default=10_000, ge=0)
+    """Of a larger set a seeded sample of this many is shown; 0 shows all."""
+    thumbnail_px: int = Field(default=640, ge=64, le=4096)
+    """Longer side of a photo in pixels; made smaller where there are many."""
 
 
 class ImageGroundingSpec(_Section):
@@ -147,6 +179,8 @@ class ImageGroundingSpec(_Section):
     vlm: VlmSpec = VlmSpec()
     workflow: WorkflowSpec = WorkflowSpec()
     data: DataSpec = DataSpec()
+    checks: ChecksSpec = ChecksSpec()
+    report: ReportSpec = ReportSpec()
 
 
 class Spec(_Section):

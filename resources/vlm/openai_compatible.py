@@ -212,6 +212,9 @@ class OpenAiClient:
         if status == 404:
             message = f"{where} does not serve the model '{self._model}' (404): check openai.model_name and openai.base_url. {text}"
             return CallError(Trouble.FATAL, message)
+        if status == 413:
+            message = f"{where} finds the request too large (413): set openai.max_image_bytes, such as 134900. {text}"
+            return CallError(Trouble.REJECTED, message)
         if status == 429:
             return CallError(
                 Trouble.RATE_LIMITED, f"{where} limits the rate (429). {text}", retry_after_s=wait

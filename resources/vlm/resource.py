@@ -1,7 +1,9 @@
 """From settings to a teacher."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec import Spec
@@ -9,6 +11,9 @@ from grounding_assets.core.teacher import Teacher
 from resources.credentials import Credentials
 from resources.vlm.families import BY_NAME, Family, family_of
 from resources.vlm.measurements import Measurements
+
+HOSTED_NIM_IMAGE_BYTES = 134_900
+"""NVIDIA's hosted endpoints take inline images of under 180,000 base64 characters."""
 
 
 def check_teacher(spec: Spec, credentials: Credentials) -> None:
@@ -50,10 +55,18 @@ def model_name(spec: Spec) -> str:
 
 
 def family_of_spec(spec: Spec) -> Family:
-    """The configured family, else the one that the model's name tells."""
+    """The configured family, else the one that the model's name tells; its images fit the endpoint."""
     if spec.vlm.family != "auto":
-        return BY_NAME[spec.vlm.family]
-    return BY_NAME["gemini"] if spec.vlm.backend == "gemini" else family_of(model_name(spec))
+        family = BY_NAME[spec.vlm.family]
+    else:
+        family = BY_NAME["gemini"] if spec.vlm.backend == "gemini" else family_of(model_name(spec))
+    if spec.vlm.backend != "openai":
+        return family
+    limit = spec.vlm.openai.max_image_bytes
+    host = urlsplit(spec.vlm.openai.base_url).hostname or ""
+    if not limit and (host == "nvidia.com" or host.endswith(".nvidia.com")):
+        limit = HOSTED_NIM_IMAGE_BYTES
+    return replace(family, image=replace(family.image, max_bytes=limit)) if limit else family
 
 
 def base_url(spec: Spec) -> str:

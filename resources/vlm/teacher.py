@@ -12,8 +12,8 @@ from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding
 from grounding_assets.core.replies import (
+    MatchResult,
     ParsedExtraction,
-    ParsedGrounding,
     match_entries,
     parse_extraction,
     parse_grounding,
@@ -23,7 +23,7 @@ from resources.vlm.families import EXTRACTION_SCHEMA, Family, grounding_schema
 from resources.vlm.grounding import MAX_EXPRESSIONS_PER_CALL, GroundedChunk, grounded_expressions
 from resources.vlm.retry import RetryingCaller
 
-ParsedT = TypeVar("ParsedT", ParsedExtraction, ParsedGrounding)
+ReadT = TypeVar("ReadT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class _Trace:
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
         }
+
+
+def _read_extraction(reply: str) -> tuple[ParsedExtraction, bool]:
+    parsed = parse_extraction(reply)
+    return parsed, parsed.truncated
 
 
 class _Truncated(Exception):
@@ -101,7 +106,7 @@ class VlmTeacher:
         schema = EXTRACTION_SCHEMA if self.family.structure == "schema" else None
         instructions, text = prompts.render("extract"), prompts.caption_text(caption)
         try:
-            parsed = await self._ask(image, instructions, text, schema, parse_extraction, trace)
+            parsed = await self._ask(image, instructions, text, schema, _read_extraction, trace)
         except _Truncated:
             raise self._failed(
                 Reason.TRUNCATED, "The reply was cut at max_tokens twice; raise it.", trace
@@ -136,6 +141,7 @@ class VlmTeacher:
             "convention": convention.name,
             "boxes": resolved.counts.to_record(),
             "unmatched_boxes": sum(chunk.unmatched_boxes for chunk in chunks),
+            "unreadable_boxes": sum(group.unreadable for chunk in chunks for group in chunk.matched),
         }
         grounded = grounded_expressions(expressions, resolved.instances, mentioned)
         return Grounding(grounded, provenance, tuple(trace.replies))
@@ -161,8 +167,21 @@ class VlmTeacher:
             native=self.family.native,
         )
         text = prompts.expressions_text(caption, named)
+
+        def read(reply: str) -> tuple[MatchResult, bool]:
+            order = CONVENTIONS[self.family.convention].order
+            parsed = parse_grounding(reply, corner_order=order)
+            matched = match_entries(parsed, [(name, expression.text) for name, expression in named])
+            garbled = [m for m in matched.per_expression if m.mentioned and m.unreadable and not m.boxes]
+            if garbled:
+                raise SampleFailure(
+                    Reason.UNPARSABLE, f"The boxes of {len(garbled)} expressions are not four numbers each."
+                )
+            unanswered = any(not m.mentioned or not m.complete for m in matched.per_expression)
+            return matched, parsed.truncated and unanswered
+
         try:
-            parsed = await self._ask(image, instructions, text, schema, parse_grounding, trace)
+            matched = await self._ask(image, instructions, text, schema, read, trace)
         except _Truncated:
             if len(part) == 1:
                 raise self._failed(
@@ -175,7 +194,6 @@ class VlmTeacher:
                 *await self._ground_part(image, caption, part[:middle], trace),
                 *await self._ground_part(image, caption, part[middle:], trace),
             ]
-        matched = match_entries(parsed, [(name, expression.text) for name, expression in named])
         return [GroundedChunk(matched.per_expression, matched.unmatched_boxes)]
 
     async def _ask(
@@ -184,9 +202,9 @@ class VlmTeacher:
         instructions: str,
         text: str,
         schema: Mapping[str, Any] | None,
-        parse: Callable[[str], ParsedT],
+        read: Callable[[str], tuple[ReadT, bool]],
         trace: _Trace,
-    ) -> ParsedT:
+    ) -> ReadT:
         """Calls until a reply can be read: once more with twice the tokens, once more at another temperature.
 
         Raises:
@@ -203,17 +221,16 @@ class VlmTeacher:
             if reply.finish is Finish.REFUSED:
                 message = f"The endpoint refused this sample ({reply.detail or 'no reason given'})."
                 raise self._failed(Reason.REFUSED, message, trace)
-            parsed: ParsedT | None = None
+            result: ReadT | None = None
             cut = reply.finish is Finish.LENGTH
             problem = ""
             try:
-                parsed = parse(reply.text)
-                cut = parsed.truncated
+                result, cut = read(reply.text)
             except SampleFailure as failure:
                 cut = cut or failure.reason is Reason.TRUNCATED
                 problem = str(failure)
-            if parsed is not None and not cut:
-                return parsed
+            if result is not None and not cut:
+                return result
             if cut:
                 if longer:
                     raise _Truncated

@@ -67,6 +67,10 @@ def test_boxes_that_show_nothing_are_dropped_and_counted(box):
     assert (cleaned.boxes, cleaned.degenerate) == ((), 1)
 
 
+def test_two_pixels_are_enough():
+    assert clean_boxes([[5, 5, 7, 30]], [0.9], (40, 40)).boxes == ((5, 5, 7, 30),)
+
+
 def test_of_duplicates_the_better_scored_stays():
     boxes = [[0, 0, 100, 100], [0, 0, 100, 98], [0, 2, 100, 100], [200, 0, 300, 100]]
     cleaned = clean_boxes(boxes, [0.4, None, 0.8, 0.1], (400, 200))

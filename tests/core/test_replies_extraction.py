@@ -95,6 +95,10 @@ FAILURES = {
         '{"cleaned_caption": "A "car", x {y} z", "expressions": ["car"]}',
         Reason.UNPARSABLE,
     ),
+    "words between the parts": (
+        '{"cleaned_caption": "A car", parked, "expressions": ["A car"]}',
+        Reason.UNPARSABLE,
+    ),
     "too many": (
         json.dumps({"cleaned_caption": "x", "expressions": ["x"] * (MAX_PHRASES + 1)}),
         Reason.UNPARSABLE,

@@ -64,6 +64,10 @@ FORMS = {
         '{"bbox": [1, 2, 30, 40], "label": "car", "bbox": [5, 6, 70, 80], "label": "dog"}',
         [*CAR, ("dog", (B,))],
     ),
+    "three boxes run together": (
+        '{"label": "car", "bbox": [1, 2, 30, 40], "label": "dog", "bbox": [5, 6, 70, 80], "bbox": [1, 2, 30, 40]}',
+        [*CAR, ("dog", (B,)), ("dog", (A,))],
+    ),
     "parallel lists": (
         '{"labels": ["car", "dog"], "bboxes": [[1, 2, 30, 40], [5, 6, 70, 80]]}',
         [*CAR, ("dog", (B,))],

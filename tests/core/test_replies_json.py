@@ -88,6 +88,15 @@ def test_a_cut_value_is_never_closed(value, data):
     assert not any(part.closed for part in found)
 
 
+@given(st.dictionaries(st.text(), st.text(), min_size=1, max_size=3), st.data())
+def test_a_cut_object_keeps_whole_members_only(value, data):
+    text = json.dumps(value)
+    cut = data.draw(st.integers(2, len(text) - 1))
+    [found], _ = scan(text[:cut])
+    assert isinstance(found, JsonObject)
+    assert list(value.items())[: len(found.pairs)] == found.pairs
+
+
 @pytest.mark.parametrize("depth", [MAX_DEPTH, MAX_DEPTH + 1])
 def test_depth_is_bounded(depth):
     text = "[" * depth + "]" * depth

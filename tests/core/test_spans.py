@@ -1,11 +1,13 @@
 import json
 import time
 
+import numpy as np
 import pytest
 import regex
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from grounding_assets.core.closest import closest_windows
 from grounding_assets.core.folding import cluster_edges, comparison_key, fold, trimmed
 from grounding_assets.core.spans import Phrase, locate_phrases, to_expressions
 from tests.corpus import CORPUS, needs_corpus
@@ -136,6 +138,11 @@ def test_a_repeat_too_many_does_not_go_to_what_is_merely_similar():
         ("exact", "a blue house"),
         ("dropped", None),
     ]
+
+
+def test_of_equally_close_windows_the_one_of_the_same_length_is_taken():
+    everywhere = np.ones(5, dtype=bool)
+    assert closest_windows("xab", "yyab", everywhere, everywhere, 1) == [(1, 4)]
 
 
 def test_expressions_stand_in_reading_order_and_nothing_is_lost():

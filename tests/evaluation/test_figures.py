@@ -37,6 +37,15 @@ def test_one_box_each():
     assert figures["expression_f1"] is None
 
 
+@pytest.mark.parametrize(("width", "at_50", "at_75"), [(75, 1, 1), (74, 1, 0), (50, 1, 0), (49, 0, 0)])
+def test_thresholds_are_reached_by_equality(width, at_50, at_75):
+    # a box inside a gold box of 100 x 100 has an IoU of its width in per cent
+    gold = [line([expression("A red car", [[0, 0, 100, 100]])])]
+    figures = overall(gold, [line([expression("A red car", [[0, 0, width, 100]])])])
+    assert (figures["r1_50"], figures["r1_75"]) == (at_50, at_75)
+    assert (figures["box_recall_50"], figures["box_recall_75"]) == (at_50, at_75)
+
+
 def test_several_boxes():
     # car: both gold boxes found: all. dogs: one of two found and a wrong one: any, not all.
     # tree: found, and the wrong box has the higher score: R@1 fails, any holds, all does not.
@@ -117,6 +126,13 @@ def test_expressions_by_overlap_of_spans():
     assert figures["expression_f1"] == 2 / 4
     stricter = overall(gold, results, JudgeOptions(min_span_iou=0.6))
     assert stricter["expression_recall"] == 1 / 4
+
+
+def test_the_closest_expression_is_the_partner_wherever_it_stands():
+    gold = [line([expression("A red car", [BOX])])]
+    near, same = expression("A red car, two", [ELSEWHERE]), expression("A red car", [BOX])
+    for results in ([near, same], [same, near]):
+        assert overall(gold, [line(results)], JudgeOptions())["r1_50"] == 1.0
 
 
 def test_in_both_steps_an_expression_that_was_not_found_is_a_miss():

@@ -117,6 +117,12 @@ def test_the_card_tells_counts_models_prompts_settings_and_filters(tmp_path):
     assert manifest["files"] == ["README.md", "export.json", "train.jsonl"]
 
 
+def test_the_card_counts_what_was_written_only(tmp_path):
+    report = export([one_record(), one_record(expressions=[])], tmp_path, "odvg")
+    assert report.splits["train"].samples == 1
+    assert [*report.origins.counts.values()] == [1, 1]
+
+
 def test_untrusted_provenance_cannot_break_the_card(tmp_path):
     nasty = {"backend": "openai", "model": "x`|\n# Heading <script>``", "settings": {"a": "|`"}}
     export([one_record(provenance={"step_1": nasty})], tmp_path, "odvg")

@@ -33,7 +33,7 @@ class CocoWriter:
             self._files.callback(document.close)
             self._documents[split] = document
 
-    def add(self, sample: AnnotatedSample, split: str) -> None:
+    def add(self, sample: AnnotatedSample, split: str) -> bool:
         boxes = [
             [category_name(expression), *instance.bbox]
             for expression in sample.expressions
@@ -46,6 +46,7 @@ class CocoWriter:
         self._groups.add(
             sample.image_path, split, json.dumps([sample.image_path, sample.image_size, boxed, boxes])
         )
+        return True
 
     def finish(self) -> None:
         ids = {name: number for number, name in enumerate(sorted(self._categories))}

@@ -73,10 +73,9 @@ def export(
                 if is_demo and not allow_demo_teacher:
                     raise SpecError(_NO_DEMO)
                 kept = filters.apply(sample, ledger.left_out)
-                if kept is not None:
+                if kept and writer.add(kept, split.split_of(image_identity(kept.image_path))):
                     demo_samples += is_demo
                     origins.add(kept)
-                    writer.add(kept, split.split_of(image_identity(kept.image_path)))
             if number == 0:
                 raise InputError("There are no annotations to export: run both steps first.")
             writer.finish()

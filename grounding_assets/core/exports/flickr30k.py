@@ -46,10 +46,10 @@ class Flickr30kWriter:
         self._taken: set[int] = set()
         self._entities = 0
 
-    def add(self, sample: AnnotatedSample, split: str) -> None:
+    def add(self, sample: AnnotatedSample, split: str) -> bool:
         if not sample.cleaned_caption.strip():
             self._ledger.left_out["samples with a blank caption"] += 1
-            return
+            return False
         apart = without_overlaps(sample.expressions)
         overlapping = len(sample.expressions) - len(apart)
         self._ledger.left_out["expressions that overlap another"] += overlapping
@@ -58,6 +58,7 @@ class Flickr30kWriter:
         ]
         text = json.dumps([sample.image_path, sample.image_size, sample.cleaned_caption, phrases])
         self._groups.add(sample.image_path, split, text)
+        return True
 
     def finish(self) -> None:
         for split, texts in self._groups:

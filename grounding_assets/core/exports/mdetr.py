@@ -31,7 +31,7 @@ class MdetrWriter:
             self._files.callback(document.close)
             self._documents[split] = document
 
-    def add(self, sample: AnnotatedSample, split: str) -> None:
+    def add(self, sample: AnnotatedSample, split: str) -> bool:
         document = self._documents[split]
         boxed = [expression for expression in sample.expressions if expression.instances]
         image_id = document.add_image(
@@ -54,6 +54,7 @@ class MdetrWriter:
             sample.expressions
         ) - len(boxed)
         self._ledger.wrote(split, sample.image_path, expressions=len(boxed), boxes=boxes)
+        return True
 
     def finish(self) -> None:
         for document in self._documents.values():

@@ -26,7 +26,7 @@ class OdvgWriter:
             for split in ledger.splits
         }
 
-    def add(self, sample: AnnotatedSample, split: str) -> None:
+    def add(self, sample: AnnotatedSample, split: str) -> bool:
         boxed = [expression for expression in sample.expressions if expression.instances]
         self._ledger.left_out["expressions without a box, which ODVG cannot hold"] += len(
             sample.expressions
@@ -34,12 +34,13 @@ class OdvgWriter:
         if not boxed:
             # two loaders crash on a line without regions
             self._ledger.left_out["samples without a box, which ODVG loaders refuse"] += 1
-            return
+            return False
         line = odvg_line(sample)
         # escaped, since the loaders open the file in whatever encoding the machine has set
         self._streams[split].write(json.dumps(line, allow_nan=False) + "\n")
         boxes = len(line["grounding"]["regions"])
         self._ledger.wrote(split, sample.image_path, expressions=len(boxed), boxes=boxes)
+        return True
 
     def finish(self) -> None:
         """Nothing is left to write."""

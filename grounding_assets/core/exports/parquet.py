@@ -40,13 +40,14 @@ class ParquetWriter:
         }
         self._rows: dict[str, list[dict[str, Any]]] = {split: [] for split in ledger.splits}
 
-    def add(self, sample: AnnotatedSample, split: str) -> None:
+    def add(self, sample: AnnotatedSample, split: str) -> bool:
         rows = self._rows[split]
         rows.append(parquet_row(sample))
         boxes = sum(len(expression.instances) for expression in sample.expressions)
         self._ledger.wrote(split, sample.image_path, expressions=len(sample.expressions), boxes=boxes)
         if len(rows) >= ROWS_A_GROUP:
             self._write(split)
+        return True
 
     def finish(self) -> None:
         for split in self._rows:

@@ -52,7 +52,9 @@ class Writer(Protocol):
         """`scratch` is an existing folder for what is needed while writing only."""
         ...
 
-    def add(self, sample: AnnotatedSample, split: str) -> None: ...
+    def add(self, sample: AnnotatedSample, split: str) -> bool:
+        """Whether the format can hold the sample; one that it cannot is counted as left out."""
+        ...
 
     def finish(self) -> None:
         """Writes what could only be written at the end."""

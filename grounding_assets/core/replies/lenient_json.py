@@ -48,7 +48,8 @@ _LITERAL = _pattern(r"-?[A-Za-z_]\w*")
 _BARE_KEY = _pattern(rf"({_WORD}){_SPACE}:")
 _PLAIN = {quote: _pattern(rf"[^\\{quote}]*+") for quote in "\"'"}
 _AFTER_KEY = _pattern(rf"{_SPACE}:")
-_AFTER_MEMBER = _pattern(rf"{_SPACE}(?:[}}\])]|\Z|,{_SPACE}(?:[}}\])({{\[]|\Z)|,?{_SPACE}{_KEY})")
+_CUT_KEY = rf"(?:\"(?:[^\"\\]|\\.)*+\"?+|'(?:[^'\\]|\\.)*+'?+)\\?{_SPACE}\Z"
+_AFTER_MEMBER = _pattern(rf"{_SPACE}(?:[}}\])]|\Z|,{_SPACE}(?:[}}\])({{\[]|\Z|{_CUT_KEY})|,?{_SPACE}{_KEY})")
 _AFTER_ELEMENT = _pattern(
     rf"{_SPACE}(?:[}}\])]|\Z|,{_SPACE}(?:[}}\])({{\[\"'0-9.+-]|\Z|(?:true|false|null|None|True|False)\b))"
 )

@@ -180,5 +180,5 @@ def test_other_storages_have_each_event_when_the_call_returns(tmp_path: Path) ->
 def test_other_storages_name_their_failure_too(tmp_path: Path) -> None:
     with stock_instance(tmp_path) as instance, BatchEmitter(instance, origin("one")) as emitter:
         (tmp_path / "history" / "runs" / "index.db").write_bytes(b"no database" * 1000)
-        with pytest.raises(RunStopped, match="SqliteEventLogStorage .*not a database"):
+        with pytest.raises(RunStopped, match=r"SqliteEventLogStorage .*not a database"):
             emitter.materialized(materialization("s0"))

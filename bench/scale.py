@@ -1,0 +1,124 @@
+"""Registering, rolling up, and resuming with nothing to do, at 1k, 10k and 100k samples.
+
+The results are fabricated with the project's own checkpoint store, so that only these three are
+measured. Run: `python -m bench.scale [N …]`. Each figure is a whole `auto_label generate` process;
+"start-up" is the same process with one sample.
+"""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.fingerprint import grounding_fingerprint
+from grounding_assets.core.records import Expression, GroundingStatus, Instance
+from grounding_assets.core.sample_ids import SampleIds
+from grounding_assets.core.samples import SampleIndex
+from grounding_assets.core.workspace import Workspace
+
+PROJECT = Path(__file__).resolve().parent.parent
+PROVENANCE = {
+    "backend": "local",
+    "model": "fabricated",
+    "calls": 1,
+    "tokens_in": 900,
+    "tokens_out": 60,
+    "seconds": 0.5,
+}
+
+
+def fabricate(folder: Path, count: int) -> None:
+    """A data set of `count` samples that are done, as if an earlier run had made them."""
+    shutil.copy(PROJECT / "dagster.yaml", folder)
+    Image.new("RGB", (640, 480), "white").save(folder / "photo.jpg")
+    (folder / "spec.yaml").write_text(
+        "results_dir: results\n"
+        "image_grounding: {vlm: {backend: local}, data: {input_jsonl: input.jsonl, name: scale}}\n"
+    )
+    with (folder / "input.jsonl").open("w", encoding="utf-8") as lines:
+        for i in range(count):
+            row = {
+                "image_id": f"s{i:06d}",
+                "image_path": "photo.jpg",
+                "caption": f"A red car, number {i}, by a tree.",
+            }
+            lines.write(json.dumps(row) + "\n")
+    results = folder / "results"
+    samples = SampleIndex.build(folder / "input.jsonl", SampleIds(results / "samples.jsonl"))
+    workspace = Workspace(samples, results, folder)
+    for step in ("0", "1"):
+        workspace.step(step).store.prepare()
+    for sample_id in samples.ids:
+        sample = samples.read(sample_id)
+        plain = (
+            Expression("A red car", (0, 9), "car"),
+            Expression("a tree", sample_span(sample.caption), "tree"),
+        )
+        output = grounding_fingerprint(sample, sample.caption, plain)
+        boxed = tuple(
+            Expression(e.text, e.char_span, e.noun_chunk, "exact", (Instance((10, 20, 300, 400), 0.9, "default"),),
+                       GroundingStatus.BOXED)
+            for e in plain
+        )  # fmt: skip
+        fingerprint = samples.entries[sample_id].fingerprint
+        for step, given, made, expressions in (("0", fingerprint, output, plain), ("1", output, "", boxed)):
+            checkpoint = Checkpoint(
+                sample_id,
+                given,
+                made,
+                "settings",
+                sample.caption,
+                expressions,
+                (640, 480),
+                PROVENANCE,
+                ("{}",),
+            )
+            # not CheckpointStore.save: making 200,000 files durable one by one is not what is measured
+            path = workspace.step(step).store.path(sample_id)
+            path.write_text(json.dumps(checkpoint.to_json()), encoding="utf-8")
+
+
+def sample_span(caption: str) -> tuple[int, int]:
+    start = caption.index("a tree")
+    return start, start + len("a tree")
+
+
+def generate(folder: Path) -> tuple[float, float]:
+    """(seconds, peak memory of all children so far in MB) of one `auto_label generate`."""
+    begun = time.monotonic()
+    command = [sys.executable, "-m", "grounding_assets.cli", "generate", "-e", "spec.yaml"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise SystemExit(ended.stderr)
+    return time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def main() -> None:
+    counts = [int(text) for text in sys.argv[1:]] or [1_000, 10_000, 100_000]
+    print(
+        f"{'samples':>8} {'register, report, roll up':>26} {'nothing to do':>14} {'after start-up':>15} {'peak MB':>8}"
+    )
+    startup = 0.0
+    for count in [1, *counts]:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            fabricate(folder, count)
+            first, _ = generate(folder)
+            again, peak = generate(folder)
+        if count == 1:
+            startup = again
+        print(
+            f"{count:>8} {first:>24.1f} s {again:>12.1f} s {again - startup:>13.1f} s {peak:>8.0f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""`report`: the page on which people look at the annotations and judge them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from grounding_assets.assets.outcome import end_output
+from grounding_assets.partitions import DataSetKeys
+from resources.dataset import DataSet
+
+
+def build_report(keys: DataSetKeys) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=keys.asset("report"),
+        deps=[keys.asset("annotations")],
+        group_name="report",
+        kinds={"html"},
+        required_resource_keys={"dataset"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description="report.html: every sample with its photo, boxes, expressions and failures, to be looked "
+        "at in a browser. One file that opens from disk.",
+    )
+    def report(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        dataset: DataSet = context.resources.dataset
+        file, written = dataset.write_report()
+        yield dg.MaterializeResult(
+            metadata={
+                "file": dg.MetadataValue.path(str(file)),
+                "open": dg.MetadataValue.url(file.as_uri()),
+                "samples_shown": written.samples,
+                "lines": written.figures.lines,
+                "failed": written.figures.failures.total(),
+                "photo_px": written.photo_px,
+                "megabytes": round(written.size_bytes / 1e6, 2),
+            }
+        )
+        end_output(context, keys, "report")
+
+    return report

@@ -1,0 +1,35 @@
+"""The report of a results folder: which of its files are read and where the page lies."""
+
+from pathlib import Path
+
+from grounding_assets.core.files import read_lines, stopping_if_unwritable
+from grounding_assets.core.report.page import ReportOptions, WrittenReport, write_report
+
+
+def report_file(results_dir: Path) -> Path:
+    """Where the page of a results folder lies."""
+    return results_dir / "report.html"
+
+
+def write_results_report(
+    results_dir: Path, image_root: Path, *, title: str, options: ReportOptions
+) -> WrittenReport:
+    """Writes `report.html` of `annotations.jsonl` and `failures.jsonl`, each read once, line by line.
+
+    Raises:
+        InputError: there are no annotations yet, or a line is not one.
+        RunStopped: the page cannot be written.
+    """
+    failures, rejected = results_dir / "failures.jsonl", results_dir / "rejected.jsonl"
+    rejected_lines = sum(1 for _ in read_lines(rejected)) if rejected.is_file() else 0
+    out = report_file(results_dir)
+    with stopping_if_unwritable(out):
+        return write_report(
+            read_lines(results_dir / "annotations.jsonl"),
+            read_lines(failures) if failures.is_file() else (),
+            lambda image_path: image_root / image_path,
+            out,
+            title=title,
+            summary={"rejected lines": rejected_lines},
+            options=options,
+        )

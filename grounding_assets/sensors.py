@@ -1,0 +1,103 @@
+"""`new_samples`: lines that are added to the input become samples with a run that annotates them.
+
+What is added is found from a byte offset on, so that a tick costs the same however long the file is.
+Everything is read from the beginning where the file was cut or replaced: samples that are registered
+already are passed over.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from grounding_assets.assets.outcome import OUTPUTS
+from grounding_assets.core.input_file import RejectedLine, read_input
+from grounding_assets.core.new_lines import ReadPosition, readable_ends
+from grounding_assets.core.sample_ids import SampleIds
+from grounding_assets.partitions import DataSetKeys
+from resources.dataset import DataSet
+
+MAX_SAMPLES_PER_RUN = 5_000
+_RUN_TAG = "grounding/new_samples"
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_ANNOTATED = ("samples", "expressions", "groundings", "annotation_run")
+_WRITTEN = tuple(name for name in OUTPUTS if name != "report")
+
+
+def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="new_samples",
+        asset_selection=[keys.asset(name) for name in (*_ANNOTATED, *_WRITTEN)],
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        required_resource_keys={"dataset"},
+        description="Watches the input file. Lines that are added become samples, are annotated in runs of at "
+        f"most {MAX_SAMPLES_PER_RUN} samples, one run at a time, and appear in annotations.jsonl. Samples of a "
+        "run that was stopped stay pending: materialize annotation_run for those.",
+    )
+    def new_samples(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        dataset: DataSet = context.resources.dataset
+        if dataset.spec.workflow.steps == ("1",):
+            return dg.SkipReason("Step 1 alone reads step 0's output; there is no input to watch.")
+        tags = {_RUN_TAG: keys.name}
+        if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
+            return dg.SkipReason("The samples found last are still being annotated.")
+        file = dataset.input_file
+        if not file.exists():
+            return dg.SkipReason(f"There is no {file} yet.")
+        begin = _begin(file, context.cursor)
+        registered = set(context.instance.get_dynamic_partitions(keys.partition_set))
+        new, position = _read_added(file, begin, dataset.sample_ids(), registered)
+        if not new:
+            return dg.SensorResult(skip_reason=f"No new samples in {file}.", cursor=position.to_text())
+        return dg.SensorResult(
+            cursor=position.to_text(),
+            # in one go and in this order, which makes them a range
+            dynamic_partitions_requests=[keys.partitions.build_add_request(new)],
+            run_requests=[
+                dg.RunRequest(
+                    tags={
+                        **tags,
+                        "dagster/asset_partition_range_start": new[0],
+                        "dagster/asset_partition_range_end": new[-1],
+                    }
+                )
+            ],
+        )
+
+    return new_samples
+
+
+def _begin(file: Path, cursor: str | None) -> int:
+    if not cursor:
+        return 0
+    position = ReadPosition.from_text(cursor)
+    return position.offset if position.still_holds(file) else 0
+
+
+def _read_added(
+    file: Path, begin: int, ids: SampleIds, registered: set[str]
+) -> tuple[list[str], ReadPosition]:
+    """The first samples from `begin` on that are not registered, and how far that is into the file.
+
+    Lines that are refused are passed over: the run lists them.
+    """
+    terminated_end, end = readable_ends(file)
+    new: dict[str, None] = {}
+    next_offset = terminated_end
+    for line in read_input(file, start_offset=begin, end_offset=end):
+        if isinstance(line, RejectedLine):
+            continue
+        sample_id = ids.assign(line.record)
+        if sample_id not in registered and sample_id not in new:
+            if len(new) == MAX_SAMPLES_PER_RUN:
+                next_offset = line.offset
+                break
+            new[sample_id] = None
+    ids.save()
+    return list(new), ReadPosition.at(file, next_offset)
