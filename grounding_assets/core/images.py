@@ -245,8 +245,8 @@ def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
 
 def _orientation(image: Image.Image, path: Path) -> int:
     """EXIF orientation, 1 to 8; 0, to be shown as it is stored, where what the file says makes no sense."""
-    if image.format == "PNG":
-        # its EXIF may stand behind the pixels, and Pillow decodes them to look
+    if image.format in ("PNG", "TIFF"):
+        # the EXIF of a PNG may stand behind its pixels, and Pillow turns a TIFF upright while decoding
         with _decoding(path):
             image.load()
     try:
