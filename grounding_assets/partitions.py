@@ -1,9 +1,19 @@
 """The samples of a data set as a Dagster partition set, and the names that belong to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.definitions.data_version import (
+    DEFAULT_DATA_VERSION,
+    NULL_EVENT_POINTER,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+
+STANDING_VERSION = DEFAULT_DATA_VERSION
+"""Data version of what all samples depend on: reading the input again makes no sample out of date. What a
+sample was made of is told by its fingerprint."""
 
 _CHUNK = 10_000
 """SQLite refuses 300,000 keys in one call."""
@@ -25,6 +35,18 @@ class DataSetKeys:
     @property
     def partitions(self) -> dg.DynamicPartitionsDefinition:
         return dg.DynamicPartitionsDefinition(name=self.partition_set)
+
+
+def provenance_tags(upstream: Iterable[dg.AssetKey]) -> dict[str, str]:
+    """Tags of an event that is reported explicitly, which Dagster would call out of sync without them."""
+    return {
+        tag: value
+        for key in upstream
+        for tag, value in (
+            (get_input_data_version_tag(key), STANDING_VERSION.value),
+            (get_input_event_pointer_tag(key), NULL_EVENT_POINTER),
+        )
+    }
 
 
 def register_samples(

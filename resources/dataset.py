@@ -19,6 +19,7 @@ from grounding_assets.core.report import ReportOptions, WrittenReport, report_fi
 from grounding_assets.core.sample_ids import SampleIds
 from grounding_assets.core.samples import SampleIndex
 from grounding_assets.core.spec import Spec
+from grounding_assets.core.spending import open_account
 from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.workspace import STEP_FOLDERS, Workspace
 from resources.credentials import Credentials
@@ -179,7 +180,10 @@ class DataSet:
             endpoint = (self.spec.vlm.backend, base_url(self.spec), model_name(self.spec))
             measurements = Measurements(self.results_dir)
             known = measurements.find(*endpoint)
-            teacher = build_teacher(self.spec, self._credentials, known.manners if known else None)
+            local = self.spec.vlm.backend == "local"
+            account = None if local else open_account(self.spec, self.results_dir)
+            learned = known.manners if known else None
+            teacher = build_teacher(self.spec, self._credentials, learned, account)
             try:
                 if self.spec.vlm.measure and "1" in self.spec.workflow.steps:
                     text = await make_sure_of_boxes(teacher, measurements, *endpoint)

@@ -1,20 +1,20 @@
 """The spec as Dagster run configuration, derived from the spec's own fields, so that the Launchpad
 can override every setting of a run and there is one description of each.
 
-Left out: keys, which a stored run configuration would reveal, and what names the data set, which
-asset keys are built from when a code location is loaded.
+Left out: keys, which a stored run configuration would reveal, and what the graph is built
+from when a code location is loaded: the data set's name, its owner, the formats of its exports.
 """
 
 from typing import Any, Literal, get_args, get_origin
 
-from dagster import Array, Enum, EnumValue, Field
+from dagster import Array, Enum, EnumValue, Field, Map
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from grounding_assets.core.spec import Spec
 from grounding_assets.core.spec_file import validate_spec
 
-FIXED_BY_CODE_LOCATION = frozenset({"results_dir", "autolabel_type", "name", "owner"})
+FIXED_BY_CODE_LOCATION = frozenset({"results_dir", "autolabel_type", "name", "owner", "formats"})
 
 
 def config_schema(section: BaseModel) -> dict[str, Field]:
@@ -39,6 +39,8 @@ def _scalar(name: str, info: FieldInfo, value: Any) -> tuple[Any, Any]:
     annotation = info.annotation
     if isinstance(value, tuple):
         return Array(str), list(value)
+    if isinstance(value, dict):
+        return Map(str, float), dict(value)
     if get_origin(annotation) is Literal:
         values = [str(choice) for choice in get_args(annotation)]
         return Enum(f"grounding_{name}", [EnumValue(choice) for choice in values]), value
@@ -52,14 +54,15 @@ def _scalar(name: str, info: FieldInfo, value: Any) -> tuple[Any, Any]:
 def spec_of_run(base: Spec, run_config: dict[str, Any]) -> Spec:
     """The location's spec with a run's configuration laid over it, validated again."""
     tree = base.model_dump(mode="python")
-    _overlay(tree["image_grounding"], run_config)
+    _overlay(tree["image_grounding"], base.image_grounding, run_config)
     return validate_spec(tree, where="run configuration")
 
 
-def _overlay(tree: dict[str, Any], over: dict[str, Any]) -> None:
+def _overlay(tree: dict[str, Any], section: BaseModel, over: dict[str, Any]) -> None:
     for name, value in over.items():
-        if isinstance(value, dict):
-            _overlay(tree[name], value)
+        inner = getattr(section, name)
+        if isinstance(inner, BaseModel):
+            _overlay(tree[name], inner, value)
         else:
             tree[name] = value
 

@@ -15,7 +15,9 @@ from grounding_assets.assets.reporting import DagsterListener
 from grounding_assets.assets.signals import stopping_on_signals
 from grounding_assets.core.annotator import Annotator
 from grounding_assets.core.errors import GroundingError
+from grounding_assets.core.pilot import chosen_samples
 from grounding_assets.core.progress import Progress
+from grounding_assets.core.spec import WorkflowSpec
 from grounding_assets.core.summary import RunSummary
 from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.workspace import PendingSample, Workspace
@@ -74,7 +76,9 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
         partitioned = context.has_partition_key or context.has_partition_key_range
         workspace = dataset.workspace()
         steps = _steps(dataset, partitioned, selected=selected, groundings=groundings)
-        chosen = _chosen(workspace, list(context.partition_keys) if partitioned else None)
+        chosen = _chosen(
+            workspace, dataset.spec.workflow, list(context.partition_keys) if partitioned else None
+        )
 
         def notice(text: str) -> None:
             context.log.info(text)
@@ -112,9 +116,9 @@ def _steps(
     return steps
 
 
-def _chosen(workspace: Workspace, partition_keys: Sequence[str] | None) -> list[str]:
+def _chosen(workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequence[str] | None) -> list[str]:
     if partition_keys is None:
-        return workspace.samples.ids
+        return chosen_samples(workspace.samples.ids, workflow)
     unknown = [key for key in partition_keys if key not in workspace.samples.entries]
     if unknown:
         raise dg.Failure(

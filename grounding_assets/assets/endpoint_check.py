@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from grounding_assets.core.calibration import agree
-from grounding_assets.partitions import DataSetKeys
+from grounding_assets.partitions import STANDING_VERSION, DataSetKeys
 from resources.dataset import DataSet
 
 
@@ -23,7 +23,9 @@ def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
     def endpoint_check(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         dataset: DataSet = context.resources.dataset
         if dataset.spec.vlm.backend == "local":
-            return dg.MaterializeResult(metadata={"endpoint": "none: the embedded teacher annotates"})
+            return dg.MaterializeResult(
+                data_version=STANDING_VERSION, metadata={"endpoint": "none: the embedded teacher annotates"}
+            )
         examination, expected = asyncio.run(dataset.examine())
         measured = examination.measurement
         metadata: dict[str, Any] = {f.subject: f"{f.outcome}: {f.detail}" for f in examination.findings}
@@ -39,6 +41,6 @@ def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
                 )
         if problems:
             raise dg.Failure(f"{'; '.join(problems)}.", metadata=metadata, allow_retries=False)
-        return dg.MaterializeResult(metadata=metadata)
+        return dg.MaterializeResult(data_version=STANDING_VERSION, metadata=metadata)
 
     return endpoint_check

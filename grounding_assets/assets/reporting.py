@@ -16,10 +16,11 @@ from grounding_assets.core.errors import SampleFailure
 from grounding_assets.core.progress import Progress
 from grounding_assets.core.summary import RunSummary
 from grounding_assets.core.workspace import Workspace
-from grounding_assets.partitions import DataSetKeys
+from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.event_log import BatchEmitter
 
 ASSET_OF_STEP = {"0": "expressions", "1": "groundings"}
+UPSTREAM_OF_STEP = {"0": ("samples", "endpoint_check"), "1": ("expressions",)}
 
 
 class DagsterListener:
@@ -36,6 +37,10 @@ class DagsterListener:
         self._context, self._keys, self._workspace = context, keys, workspace
         self._summary, self._progress = summary, progress
         self._emitter = BatchEmitter.from_context(context)
+        self._provenance_tags = {
+            step: provenance_tags(keys.asset(name) for name in upstream)
+            for step, upstream in UPSTREAM_OF_STEP.items()
+        }
         self.in_flight_limit: Callable[[], int | None] = lambda: None
         """How many requests the teacher allows in flight at present."""
 
@@ -48,6 +53,7 @@ class DagsterListener:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._emitter.__exit__(kind, error, traceback)
+        self._summary.event_log_cpu_s = self._emitter.writing_cpu_s
         self._progress.end(self._summary)
 
     def report_done(self, sample_ids: Sequence[str], steps: Sequence[str], *, everything: bool) -> None:
@@ -117,7 +123,8 @@ class DagsterListener:
             partition=checkpoint.sample_id,
             metadata=metadata,
             tags={
-                # events that are reported explicitly get no version of their own
+                # events that are reported explicitly get none of these of their own
+                **self._provenance_tags[step],
                 "dagster/data_version": checkpoint.fingerprint,
                 "dagster/code_version": str(provenance.get("prompt_version", "")) or "none",
             },

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from grounding_assets.core.workspace import Workspace
-from grounding_assets.partitions import DataSetKeys, register_samples
+from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_samples
 from resources.dataset import DataSet
 
 _PROBED_IMAGES = 20
@@ -34,6 +34,7 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
                 f"{_first_image(workspace)}. Check image_grounding.data.image_root."
             )
         return dg.MaterializeResult(
+            data_version=STANDING_VERSION,
             metadata={
                 "lines": len(workspace.samples.line_ids),
                 "samples": len(workspace.samples.entries),
@@ -43,7 +44,7 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
                 "images_found": f"{found} of the first {probed}",
                 "input": dg.MetadataValue.path(str(workspace.samples.path)),
                 "rejected": dg.MetadataValue.path(str(workspace.results_dir / "rejected.jsonl")),
-            }
+            },
         )
 
     return samples

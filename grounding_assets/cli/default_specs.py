@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.files import replacing
-from grounding_assets.core.spec import ImageGroundingSpec, Spec
+from grounding_assets.core.spec import Spec
 
 _NAMES = ("results_dir", "module_name")
 
@@ -45,12 +45,18 @@ def write_default_spec(overrides: Sequence[str]) -> int:
 
 def default_spec(results_dir: str) -> str:
     """The text of a spec file with all defaults and their descriptions."""
+    heading = "Spec of an image_grounding run. ??? marks what has to be set; everything else is a default."
+    return spec_text(Spec(results_dir=results_dir), heading)
+
+
+def spec_text(spec: Spec, heading: str) -> str:
+    """The text of a spec file with these settings and the description of each; keys are left out."""
     lines = [
-        "# Spec of an image_grounding run. ??? marks what has to be set; everything else is a default.",
-        f"results_dir: {_yaml(results_dir)}  # {_doc(Spec, 'results_dir')}",
-        f"autolabel_type: image_grounding  # {_doc(Spec, 'autolabel_type')}",
+        f"# {heading}",
+        f"results_dir: {_yaml(spec.results_dir)}  # {_doc(Spec, 'results_dir')}",
+        f"autolabel_type: {spec.autolabel_type}  # {_doc(Spec, 'autolabel_type')}",
         "image_grounding:",
-        *_section(ImageGroundingSpec(), indent=2),
+        *_section(spec.image_grounding, indent=2),
     ]
     return "\n".join(lines) + "\n"
 
@@ -80,6 +86,9 @@ def _doc(model: type[BaseModel], name: str) -> str:
 def _yaml(value: Any) -> str:
     if value == "???":
         return "???"
+    if isinstance(value, str):
+        # a path may hold what would else be read as a reference to another setting
+        value = value.replace("${", "\\${")
     return (
         yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
         .removesuffix("\n...\n")

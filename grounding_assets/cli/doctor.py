@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from grounding_assets.core.calibration import agree
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED
+from grounding_assets.core.spec import Spec
 from grounding_assets.core.spec_file import load_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
+from resources.vlm.doctor import Examination
 from resources.vlm.measurements import Measurement
 from resources.vlm.resource import check_teacher, family_of_spec, model_name
 
@@ -30,16 +33,22 @@ def doctor(spec_file: str, overrides: Sequence[str]) -> int:
         return EXIT_OK
 
     examination, expected = asyncio.run(DataSet(spec, credentials).examine())
-    table = Table(title=f"{model_name(spec)} as family {family_of_spec(spec).name}", show_header=False)
+    return EXIT_OK if show_examination(console, spec, examination, expected) else EXIT_SAMPLES_FAILED
+
+
+def show_examination(console: Console, spec: Spec, examination: Examination, expected: str) -> bool:
+    """Prints what was found; returns whether samples can be annotated with the endpoint as configured."""
+    table = Table(title=escape(f"{model_name(spec)} as family {family_of_spec(spec).name}"), show_header=False)
     for finding in examination.findings:
         colour = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.outcome]
-        table.add_row(finding.subject, f"[{colour}]{finding.outcome}[/]", finding.detail)
+        # the endpoint's own words, in which a bracket is no markup
+        table.add_row(finding.subject, f"[{colour}]{finding.outcome}[/]", escape(finding.detail))
     console.print(table)
     measured = examination.measurement
     if measured is None:
-        return EXIT_SAMPLES_FAILED
+        return False
     _print_conventions(console, measured)
-    return EXIT_OK if examination.passed and _conclude(console, measured, expected) else EXIT_SAMPLES_FAILED
+    return examination.passed and _conclude(console, measured, expected)
 
 
 def _print_conventions(console: Console, measured: Measurement) -> None:

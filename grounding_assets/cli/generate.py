@@ -7,8 +7,10 @@ from pathlib import Path
 import dagster as dg
 
 from grounding_assets.cli.instance import persistent_instance
+from grounding_assets.cli.pilot import full_run_command, pilot_words
 from grounding_assets.cli.terminal import TerminalProgress, closing_words
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, RunStopped
+from grounding_assets.core.pilot import chosen_samples
 from grounding_assets.core.spec import Spec
 from grounding_assets.core.spec_file import load_spec
 from grounding_assets.graph import build_defs
@@ -43,7 +45,17 @@ def generate(spec_file: str, overrides: Sequence[str]) -> int:
     complete = summary.done_before + summary.done >= summary.requested
     if not complete:
         print(f"Failures:    {results / 'failures.jsonl'}; the same command tries them again.")
+    if spec.workflow.is_pilot:
+        _end_pilot(dataset, spec_file, overrides)
     return EXIT_OK if complete else EXIT_SAMPLES_FAILED
+
+
+def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> None:
+    chosen = chosen_samples(dataset.workspace().samples.ids, dataset.spec.workflow)
+    file, _ = dataset.write_report()
+    print(pilot_words(dataset, chosen))
+    print(f"Look at it:  {file}")
+    print(f"The full set: {full_run_command(spec_file, overrides)}")
 
 
 def _materialize(spec: Spec, credentials: Credentials, progress: TerminalProgress) -> None:

@@ -60,7 +60,7 @@ def progress_line(summary: RunSummary) -> str:
         f"{summary.samples_per_s:.1f} samples/s",
     ]
     if summary.in_flight or left:
-        parts.append("time left " + (_duration(left) if left is not None else "unknown"))
+        parts.append("time left " + (duration(left) if left is not None else "unknown"))
     return ", ".join(parts)
 
 
@@ -70,7 +70,8 @@ def _in_flight(summary: RunSummary) -> str:
     return f"{summary.in_flight} in flight" + (f" (the endpoint allows {limit})" if slowed else "")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in the words of a clock, whole."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -87,9 +88,8 @@ def closing_words(summary: RunSummary) -> str:
     if summary.failed:
         reasons = ", ".join(f"{count} {reason}" for reason, count in summary.failed_by_reason.most_common())
         words += f"; {summary.failed} failed ({reasons})"
-    pending = summary.pending - summary.finished
-    if pending > 0:
-        words += f"; {pending} are still pending"
+    if summary.still_pending:
+        words += f"; {summary.still_pending} are still pending"
     if summary.without_step_0:
         words += f"; {summary.without_step_0} have no step-0 output"
     return words + "."

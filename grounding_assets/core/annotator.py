@@ -12,9 +12,12 @@ from typing import Any, Protocol
 from grounding_assets.core.checkpoints import Checkpoint
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.fingerprint import grounding_fingerprint, settings_fingerprint
-from grounding_assets.core.records import Expression, Extraction, Grounding, Sample
+from grounding_assets.core.records import Expression, Extraction, Grounding, Sample, Verification
 from grounding_assets.core.teacher import Teacher, TeacherImage
-from grounding_assets.core.workspace import PendingSample, Workspace
+from grounding_assets.core.verification import verify_sample
+from grounding_assets.core.verification_journal import VerificationJournal
+from grounding_assets.core.verifier import Verifier
+from grounding_assets.core.workspace import STEP_BEFORE, PendingSample, Workspace
 
 GRACE_S = 10.0
 """How long calls in flight may go on after a stop, in seconds."""
@@ -32,24 +35,40 @@ class Listener(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     sample: Sample
-    image: TeacherImage
-    extraction: Checkpoint | None
-    """Step 0's stored result, where only step 1 is to be done."""
+    image: TeacherImage | None
+    """None where no step of the teacher's is to be done."""
+    before: Checkpoint | None
+    """The stored result of the step before the first one that is to be done."""
 
 
 class Annotator:
     """Runs a teacher over pending samples, `max_workers` samples at a time."""
 
-    def __init__(self, workspace: Workspace, teacher: Teacher[Any], listener: Listener, *, max_workers: int):
+    def __init__(
+        self,
+        workspace: Workspace,
+        teacher: Teacher[Any],
+        listener: Listener,
+        *,
+        max_workers: int,
+        grace_s: float = GRACE_S,
+        verifier: Verifier[Any] | None = None,
+    ):
+        """`verifier` is needed where step 2 is pending."""
         self._workspace = workspace
         self._teacher = teacher
         self._listener = listener
         self._max_workers = max_workers
+        self._grace_s = grace_s
+        self._verifier = verifier
         self._stop: RunStopped | None = None
 
     def stop(self, reason: RunStopped) -> None:
-        """Starts no further sample; those in flight get `GRACE_S` seconds. Call it on the event loop."""
-        self._stop = self._stop or reason
+        """Starts no further call; those in flight get the grace time, or all the time they take where the
+        first reason lets them. Call it on the event loop.
+        """
+        if self._stop is None or (self._stop.lets_calls_finish and not reason.lets_calls_finish):
+            self._stop = reason
 
     async def run(self, pending: Iterable[PendingSample]) -> None:
         """Annotates them all. What is finished is stored, whatever happens afterwards.
@@ -65,7 +84,7 @@ class Annotator:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-            for results in (self._workspace.extractions, self._workspace.groundings):
+            for results in self._workspace.results.values():
                 await asyncio.to_thread(results.index.flush)
         if self._stop:
             raise self._stop
@@ -84,8 +103,8 @@ class Annotator:
                     self.stop(error)
                 elif error is not None:
                     raise error
-            if self._stop and deadline is None:
-                deadline = time.monotonic() + GRACE_S
+            if self._stop and not self._stop.lets_calls_finish and deadline is None:
+                deadline = time.monotonic() + self._grace_s
 
     async def _work(self, queue: Iterator[PendingSample]) -> None:
         for pending in queue:
@@ -101,19 +120,14 @@ class Annotator:
         sample_id, step = pending.sample_id, pending.steps[0]
         try:
             prepared = await asyncio.to_thread(self._prepare, pending)
-            extraction = prepared.extraction
-            if step == "0" and not self._stop:
-                extraction = await self._extract(prepared)
-            if "1" in pending.steps and not self._stop:
-                step = "1"
-                if extraction is None:
-                    raise SampleFailure(
-                        Reason.UNPARSABLE, "Step 0's result has disappeared; run steps 0 and 1 again."
-                    )
-                if self._workspace.is_done(sample_id, "1"):
-                    await self._keep_grounding(sample_id)
+            result = prepared.before
+            for step in pending.steps:
+                if self._stop:
+                    return
+                if step != pending.steps[0] and self._workspace.is_done(sample_id, step):
+                    result = await self._keep(sample_id, step)
                 else:
-                    await self._ground(prepared, extraction)
+                    result = await self._do(step, prepared, result)
         except SampleFailure as failure:
             fingerprint = self._workspace.input_fingerprint(sample_id, step) or ""
             store = self._workspace.step(step).store
@@ -122,11 +136,21 @@ class Annotator:
 
     def _prepare(self, pending: PendingSample) -> _Prepared:
         sample = self._workspace.samples.read(pending.sample_id)
-        image = self._teacher.prepare(self._workspace.image_file(sample))
-        extraction = None
-        if "0" not in pending.steps:
-            extraction = self._workspace.extractions.store.load(pending.sample_id)
-        return _Prepared(sample, image, extraction)
+        image = None
+        if pending.steps != ("2",):
+            image = self._teacher.prepare(self._workspace.image_file(sample))
+        step_before = STEP_BEFORE.get(pending.steps[0])
+        before = self._workspace.step(step_before).store.load(pending.sample_id) if step_before else None
+        return _Prepared(sample, image, before)
+
+    async def _do(self, step: str, prepared: _Prepared, before: Checkpoint | None) -> Checkpoint:
+        if step == "0":
+            return await self._extract(prepared)
+        if before is None:
+            raise SampleFailure(
+                Reason.UNPARSABLE, f"Step {STEP_BEFORE[step]}'s result has disappeared; run all steps again."
+            )
+        return await (self._ground(prepared, before) if step == "1" else self._verify(prepared, before))
 
     async def _extract(self, prepared: _Prepared) -> Checkpoint:
         result = await self._teacher.extract(prepared.image, prepared.sample.caption)
@@ -139,27 +163,50 @@ class Annotator:
         caption, expressions = extraction.cleaned_caption, extraction.expressions
         result = await self._teacher.ground(prepared.image, caption, expressions)
         _check_same(expressions, result.expressions)
-        return await self._store("1", prepared, result, caption, extraction.output_fingerprint, "")
+        return await self._store("1", prepared, result, caption, extraction.next_fingerprint, "")
 
-    async def _keep_grounding(self, sample_id: str) -> None:
-        """A redone step 0 came out as before: its grounding still stands, and costs this run nothing."""
-        kept = await asyncio.to_thread(self._workspace.groundings.store.load, sample_id)
+    async def _verify(self, prepared: _Prepared, grounding: Checkpoint) -> Checkpoint:
+        if self._verifier is None:
+            raise AssertionError("step 2 needs a verifier")
+        photo = await asyncio.to_thread(
+            self._verifier.prepare, self._workspace.image_file(prepared.sample)
+        )
+        step_dir = self._workspace.step("2").store.step_dir
+        fingerprint = grounding.next_fingerprint
+        journal = VerificationJournal(step_dir, grounding.sample_id, fingerprint)
+        result = await verify_sample(
+            self._verifier, photo, grounding, journal, may_go_on=lambda: self._stop is None
+        )
+        if result is None:
+            assert self._stop is not None
+            raise self._stop
+        checkpoint = await self._store(
+            "2", prepared, result, grounding.cleaned_caption, fingerprint, "", photo.image_size
+        )
+        journal.remove()
+        return checkpoint
+
+    async def _keep(self, sample_id: str, step: str) -> Checkpoint | None:
+        """A redone step came out as before: the one after it still stands, and costs this run nothing."""
+        kept = await asyncio.to_thread(self._workspace.step(step).store.load, sample_id)
         if kept is not None:
             free = {"calls": 0, "attempts": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
-            self._listener.done(replace(kept, provenance={**kept.provenance, **free}), "1")
+            self._listener.done(replace(kept, provenance={**kept.provenance, **free}), step)
+        return kept
 
     async def _store(
         self,
         step: str,
         prepared: _Prepared,
-        result: Extraction | Grounding,
+        result: Extraction | Grounding | Verification,
         cleaned_caption: str,
         fingerprint: str,
         output_fingerprint: str,
+        image_size: tuple[int, int],
     ) -> Checkpoint:
         provenance = dict(result.provenance)
         declared = prepared.sample.declared_size
-        if declared and declared != prepared.image.image_size:
+        if declared and declared != image_size:
             provenance["declared_size"] = list(declared)
         checkpoint = Checkpoint(
             sample_id=prepared.sample.sample_id,
@@ -168,7 +215,7 @@ class Annotator:
             settings_fingerprint=settings_fingerprint(provenance.get("settings", {})),
             cleaned_caption=cleaned_caption,
             expressions=tuple(result.expressions),
-            image_size=prepared.image.image_size,
+            image_size=image_size,
             provenance=provenance,
             replies=tuple(result.replies),
         )

@@ -47,7 +47,8 @@ class CheckpointIndex:
         self.corrupt = 0
         for sample_id, stamp in self._files():
             entry = remembered.pop(sample_id, None)
-            if entry is None or entry.stamp != stamp:
+            # an entry without output digest was written before there was a step after it
+            if entry is None or entry.stamp != stamp or not entry.output_fingerprint:
                 changed += 1
                 checkpoint = self.store.load(sample_id)
                 if checkpoint is None:
@@ -125,7 +126,7 @@ def _stamp(status: os.stat_result) -> int:
 
 def _entry(checkpoint: Checkpoint, stamp: int) -> IndexEntry:
     return _interned(
-        checkpoint.fingerprint, checkpoint.output_fingerprint, checkpoint.settings_fingerprint, stamp
+        checkpoint.fingerprint, checkpoint.next_fingerprint, checkpoint.settings_fingerprint, stamp
     )
 
 

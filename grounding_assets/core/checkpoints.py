@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.fingerprint import verification_fingerprint
 from grounding_assets.core.records import Expression, GroundingStatus, Instance, ScoreSource, SpanStatus
 
 FORMAT = 1
@@ -31,7 +32,7 @@ class Checkpoint:
     fingerprint: str
     """Digest of the step's input."""
     output_fingerprint: str
-    """Digest of the next step's input that this result makes; empty for the last step."""
+    """Digest of the next step's input that this result makes; empty from step 1 on, see `next_fingerprint`."""
     settings_fingerprint: str
     cleaned_caption: str
     expressions: tuple[Expression, ...]
@@ -39,6 +40,11 @@ class Checkpoint:
     """(width, height) in pixels of the upright original."""
     provenance: Mapping[str, Any]
     replies: tuple[str, ...]
+
+    @property
+    def next_fingerprint(self) -> str:
+        """Digest of the next step's input. From step 1 on the boxes make it, whoever wrote the file."""
+        return self.output_fingerprint or verification_fingerprint(self.fingerprint, self.expressions)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -94,10 +100,14 @@ class Checkpoint:
                 return f"char_span [{start}, {end}] is not where '{expression.text[:80]}' stands"
             if not isinstance(expression.noun_chunk, str) or expression.span_status not in SPAN_STATUSES:
                 return f"noun_chunk or span_status of '{expression.text[:80]}'"
+            if type(expression.complete) not in (bool, type(None)):
+                return f"complete of '{expression.text[:80]}' is neither true, false nor null"
             for instance in expression.instances:
                 x1, y1, x2, y2 = instance.bbox
                 if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
                     return f"bbox {list(instance.bbox)} is not inside {width} x {height} pixels"
+                if type(instance.verified) not in (bool, type(None)):
+                    return f"verified of bbox {list(instance.bbox)} is neither true, false nor null"
                 if not 0 <= instance.score <= 1 or instance.score_source not in SCORE_SOURCES:
                     return f"score {instance.score} from '{instance.score_source}'"
         return ""
@@ -113,10 +123,12 @@ def expression_from_record(row: Mapping[str, Any]) -> Expression:
         noun_chunk=row["noun_chunk"],
         span_status=row.get("span_status", "exact"),
         instances=tuple(
-            Instance(_four_ints(box["bbox"]), float(box["score"]), box["score_source"])
+            Instance(_four_ints(box["bbox"]), float(box["score"]), box["score_source"], box.get("verified"))
             for box in row["instances"]
         ),
         grounding_status=None if status is None else GroundingStatus(status),
+        looked_at="complete" in row,
+        complete=row.get("complete"),
     )
 
 
@@ -158,7 +170,9 @@ class CheckpointStore:
         path = self.path(sample_id)
         try:
             raw = _read(path)
-            checkpoint = None if raw is None else Checkpoint.from_json(json.loads(raw))
+            checkpoint = (
+                None if raw is None else Checkpoint.from_json(json.loads(raw, parse_constant=_refuse))
+            )
         except (CorruptCheckpoint, ValueError, RecursionError):
             self._set_aside(path)
             return None
@@ -176,6 +190,7 @@ class CheckpointStore:
             "message": str(failure),
             "attempts": failure.attempts,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "provenance": failure.provenance,
             "replies": list(failure.replies),
         }
         _write(self._failed_path(sample_id), row)
@@ -222,6 +237,10 @@ class CheckpointStore:
 def _write(path: Path, tree: Mapping[str, Any]) -> None:
     with stopping_if_unwritable(path), replacing(path) as stream:
         stream.write(to_json(tree))
+
+
+def _refuse(constant: str) -> Any:
+    raise CorruptCheckpoint(f"{constant}, which no output file can hold")
 
 
 def _read(path: Path) -> bytes | None:

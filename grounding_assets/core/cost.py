@@ -132,6 +132,8 @@ def _block_rows(rows: int, columns: int) -> Iterator[int]:
 class BudgetReached(RunStopped):
     """A cap leaves no room for another call; what is not done stays pending."""
 
+    lets_calls_finish = True
+
 
 class Budget:
     """Caps on what a run may spend, with the calls in flight counted.

@@ -3,8 +3,9 @@
 A message says what is wrong, where, and what to do, in one or two sentences. It never holds a key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 EXIT_OK, EXIT_SAMPLES_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
 
@@ -29,6 +30,9 @@ class InputError(GroundingError):
 
 class RunStopped(GroundingError):
     """Going on cannot help (wrong key, unknown model, dead endpoint): what is not done stays pending."""
+
+    lets_calls_finish = False
+    """Whether calls in flight are waited for, however long they take, since they are paid for."""
 
 
 class Interrupted(RunStopped):
@@ -57,10 +61,20 @@ class Reason(StrEnum):
 class SampleFailure(GroundingError):
     """One sample got no result for one step. It becomes a row, and is tried again by the next run."""
 
-    def __init__(self, reason: Reason, message: str, *, replies: Sequence[str] = (), attempts: int = 0):
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        replies: Sequence[str] = (),
+        attempts: int = 0,
+        provenance: Mapping[str, Any] | None = None,
+    ):
         super().__init__(message)
         self.reason = reason
         self.replies = tuple(replies)
         """Raw reply texts that led here, in order; kept in `.failed/` for diagnosis."""
         self.attempts = attempts
         """Requests that were sent for this step of this sample."""
+        self.provenance = dict(provenance or {})
+        """What a result's provenance would hold, tokens included; empty where nothing was sent."""

@@ -23,6 +23,11 @@ def grounding_fingerprint(sample: Sample, cleaned_caption: str, expressions: Seq
     return _digest("step1", cleaned_caption, phrases, sample.image_path, sample.declared_size)
 
 
+def verification_fingerprint(grounding_input: str, expressions: Sequence[Expression]) -> str:
+    """Digest of step 2's input: that of step 1, which covers caption and image path, texts and boxes."""
+    return _digest("step2", grounding_input, [(e.text, [i.bbox for i in e.instances]) for e in expressions])
+
+
 def settings_fingerprint(settings: Mapping[str, Any]) -> str:
     """Digest of the settings that a result was made with."""
     return _digest("settings", settings)

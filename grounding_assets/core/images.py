@@ -27,6 +27,7 @@ MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 MIME_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
 """What is opened. Pillow reads more, some of it by starting another program (EPS)."""
+_JPEG_END, _JPEG_TAIL = b"\xff\xd9", 1024
 _EXIF_ORIENTATION = 0x0112
 _TURN_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -138,13 +139,24 @@ def prepare_image(path: Path, policy: ImagePolicy) -> PreparedImage:
             and len(raw) <= policy.max_bytes
             and getattr(image, "n_frames", 1) == 1
         )
-        # a truncated file shows only when it is decoded, so decode even what is sent as it is, at the
-        # smallest scale that JPEG offers
-        pixels = upright_rgb(image, path, (1, 1) if as_is else sent_size)
         if as_is:
+            # a file that was cut shows only when it is decoded, or by a JPEG's missing end marker
+            if image.format != "JPEG" or _JPEG_END not in raw[-_JPEG_TAIL:]:
+                upright_rgb(image, path, (1, 1))
             return PreparedImage(b64encode(raw), mime_type, sent_size, upright_size, sha256, True)
+        pixels = upright_rgb(image, path, sent_size)
         encoded, sent_size = _encode(pixels, sent_size, policy, path)
         return PreparedImage(b64encode(encoded), "image/jpeg", sent_size, upright_size, sha256, False)
+
+
+def encode_picture(pixels: Image.Image, policy: ImagePolicy, sha256: str) -> PreparedImage:
+    """A picture that was made here, of a file with this digest; its own size counts as the original's.
+
+    Raises:
+        SampleFailure: IMAGE_TOO_LARGE.
+    """
+    encoded, sent_size = _encode(pixels, policy.sent_size(*pixels.size), policy, Path("The drawn picture"))
+    return PreparedImage(b64encode(encoded), "image/jpeg", sent_size, pixels.size, sha256, False)
 
 
 def declared_or_header_size(path: Path, declared: tuple[int, int] | None) -> tuple[int, int]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grounding_assets.core.closest import closest_windows
-from grounding_assets.core.folding import bare, cluster_edges, comparison_key, fold
+from grounding_assets.core.folding import Folded, bare, cluster_edges, comparison_key, fold
 
 Span = tuple[int, int]
 
@@ -46,11 +46,14 @@ class CaptionPlaces:
 
     def __init__(self, caption: str):
         self._caption = caption
-        self._folded = fold(caption)
         self._edges = cluster_edges(caption)
         self._close_cells_left = MAX_CLOSE_CELLS
         self._exact_of: dict[str, list[Span]] = {}
         self._folded_of: dict[str, list[Span]] = {}
+
+    @cached_property
+    def _folded(self) -> Folded:
+        return fold(self._caption)
 
     def exact(self, phrase: str) -> list[Span]:
         """Where the caption holds the very code points of the phrase."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 SOURCE = "image_grounding"
-STEP_NAMES = {"0": "step0_expression_extraction", "1": "step1_grounding"}
+STEP_NAMES = {"0": "step0_expression_extraction", "1": "step1_grounding", "2": "step2_verification"}
 DEFAULT_SCORE = 0.9
 """Written where a model gives no score. TAO's figure, so that files stay comparable."""
 
@@ -40,6 +40,8 @@ class Instance:
     score: float
     """0.0 to 1.0."""
     score_source: ScoreSource
+    verified: bool | None = None
+    """Whether step 2 finds that it shows what the expression refers to; None: unsure, no answer, not asked."""
 
 
 class GroundingStatus(StrEnum):
@@ -66,6 +68,10 @@ class Expression:
     instances: tuple[Instance, ...] = ()
     grounding_status: GroundingStatus | None = None
     """None until step 1 has run."""
+    looked_at: bool = False
+    """Whether step 2 has run."""
+    complete: bool | None = None
+    """Whether step 2 finds that no box is missing; None: unsure, no answer, not asked."""
 
     def to_record(self, sample_id: str, index: int) -> dict[str, Any]:
         """The output form; ids are functions of the sample and the position alone."""
@@ -83,11 +89,14 @@ class Expression:
                     "score": instance.score,
                     "score_source": instance.score_source,
                 }
+                | ({"verified": instance.verified} if self.looked_at else {})
                 for i, instance in enumerate(self.instances)
             ],
         }
         if self.grounding_status is not None:
             row["grounding_status"] = str(self.grounding_status)
+        if self.looked_at:
+            row["complete"] = self.complete
         return row
 
 
@@ -105,6 +114,15 @@ class Extraction:
 @dataclass(frozen=True, slots=True)
 class Grounding:
     """Step 1 of one sample: the same expressions in the same order, with instances and a status each."""
+
+    expressions: tuple[Expression, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    replies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Step 2 of one sample: the same expressions and boxes, with `verified` and `complete` filled in."""
 
     expressions: tuple[Expression, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)

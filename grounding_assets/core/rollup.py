@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +26,11 @@ class RollupCounts:
     instances: int = 0
     expressions_without_box: int = 0
     spans_repaired: int = 0
+    verified: int = 0
+    refuted: int = 0
+    """Instances that step 2 finds wrong."""
+    incomplete: int = 0
+    """Expressions that step 2 finds a box missing of."""
 
     def add(self, checkpoint: Checkpoint) -> None:
         self.samples += 1
@@ -34,6 +39,9 @@ class RollupCounts:
             self.instances += len(expression.instances)
             self.expressions_without_box += not expression.instances
             self.spans_repaired += expression.span_status == "repaired"
+            self.verified += sum(instance.verified is True for instance in expression.instances)
+            self.refuted += sum(instance.verified is False for instance in expression.instances)
+            self.incomplete += expression.complete is False
 
     def to_dict(self) -> dict[str, int]:
         return asdict(self)
@@ -46,12 +54,19 @@ class RollupCounts:
             "expressions": self.expressions,
             "spans_repaired": self.spans_repaired,
         }
-        if step == "1":
+        if step >= "1":
             shown |= {
                 "instances": self.instances,
                 "mean_instances_per_expression": ratio(self.instances, self.expressions),
                 "expressions_without_box": self.expressions_without_box,
                 "share_without_box": ratio(self.expressions_without_box, self.expressions),
+            }
+        if step >= "2":
+            shown |= {
+                "instances_verified": self.verified,
+                "instances_refuted": self.refuted,
+                "instances_undecided": self.instances - self.verified - self.refuted,
+                "expressions_incomplete": self.incomplete,
             }
         return shown
 
@@ -64,14 +79,18 @@ def ratio(part: int, whole: int) -> float:
 def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
     """Writes a step's `annotations.jsonl`: every input line whose sample has a current result.
 
-    A file that is already made of just these results is left as it is.
+    A file that is already made of just these results is left as it is, and so is one that is itself the
+    input, because step 1 alone was asked for.
     """
     annotations = workspace.step(step).annotations
+    counts = RollupCounts()
+    if annotations.exists() and annotations.samefile(workspace.samples.path):
+        deque(_annotated_records(workspace, step, counts), maxlen=0)
+        return counts
     source = _source_digest(workspace, step)
     mark = written_mark(annotations)
     if mark is not None and mark["source"] == source:
         return RollupCounts(**mark["figures"])
-    counts = RollupCounts()
     write_lines(annotations, _annotated_records(workspace, step, counts))
     mark_as_written(annotations, source, counts.to_dict())
     return counts
@@ -79,7 +98,7 @@ def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
 
 def _source_digest(workspace: Workspace, step: str) -> str:
     """Of everything that the file depends on: the input, and each checkpoint by its stamp."""
-    steps = [workspace.step(name).index.entries for name in ("0", "1") if name <= step]
+    steps = [results.index.entries for name, results in workspace.results.items() if name <= step]
     digest = hashlib.blake2b(repr(workspace.samples.stamp).encode(), digest_size=12)
     for sample_id in workspace.samples.entries:
         stamps = [entries[sample_id].stamp if sample_id in entries else 0 for entries in steps]
@@ -96,18 +115,29 @@ def _annotated_records(workspace: Workspace, step: str, counts: RollupCounts) ->
         if checkpoint is None:
             workspace.step(step).index.forget(sample_id)
             continue
-        provenance = {"step_0": dict(checkpoint.provenance)}
-        if step == "1":
-            extraction = workspace.extractions.store.load(sample_id)
-            if extraction is None:
-                workspace.extractions.index.forget(sample_id)
-                continue
-            provenance = {"step_0": dict(extraction.provenance), "step_1": dict(checkpoint.provenance)}
+        provenance = _provenance_before(workspace, sample_id, step)
+        if provenance is None:
+            continue
+        provenance[f"step_{step}"] = dict(checkpoint.provenance)
         counts.lines += 1
         if sample_id not in seen:
             seen.add(sample_id)
             counts.add(checkpoint)
         yield annotated_record(record, checkpoint, step, provenance)
+
+
+def _provenance_before(workspace: Workspace, sample_id: str, step: str) -> dict[str, Any] | None:
+    """Of the steps before; None where a checkpoint of theirs has turned out to be gone."""
+    provenance = {}
+    for name, results in workspace.results.items():
+        if name >= step:
+            break
+        made = results.store.load(sample_id)
+        if made is None:
+            results.index.forget(sample_id)
+            return None
+        provenance[f"step_{name}"] = dict(made.provenance)
+    return provenance
 
 
 def annotated_record(
@@ -120,7 +150,7 @@ def annotated_record(
         "image_id": image_id_of(record) if given in (None, "") else given,
         "sample_id": checkpoint.sample_id,
     }
-    steps = [STEP_NAMES["0"], STEP_NAMES["1"]] if step == "1" else [STEP_NAMES["0"]]
+    steps = [name for number, name in STEP_NAMES.items() if number <= step]
     return (
         leading
         | record

@@ -112,4 +112,6 @@ def _choose(places: Sequence[Span], taken: set[Span], claimed: int | None) -> Sp
 
 def _noun_chunk(stated: str | None, text: str) -> str:
     chunk = trimmed(stated or "")
-    return chunk if chunk and fold(chunk).text in fold(text).text else without_article(text)
+    if chunk and (chunk in text or fold(chunk).text in fold(text).text):
+        return chunk
+    return without_article(text)

@@ -6,10 +6,18 @@ Names and defaults of TAO's `image_grounding` are kept. Reading YAML and overrid
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 SUPPORTED_TYPE = "image_grounding"
 StepName = Literal["0", "1"]
@@ -91,6 +99,17 @@ FamilyName = Literal[
 ]  # fmt: skip
 
 
+class PriceSpec(_Section):
+    """What the model costs; while both are 0 it is not known, and tokens are shown alone."""
+
+    input_per_million: float = Field(default=0, ge=0)
+    """Price of a million input tokens, images included."""
+    output_per_million: float = Field(default=0, ge=0)
+    """Price of a million output tokens."""
+    currency: str = Field(default="USD", min_length=1, max_length=10)
+    """The currency of both prices; a name to show, nothing is converted."""
+
+
 class VlmSpec(_Section):
     """Which model annotates."""
 
@@ -104,6 +123,7 @@ class VlmSpec(_Section):
     gemini: GeminiSpec = GeminiSpec()
     openai: OpenAiSpec = OpenAiSpec()
     local: LocalSpec = LocalSpec()
+    price: PriceSpec = PriceSpec()
 
 
 def _as_step_names(steps: object) -> object:
@@ -123,6 +143,35 @@ class WorkflowSpec(_Section):
     """Requests in flight at most."""
     force_reprocess: bool = False
     """Redo samples that are done; their old results are kept aside."""
+    max_cost: float = Field(default=0, ge=0)
+    """Most that this data set may cost in all its runs, in the currency of vlm.price; 0: no cap."""
+    max_tokens: int = Field(default=0, ge=0)
+    """Most tokens, in and out, that this data set may take in all its runs; 0: no cap."""
+    max_calls: int = Field(default=0, ge=0)
+    """Most requests that this data set may take in all its runs, failed ones included; 0: no cap."""
+    min_recall: float = Field(default=0, ge=0, le=1)
+    """Gate: least share of the boxes of data.gold_jsonl that the results so far find; 0: no gate."""
+    max_unboxed: float = Field(default=1, ge=0, le=1)
+    """Gate: largest share of expressions without a box in the results so far; 1: no gate."""
+    max_failed: float = Field(default=1, ge=0, le=1)
+    """Gate: largest share of the samples tried so far that failed; 1: no gate."""
+    limit: int = Field(default=0, ge=0)
+    """Annotate only the first samples of the input, this many; 0: all. For a pilot."""
+    sample: int = Field(default=0, ge=0)
+    """Annotate only a seeded random choice of this many samples, which a larger number adds to; 0: all."""
+    seed: int = 0
+    """Which samples `sample` chooses."""
+
+    @property
+    def is_pilot(self) -> bool:
+        """Whether a run takes a part of the set only."""
+        return bool(self.limit or self.sample)
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> Self:
+        if self.limit and self.sample:
+            raise ValueError("set limit or sample, not both; 0 switches one off")
+        return self
 
     @field_validator("steps")
     @classmethod
@@ -139,6 +188,8 @@ class DataSpec(_Section):
     """JSONL file with image_path and caption on each line. Required, except for steps ["1"] alone."""
     image_root: str = ""
     """Folder that a relative image_path starts from; empty: the working directory."""
+    gold_jsonl: str = ""
+    """JSONL file of records with human boxes, which results are measured on; empty: none."""
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
     """Name of the data set in Dagster; empty: derived from results_dir."""
     owner: str = Field(default="", pattern=r"^(team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})?$")
@@ -173,6 +224,28 @@ class ReportSpec(_Section):
     """Longer side of a photo in pixels; made smaller where there are many."""
 
 
+ExportFormat = Literal["odvg", "mdetr", "coco", "flickr30k_entities", "parquet"]
+
+
+class ExportSpec(_Section):
+    """What exports hold and leave out."""
+
+    formats: tuple[ExportFormat, ...] = ()
+    """Formats that are assets of the graph: odvg, mdetr, coco, flickr30k_entities, parquet."""
+    min_score: float = Field(default=0, ge=0, le=1)
+    """Boxes with a lower score are left out; boxes without a score of the model's own carry 0.9."""
+    drop_unboxed: bool = False
+    """Leave out expressions without a box, and samples that have no other."""
+    max_box_share: float = Field(default=1, gt=0, le=1)
+    """Scene-sized boxes, which cover more than this share of the image, are left out; 1: none is."""
+    fractions: dict[str, float] = Field(default={"train": 1.0})
+    """Splits by name and their shares of the images, such as {train: 0.9, val: 0.1}; they add up to 1."""
+    seed: int = 0
+    """Of the split; the same seed deals an image to the same split again."""
+    allow_demo_teacher: bool = False
+    """Export the embedded demonstration teacher's annotations, which are no training data."""
+
+
 class ImageGroundingSpec(_Section):
     """The image_grounding pipeline."""
 
@@ -181,6 +254,7 @@ class ImageGroundingSpec(_Section):
     data: DataSpec = DataSpec()
     checks: ChecksSpec = ChecksSpec()
     report: ReportSpec = ReportSpec()
+    export: ExportSpec = ExportSpec()
 
 
 class Spec(_Section):

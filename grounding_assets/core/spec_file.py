@@ -15,7 +15,7 @@ from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.spec import ImageGroundingSpec, Spec
 
 TAO_BLOCKS_OF_OTHER_PIPELINES = frozenset(
     {
@@ -31,9 +31,13 @@ TAO_BLOCKS_OF_OTHER_PIPELINES = frozenset(
 """Top-level names that TAO's default spec holds for its other pipelines; they have no effect here.
 Source: NVIDIA TAO Toolkit documentation, "Auto-Label"."""
 
+_SHORT_NAME = re.compile(rf"(\+\+|\+|~|)({'|'.join(ImageGroundingSpec.model_fields)})\.")
+
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
     """Reads a spec file and applies `a.b=c` overrides in Hydra's grammar.
+
+    `image_grounding.` may be left out before its sections: `workflow.limit=10`.
 
     Raises:
         SpecError: unreadable file, wrong override, unknown or invalid field. Values are not quoted
@@ -69,7 +73,8 @@ def read_yaml(path: Path) -> DictConfig:
 def apply_overrides(tree: DictConfig, overrides: Sequence[str]) -> DictConfig:
     parser = OverridesParser.create()
     parsed = []
-    for number, text in enumerate(overrides, 1):
+    for number, given in enumerate(overrides, 1):
+        text = _in_full(given, tree)
         # what stands before "=", or before whatever was typed in its place; a value may be a key
         name = re.split(r"[=:\s]", text, maxsplit=1)[0]
         if "=" not in text and name.lstrip("~") not in field_names():
@@ -93,6 +98,20 @@ def apply_overrides(tree: DictConfig, overrides: Sequence[str]) -> DictConfig:
             reason = "it has no package" if override.package else _first_line(error)
             raise SpecError(f"Cannot override '{override.key_or_group}': {reason}.") from None
     return tree
+
+
+def _in_full(override: str, tree: DictConfig) -> str:
+    """The override with `image_grounding.` before its first name, where that is one of its sections."""
+    short = _SHORT_NAME.match(override)
+    if short is None:
+        return override
+    operator, section = short.groups()
+    if section in tree:
+        raise SpecError(
+            f"The override of '{section}.…' can mean '{section}' of the spec or 'image_grounding.{section}': "
+            f"'{section}' at the top of the spec has no effect, so remove it there."
+        )
+    return f"{operator}image_grounding.{override[len(operator) :]}"
 
 
 def validate_spec(tree: DictConfig | Mapping[str, Any], *, where: str) -> Spec:

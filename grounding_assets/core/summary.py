@@ -36,6 +36,8 @@ class RunSummary:
     tokens_out: int = 0
     in_flight_limit: int | None = None
     """Requests that may be in flight at present; lower than max_workers after the endpoint asked to slow down."""
+    event_log_cpu_s: float = 0.0
+    """CPU seconds spent on writing events."""
     stopped_by: GroundingError | None = None
     """What ended the run before everything was tried."""
     begun: float = field(default_factory=time.monotonic)
@@ -44,6 +46,11 @@ class RunSummary:
     @property
     def failed(self) -> int:
         return sum(self.failed_by_reason.values())
+
+    @property
+    def still_pending(self) -> int:
+        """Samples that have neither a result nor a failure yet, begun or not."""
+        return max(0, self.pending - self.done - self.failed)
 
     @property
     def elapsed_s(self) -> float:
@@ -74,6 +81,8 @@ class RunSummary:
     def count_failed(self, failure: SampleFailure) -> None:
         self.failed_by_reason[str(failure.reason)] += 1
         self.calls += failure.attempts
+        self.tokens_in += int(failure.provenance.get("tokens_in", 0))
+        self.tokens_out += int(failure.provenance.get("tokens_out", 0))
 
     def latency_s(self, quantile: float) -> float:
         """Of one call, in seconds; 0.0 where none was made."""
@@ -90,7 +99,7 @@ class RunSummary:
             "done": self.done,
             "done_before": self.done_before,
             "failed": self.failed,
-            "pending": max(0, self.pending - self.finished),
+            "pending": self.still_pending,
             "without_step_0": self.without_step_0,
             "made_with_other_settings": self.other_settings,
             "calls": self.calls,
@@ -101,4 +110,5 @@ class RunSummary:
             "samples_per_second": round(self.samples_per_s, 3),
             "mean_latency_seconds": round(sum(latencies) / len(latencies), 3) if latencies else 0.0,
             "p95_latency_seconds": round(self.latency_s(0.95), 3),
+            "event_log_cpu_seconds": round(self.event_log_cpu_s, 3),
         }

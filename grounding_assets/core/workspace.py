@@ -9,7 +9,8 @@ from grounding_assets.core.checkpoints import CheckpointStore
 from grounding_assets.core.records import Sample
 from grounding_assets.core.samples import SampleIndex
 
-STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding"}
+STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding", "2": "step_2_verification"}
+STEP_BEFORE = {"1": "0", "2": "1"}
 
 
 class StepResults:
@@ -39,14 +40,21 @@ class Workspace:
         self.samples = samples
         self.results_dir = results_dir
         self.image_root = image_root
-        self.extractions = StepResults(results_dir, "0")
-        self.groundings = StepResults(results_dir, "1")
+        self.results = {step: StepResults(results_dir, step) for step in STEP_FOLDERS}
+
+    @property
+    def extractions(self) -> StepResults:
+        return self.results["0"]
+
+    @property
+    def groundings(self) -> StepResults:
+        return self.results["1"]
 
     def step(self, step: str) -> StepResults:
-        return self.extractions if step == "0" else self.groundings
+        return self.results[step]
 
     def refresh(self) -> "Workspace":
-        for results in (self.extractions, self.groundings):
+        for results in self.results.values():
             results.index.refresh()
         return self
 
@@ -54,14 +62,14 @@ class Workspace:
         return self.image_root / sample.image_path
 
     def input_fingerprint(self, sample_id: str, step: str) -> str | None:
-        """Digest of the step's input as it is now; None where step 1's input does not exist yet."""
-        fingerprint = self.samples.entries[sample_id].fingerprint
-        if step == "0":
-            return fingerprint
-        extraction = self.extractions.index.entries.get(sample_id)
-        if extraction is None or extraction.fingerprint != fingerprint:
+        """Digest of the step's input as it is now; None where the step before has no current result."""
+        before = STEP_BEFORE.get(step)
+        if before is None:
+            return self.samples.entries[sample_id].fingerprint
+        made = self.step(before).index.entries.get(sample_id)
+        if made is None or made.fingerprint != self.input_fingerprint(sample_id, before):
             return None
-        return extraction.output_fingerprint
+        return made.output_fingerprint
 
     def is_done(self, sample_id: str, step: str) -> bool:
         entry = self.step(step).index.entries.get(sample_id)

@@ -4,19 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.files import replacing, to_json
+from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
 
 
 def mark_as_written(file: Path, source: str, figures: dict[str, Any] | None = None) -> None:
     """Remembers that `file` is as it was just written, from a source with this digest."""
-    status = file.stat()
+    with stopping_if_unwritable(file):
+        status = file.stat()
     mark = {
         "mtime_ns": status.st_mtime_ns,
         "size": status.st_size,
         "source": source,
         "figures": figures or {},
     }
-    with replacing(_mark(file)) as stream:
+    with stopping_if_unwritable(_mark(file)), replacing(_mark(file)) as stream:
         stream.write(to_json(mark))
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec import Spec
+from grounding_assets.core.spending import Account, check_caps
 from grounding_assets.core.teacher import Teacher
 from resources.credentials import Credentials
 from resources.vlm.families import BY_NAME, Family, family_of
@@ -19,6 +20,7 @@ HOSTED_NIM_IMAGE_BYTES = 134_900
 def check_teacher(spec: Spec, credentials: Credentials) -> None:
     """Raises SpecError where no teacher can be made of the settings."""
     vlm = spec.vlm
+    check_caps(spec)
     if vlm.backend == "gemini" and not credentials.gemini:
         raise SpecError(
             "No key for Gemini: set GOOGLE_API_KEY or image_grounding.vlm.gemini.api_key, or try without "
@@ -75,11 +77,14 @@ def base_url(spec: Spec) -> str:
 
 
 def build_teacher(
-    spec: Spec, credentials: Credentials, learned: Mapping[str, Any] | None = None
+    spec: Spec,
+    credentials: Credentials,
+    learned: Mapping[str, Any] | None = None,
+    account: Account | None = None,
 ) -> Teacher[Any]:
     """The teacher that the spec asks for; create it inside the event loop that uses it.
 
-    `learned` is what an earlier client found out about the same endpoint.
+    `learned` is what an earlier client found out about the same endpoint; `account` is asked before every call.
     """
     check_teacher(spec, credentials)
     vlm = spec.vlm
@@ -118,7 +123,7 @@ def build_teacher(
         settings = {}
     model = model_name(spec)
     return VlmTeacher(
-        RetryingCaller(client, max_in_flight=spec.workflow.max_workers),
+        RetryingCaller(client, max_in_flight=spec.workflow.max_workers, account=account),
         family_of_spec(spec),
         backend=vlm.backend,
         model=model,

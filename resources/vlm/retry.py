@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from grounding_assets.core.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.cost import Usage
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.spending import Account
 
 _REASONS = {
     Trouble.RATE_LIMITED: Reason.RATE_LIMITED,
@@ -125,10 +127,12 @@ class RetryingCaller:
         *,
         max_in_flight: int,
         policy: RetryPolicy | None = None,
+        account: Account | None = None,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._client = client
+        self._account = account
         self._policy = policy or RetryPolicy()
         self._rng = rng or random.Random()
         self._clock = clock
@@ -159,7 +163,7 @@ class RetryingCaller:
 
         Raises:
             SampleFailure: this request fails for good, or its budget is used up.
-            RunStopped: no request can succeed.
+            RunStopped: no request can succeed, or a cap leaves no room for another one.
         """
         begun = self._clock()
         attempt = counted = 0
@@ -168,8 +172,7 @@ class RetryingCaller:
             sent_at = time.monotonic()
             try:
                 async with self.pacer.slot() as sent_at:
-                    self.stats.calls += 1
-                    reply = await self._client.complete(request)
+                    reply = await self._send(request)
             except CallError as error:
                 self._judge(error, sent_at)
                 # being told to wait is no failed attempt: only time limits it
@@ -188,6 +191,20 @@ class RetryingCaller:
             self._last_success = self._clock()
             self.pacer.grow()
             return CallOutcome(reply, attempt, self._last_success - sent_at)
+
+    async def _send(self, request: ModelRequest) -> ModelReply:
+        """One request, with the account asked before it and told after it, however it ends."""
+        if self._account is not None:
+            self._account.reserve()
+        self.stats.calls += 1
+        usage = Usage(calls=1)
+        try:
+            reply = await self._client.complete(request)
+            usage = Usage(1, reply.tokens_in, reply.tokens_out)
+            return reply
+        finally:
+            if self._account is not None:
+                self._account.settle(usage)
 
     def _judge(self, error: CallError, sent_at: float) -> None:
         """Draws the conclusions for the run as a whole."""

@@ -9,18 +9,17 @@ from grounding_assets.core import prompts
 from grounding_assets.core.calls import Finish, ModelRequest
 from grounding_assets.core.coordinates import CONVENTIONS, RawBox, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.grounding import (
+    MAX_EXPRESSIONS_PER_CALL,
+    GroundedChunk,
+    grounded_expressions,
+    read_part,
+)
 from grounding_assets.core.images import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding
-from grounding_assets.core.replies import (
-    MatchResult,
-    ParsedExtraction,
-    match_entries,
-    parse_extraction,
-    parse_grounding,
-)
+from grounding_assets.core.replies import MatchResult, ParsedExtraction, parse_extraction
 from grounding_assets.core.spans import to_expressions
 from resources.vlm.families import EXTRACTION_SCHEMA, Family, grounding_schema
-from resources.vlm.grounding import MAX_EXPRESSIONS_PER_CALL, GroundedChunk, grounded_expressions
 from resources.vlm.retry import RetryingCaller
 
 ReadT = TypeVar("ReadT")
@@ -36,12 +35,16 @@ class Sampling:
 class _Trace:
     """What one step of one sample cost, whatever comes of it."""
 
+    prompt: str
+    image: PreparedImage
     calls: int = 0
     attempts: int = 0
     seconds: float = 0.0
     tokens_in: int = 0
     tokens_out: int = 0
     replies: list[str] = field(default_factory=list)
+    answered_by: list[list[int]] = field(default_factory=list)
+    """[first expression, number of expressions, index of the reply that counts] of each part of step 1."""
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -102,7 +105,7 @@ class VlmTeacher:
         return prepare_image(image_file, self.family.image)
 
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:
-        trace = _Trace()
+        trace = _Trace("extract", image)
         schema = EXTRACTION_SCHEMA if self.family.structure == "schema" else None
         instructions, text = prompts.render("extract"), prompts.caption_text(caption)
         try:
@@ -112,7 +115,7 @@ class VlmTeacher:
                 Reason.TRUNCATED, "The reply was cut at max_tokens twice; raise it.", trace
             ) from None
         spanned = to_expressions(parsed.cleaned_caption, parsed.phrases)
-        provenance = self._provenance("extract", image, trace) | {
+        provenance = self._provenance(trace) | {
             "spans_repaired": spanned.repaired,
             "expressions_dropped": list(spanned.dropped),
         }
@@ -121,11 +124,11 @@ class VlmTeacher:
     async def ground(
         self, image: PreparedImage, cleaned_caption: str, expressions: Sequence[Expression]
     ) -> Grounding:
-        trace = _Trace()
+        trace = _Trace("ground", image)
         chunks: list[GroundedChunk] = []
         for start in range(0, len(expressions), MAX_EXPRESSIONS_PER_CALL):
             part = expressions[start : start + MAX_EXPRESSIONS_PER_CALL]
-            chunks += await self._ground_part(image, cleaned_caption, part, trace)
+            chunks += await self._ground_part(image, cleaned_caption, part, start, trace)
         convention = CONVENTIONS[self.family.convention]
         try:
             resolved = resolve_boxes(
@@ -137,8 +140,8 @@ class VlmTeacher:
         except SampleFailure as failure:
             raise self._failed(failure.reason, str(failure), trace) from None
         mentioned = [group.mentioned for chunk in chunks for group in chunk.matched]
-        provenance = self._provenance("ground", image, trace) | {
-            "convention": convention.name,
+        provenance = self._provenance(trace) | {
+            "answered_by": trace.answered_by,
             "boxes": resolved.counts.to_record(),
             "unmatched_boxes": sum(chunk.unmatched_boxes for chunk in chunks),
             "unreadable_boxes": sum(group.unreadable for chunk in chunks for group in chunk.matched),
@@ -150,13 +153,15 @@ class VlmTeacher:
         self, image: PreparedImage, caption: str, expressions: Sequence[Expression]
     ) -> tuple[tuple[RawBox, ...], ...]:
         """The boxes of each expression as the model writes them, not decoded; for calibration."""
-        chunks = await self._ground_part(image, caption, expressions, _Trace())
+        chunks = await self._ground_part(image, caption, expressions, 0, _Trace("ground", image))
         return tuple(group.boxes for chunk in chunks for group in chunk.matched)
 
     async def _ground_part(
-        self, image: PreparedImage, caption: str, part: Sequence[Expression], trace: _Trace
+        self, image: PreparedImage, caption: str, part: Sequence[Expression], start: int, trace: _Trace
     ) -> list[GroundedChunk]:
-        """One call for these expressions; halves where the reply does not fit."""
+        """One call for these expressions, `start` being the first one's position; halves where the reply
+        does not fit.
+        """
         named = [(f"e{i}", expression) for i, expression in enumerate(part)]
         schema = grounding_schema(self.family.box_key) if self.family.structure == "schema" else None
         instructions = prompts.render(
@@ -169,16 +174,7 @@ class VlmTeacher:
         text = prompts.expressions_text(caption, named)
 
         def read(reply: str) -> tuple[MatchResult, bool]:
-            order = CONVENTIONS[self.family.convention].order
-            parsed = parse_grounding(reply, corner_order=order)
-            matched = match_entries(parsed, [(name, expression.text) for name, expression in named])
-            garbled = [m for m in matched.per_expression if m.mentioned and m.unreadable and not m.boxes]
-            if garbled:
-                raise SampleFailure(
-                    Reason.UNPARSABLE, f"The boxes of {len(garbled)} expressions are not four numbers each."
-                )
-            unanswered = any(not m.mentioned or not m.complete for m in matched.per_expression)
-            return matched, parsed.truncated and unanswered
+            return read_part(reply, part, CONVENTIONS[self.family.convention])
 
         try:
             matched = await self._ask(image, instructions, text, schema, read, trace)
@@ -191,9 +187,10 @@ class VlmTeacher:
                 ) from None
             middle = len(part) // 2
             return [
-                *await self._ground_part(image, caption, part[:middle], trace),
-                *await self._ground_part(image, caption, part[middle:], trace),
+                *await self._ground_part(image, caption, part[:middle], start, trace),
+                *await self._ground_part(image, caption, part[middle:], start + middle, trace),
             ]
+        trace.answered_by.append([start, len(part), len(trace.replies) - 1])
         return [GroundedChunk(matched.per_expression, matched.unmatched_boxes)]
 
     async def _ask(
@@ -256,14 +253,19 @@ class VlmTeacher:
         return outcome.reply
 
     def _failed(self, reason: Reason, message: str, trace: _Trace) -> SampleFailure:
-        return SampleFailure(reason, message, replies=trace.replies, attempts=trace.attempts)
+        provenance = self._provenance(trace) | {"image_size": list(trace.image.image_size)}
+        return SampleFailure(
+            reason, message, replies=trace.replies, attempts=trace.attempts, provenance=provenance
+        )
 
-    def _provenance(self, prompt: str, image: PreparedImage, trace: _Trace) -> dict[str, Any]:
-        version = prompts.version(prompt)
+    def _provenance(self, trace: _Trace) -> dict[str, Any]:
+        image, version = trace.image, prompts.version(trace.prompt)
+        convention = {"convention": self.family.convention} if trace.prompt == "ground" else {}
         return {
             "backend": self._identity["backend"],
             "model": self._identity["model"],
             "family": self.family.name,
+            **convention,
             "prompt_version": version,
             "sent_size": list(image.sent_size),
             "sent_as_is": image.as_is,

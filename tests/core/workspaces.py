@@ -76,6 +76,7 @@ class RuleTeacher:
     """Awaited by every call, with step and caption."""
     name: str = "rule"
     calls: list[tuple[str, str]] = field(default_factory=list)
+    prepared: list[Path] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
     closed: bool = False
@@ -85,6 +86,7 @@ class RuleTeacher:
         return None
 
     def prepare(self, image_file: Path) -> PreparedImage:
+        self.prepared.append(image_file)
         return prepare_image(image_file, ImagePolicy())
 
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:

@@ -46,6 +46,19 @@ def expressions_text(caption: str, expressions: Sequence[tuple[str, Expression]]
     return f"<caption>{_literal(caption)}</caption>\n<expressions>{_literal(rows)}</expressions>"
 
 
+def box_question(caption: str, expression: str, colour: str) -> str:
+    """Step 2's varying text about one box."""
+    return (
+        f"<caption>{_literal(caption)}</caption>\n<expression>{_literal(expression)}</expression>\n"
+        f"<box_colour>{_literal(colour)}</box_colour>"
+    )
+
+
+def expression_question(caption: str, expression: str, colour: str, boxes: int) -> str:
+    """Step 2's varying text about one expression and all of its boxes."""
+    return f"{box_question(caption, expression, colour)}\n<boxes_drawn>{boxes}</boxes_drawn>"
+
+
 def _literal(value: Any) -> str:
     # "</" cannot occur in what it encloses, so no caption can close the tag
     return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")

@@ -1,0 +1,91 @@
+"""The endpoints to choose from: what each needs, and how to get one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from grounding_assets.core.spec import GeminiSpec
+from resources.credentials import ENVIRONMENT_VARIABLES
+
+_NVIDIA = "https://integrate.api.nvidia.com/v1"
+"""NVIDIA's hosted endpoints. Source: docs.api.nvidia.com."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointChoice:
+    """One kind of endpoint."""
+
+    name: str
+    title: str
+    backend: Literal["gemini", "openai", "local"]
+    needs: str
+    how_to_get: str
+    """What to do where there is none yet."""
+    base_url: str | None = None
+    """Where such an endpoint usually is; "" for the SDK's own address, None where only the user knows."""
+    model: str = ""
+    """Suggested model."""
+    needs_key_at: str = ""
+    """The host, or its parent domain, that takes no request without a key; "*": any."""
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that the key is read from."""
+        return ENVIRONMENT_VARIABLES.get(self.backend, "")
+
+
+CHOICES: Mapping[str, EndpointChoice] = {
+    choice.name: choice
+    for choice in (
+        EndpointChoice(
+            "gemini",
+            "Gemini: Google's API",
+            "gemini",
+            "an API key in GOOGLE_API_KEY and a model name",
+            "Make a key at aistudio.google.com, then: export GOOGLE_API_KEY=…",
+            base_url="",
+            model=GeminiSpec().model,
+            needs_key_at="*",
+        ),
+        EndpointChoice(
+            "nim",
+            "NIM: NVIDIA's models, hosted by NVIDIA or by you",
+            "openai",
+            "a base URL, a model name, and for NVIDIA's own address a key in OPENAI_API_KEY (nvapi-…)",
+            "Make a key at build.nvidia.com, then: export OPENAI_API_KEY=nvapi-…; or start a NIM container "
+            "and give its address, such as http://localhost:8000/v1.",
+            base_url=_NVIDIA,
+            needs_key_at="nvidia.com",
+        ),
+        EndpointChoice(
+            "tao",
+            "TAO: an inference microservice of NVIDIA TAO",
+            "openai",
+            "the base URL of the running service and the name of the model that it serves",
+            "docs/tao_inference_service.md says how to start one; loading a model takes minutes.",
+            base_url="http://localhost:8080/v1",
+        ),
+        EndpointChoice(
+            "vllm",
+            "vLLM: a model on your own GPU",
+            "openai",
+            "the base URL of the running server and the name of the model that it serves",
+            "docs/vllm_server.md says how to start one; loading a model takes minutes.",
+            base_url="http://localhost:8000/v1",
+        ),
+        EndpointChoice(
+            "custom",
+            "Custom: any other endpoint with OpenAI's chat completions",
+            "openai",
+            "its base URL, a model name, and a key in OPENAI_API_KEY where it wants one",
+            "Start it, or ask whoever runs it for its address; docs/vllm_server.md stands one up on your own GPU.",
+        ),
+        EndpointChoice(
+            "local",
+            "Local: the embedded demonstration teacher, offline",
+            "local",
+            "nothing: no key, no network, no GPU",
+            "It is part of the installation.",
+        ),
+    )
+}

@@ -1,0 +1,93 @@
+"""The closing words of a pilot: what it gave and took, what the rest will take, where to look, what is next."""
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from grounding_assets.cli.terminal import duration
+from grounding_assets.core.cost import Estimate, Price, Usage, money
+from grounding_assets.core.pilot import PilotFigures, pilot_figures, project_seconds, project_set
+from grounding_assets.core.spec import Spec
+from grounding_assets.core.spec_file import load_spec
+from resources.dataset import DataSet
+
+_CHOOSING = re.compile(r"[+~]*(image_grounding\.)?workflow\.(limit|sample|seed)\b")
+
+
+def pilot_words(dataset: DataSet, chosen: Sequence[str], price: Price | None = None) -> str:
+    """What the results of the chosen samples come to, and what the rest of the set will take."""
+    spec, workspace = dataset.spec, dataset.workspace()
+    figures = pilot_figures(workspace, chosen, spec.workflow.steps)
+    # a run that redoes everything redoes the pilot, too
+    remaining = figures.set_size if spec.workflow.force_reprocess else figures.remaining
+    lines = [
+        f"Pilot of {figures.samples:,} of {figures.set_size:,} samples",
+        f"  found   {_found(figures)}",
+        f"  failed  {_failed(figures)}",
+        f"  spent   {_spent(figures.spent, price)}, {duration(sum(figures.seconds))} of the model's time",
+    ]
+    if not remaining:
+        return "\n".join([*lines, "That was the whole set."])
+    if not figures.done:
+        return "\n".join([*lines, "No sample has a result, so nothing can be said of the rest yet."])
+    return "\n".join([*lines, *_prediction(figures, remaining, spec, price)])
+
+
+def full_run_command(spec_file: str, overrides: Sequence[str]) -> str:
+    """The command that annotates the whole set with the same settings. Holds no key."""
+    kept = [text for text in overrides if not _CHOOSING.match(text)]
+    workflow = load_spec(Path(spec_file), kept).workflow
+    kept += [f"workflow.{name}=0" for name in ("limit", "sample") if getattr(workflow, name)]
+    shown = [f"{text.partition('=')[0]}=…" if "api_key" in text else text for text in kept]
+    return shlex.join(["auto_label", "generate", "-e", spec_file, *shown])
+
+
+def _found(figures: PilotFigures) -> str:
+    words = f"{_count(figures.expressions, 'expression')} in {_count(figures.done, 'sample')}"
+    if "1" in figures.steps:
+        share = figures.without_box / figures.expressions if figures.expressions else 0.0
+        words += f", {_count(figures.boxes, 'box')}; {figures.without_box:,} expressions ({share:.0%}) without a box"
+    return words
+
+
+def _failed(figures: PilotFigures) -> str:
+    if not figures.failed:
+        return "none"
+    return ", ".join(f"{count:,} {reason}" for reason, count in figures.failed.most_common())
+
+
+def _spent(spent: Usage, price: Price | None) -> str:
+    if not spent.calls:
+        return "no calls"
+    words = f"{_count(spent.calls, 'call')}, {spent.tokens_in:,} tokens in, {spent.tokens_out:,} tokens out"
+    if not spent.tokens_in + spent.tokens_out:
+        words += " (the endpoint reports no tokens)"
+    if price is not None:
+        words += f", {money(spent.tokens_in, spent.tokens_out, price):,.2f} {price.currency}"
+    return words
+
+
+def _prediction(figures: PilotFigures, remaining: int, spec: Spec, price: Price | None) -> list[str]:
+    total = project_set(figures, remaining, price)
+    workers = spec.workflow.max_workers
+    time = project_seconds(figures, remaining, workers)
+    rows = [("calls", total.calls), ("tokens in", total.tokens_in), ("tokens out", total.tokens_out)]
+    shown = [(name, _interval(estimate, "{:,.0f}".format)) for name, estimate in rows if estimate.high]
+    if price is not None and total.cost is not None:
+        shown.append(("cost", f"{_interval(total.cost, '{:,.2f}'.format)} {price.currency}"))
+    shown.append(("time", f"{_interval(time, duration)} with {_count(workers, 'worker')}"))
+    other = "samples of the set" if remaining == figures.set_size else "other samples"
+    return [
+        f"At this rate the {remaining:,} {other} will take ({total.confidence:.0%} interval in brackets)",
+        *(f"  {name:<10}  {words}" for name, words in shown),
+    ]
+
+
+def _interval(estimate: Estimate, words: Callable[[float], str]) -> str:
+    return f"{words(estimate.expected)} [{words(estimate.low)} to {words(estimate.high)}]"
+
+
+def _count(number: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("x") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

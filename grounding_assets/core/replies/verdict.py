@@ -1,0 +1,37 @@
+"""The reply to a multiple-choice question of step 2. Read strictly: what is no plain answer is no answer."""
+
+from enum import StrEnum
+
+from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.replies.answer import answer_text, excerpt, json_runs
+from grounding_assets.core.replies.json_values import JsonObject
+
+
+class Verdict(StrEnum):
+    """What may be answered."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure"
+
+
+def parse_verdict(reply: str) -> Verdict:
+    """The answer of `{"answer": "yes" | "no" | "unsure"}`, with or without prose, fences or reasoning around it.
+
+    Raises:
+        SampleFailure: `truncated` inside the reasoning; `unparsable` where there is no such object, more than
+            one, one with other keys, or another answer.
+    """
+    answer, cut = answer_text(reply)
+    runs, repairs = json_runs(answer)
+    values = [value for run in runs for value in run.values]
+    if len(values) == 1 and not cut and not repairs:
+        value = values[0]
+        if isinstance(value, JsonObject) and value.closed and value.sound and len(value.pairs) == 1:
+            key, word = value.pairs[0]
+            if key == "answer" and isinstance(word, str) and word in list(Verdict):
+                return Verdict(word)
+    raise SampleFailure(
+        Reason.TRUNCATED if cut else Reason.UNPARSABLE,
+        f"No plain yes, no or unsure in {excerpt(answer)}.",
+    )

@@ -1,0 +1,193 @@
+"""The index of a step's checkpoints equals a reading of all files, whatever happened to its journal."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from grounding_assets.core.checkpoint_index import CheckpointIndex
+from grounding_assets.core.checkpoints import Checkpoint, CheckpointStore
+from grounding_assets.core.errors import RunStopped
+
+JOURNAL = ".index.jsonl"
+
+
+def checkpoint(name: str, fingerprint: str = "f") -> Checkpoint:
+    return Checkpoint(name, fingerprint, f"out {name}", "settings", "A cat.", (), (9, 9), {}, ())
+
+
+def cold(store: CheckpointStore) -> dict[str, tuple[str, str, str]]:
+    """What is in the files, read one by one."""
+    found = {}
+    for path in store.done_dir.glob("[!.]*.json"):
+        loaded = store.load(path.stem)
+        if loaded is not None:
+            found[path.stem] = (loaded.fingerprint, loaded.output_fingerprint, loaded.settings_fingerprint)
+    return found
+
+
+def known(index: CheckpointIndex) -> dict[str, tuple[str, str, str]]:
+    return {
+        name: (entry.fingerprint, entry.output_fingerprint, entry.settings_fingerprint)
+        for name, entry in index.entries.items()
+    }
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CheckpointStore:
+    """Five checkpoints, noted and flushed."""
+    store = CheckpointStore(tmp_path / "step")
+    store.prepare()
+    index = CheckpointIndex(store)
+    for name in ("a", "b", "c~1", "é", "日本"):
+        store.save(checkpoint(name))
+        index.note(checkpoint(name))
+    index.flush()
+    return store
+
+
+Damage = Callable[[CheckpointStore], Any]
+
+
+def on_journal(edit: Callable[[bytes], bytes]) -> Damage:
+    def damage(store: CheckpointStore) -> None:
+        path = store.step_dir / JOURNAL
+        path.write_bytes(edit(path.read_bytes()))
+
+    return damage
+
+
+DAMAGES: dict[str, Damage] = {
+    "none": lambda store: None,
+    "journal deleted": lambda store: (store.step_dir / JOURNAL).unlink(),
+    "journal empty": on_journal(lambda raw: b""),
+    "journal cut in a line": on_journal(lambda raw: raw[: len(raw) * 2 // 3]),
+    "journal cut, then appended to": on_journal(lambda raw: raw[:-20] + raw[-90:]),
+    "journal begins in a line": on_journal(lambda raw: raw[50:]),
+    "journal binary": on_journal(lambda raw: bytes(range(256)) * 9),
+    "journal with other JSON": on_journal(lambda raw: b'5\n[]\nnull\n{}\n{"id": []}\n' + raw),
+    "journal with ids of no kind": on_journal(
+        lambda raw: b'{"id": [1], "in": 1, "out": 2, "set": 3, "stamp": 4}\n' + raw
+    ),
+    "journal of a deep list": on_journal(lambda raw: b"[" * 50_000 + b"\n" + raw),
+    "journal twice": on_journal(lambda raw: raw + raw),
+    "journal backwards": on_journal(lambda raw: b"".join(raw.splitlines(keepends=True)[::-1])),
+    "journal of lies": on_journal(lambda raw: raw.replace(b'"stamp": ', b'"stamp": 9')),
+    "checkpoint deleted": lambda store: store.path("a").unlink(),
+    "checkpoint changed": lambda store: store.save(checkpoint("b", "of another caption")),
+    "checkpoint added": lambda store: store.save(checkpoint("new")),
+    "checkpoint cut": lambda store: store.path("é").write_bytes(store.path("é").read_bytes()[:40]),
+    "checkpoint renamed": lambda store: store.path("a").rename(store.path("z")),
+    "checkpoint retired": lambda store: store.retire(["a", "b"]),
+    "partial file left": lambda store: (store.done_dir / ".a.json.1-2.partial").write_bytes(b"{"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_the_index_equals_a_cold_reading(store: CheckpointStore, damage: Damage) -> None:
+    damage(store)
+    index = CheckpointIndex(store).refresh()
+    assert known(index) == cold(store)
+    again = CheckpointIndex(store).refresh()
+    assert known(again) == known(index) and again.corrupt == 0
+
+
+def test_an_intact_journal_saves_reading(store: CheckpointStore) -> None:
+    """The files' content is swapped for nonsense of the same size and time: nobody looks at it."""
+    for path in store.done_dir.iterdir():
+        status = path.stat()
+        path.write_bytes(b"x" * status.st_size)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert set(CheckpointIndex(store).refresh().entries) == {"a", "b", "c~1", "é", "日本"}
+
+
+def test_a_journal_with_nothing_new_is_not_rewritten(store: CheckpointStore) -> None:
+    CheckpointIndex(store).refresh()
+    before = (store.step_dir / JOURNAL).stat()
+    CheckpointIndex(store).refresh()
+    assert (store.step_dir / JOURNAL).stat() == before
+
+
+def test_many_notes_are_appended_without_a_flush(store: CheckpointStore) -> None:
+    index = CheckpointIndex(store)
+    before = (store.step_dir / JOURNAL).stat().st_size
+    for _ in range(300):
+        index.note(checkpoint("a"))
+    assert (store.step_dir / JOURNAL).stat().st_size > before
+
+
+def test_a_folder_removed_under_the_run_is_said_so(store: CheckpointStore) -> None:
+    index = CheckpointIndex(store).refresh()
+    index.note(checkpoint("a"))
+    for path in (*store.done_dir.iterdir(), store.step_dir / JOURNAL):
+        path.unlink()
+    with pytest.raises(RunStopped, match="Cannot write"):
+        index.note(checkpoint("a"))
+    store.done_dir.rmdir()
+    store.failed_dir.rmdir()
+    store.step_dir.rmdir()
+    with pytest.raises(RunStopped, match=r"Cannot write .*\.index\.jsonl: No such file"):
+        index.flush()
+    assert CheckpointIndex(store).refresh().entries == {}
+
+
+class Journal(RuleBasedStateMachine):
+    """Saves, notes, deletions, lost notes, cut journals and second processes, in any order."""
+
+    names = st.sampled_from("abcd")
+
+    @initialize()
+    def open(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = CheckpointStore(Path(self.folder.name) / "step")
+        self.store.prepare()
+        self.index = CheckpointIndex(self.store).refresh()
+
+    @rule(name=names, fingerprint=st.sampled_from(["f", "g", "longer"]), noted=st.booleans())
+    def save(self, name: str, fingerprint: str, noted: bool) -> None:
+        one = checkpoint(name, fingerprint)
+        self.store.save(replace(one, replies=(fingerprint * 3,)))
+        if noted:
+            self.index.note(one)
+
+    @rule(name=names)
+    def delete(self, name: str) -> None:
+        self.store.path(name).unlink(missing_ok=True)
+
+    @rule(name=names)
+    def spoil(self, name: str) -> None:
+        if self.store.path(name).exists():
+            self.store.path(name).write_bytes(b"{")
+
+    @rule()
+    def flush(self) -> None:
+        self.index.flush()
+
+    @rule(kept=st.floats(0, 1))
+    def cut_journal(self, kept: float) -> None:
+        path = self.store.step_dir / JOURNAL
+        if path.exists():
+            path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+
+    @rule()
+    def restart(self) -> None:
+        self.index = CheckpointIndex(self.store).refresh()
+
+    @invariant()
+    def a_new_process_knows_what_is_there(self) -> None:
+        assert known(CheckpointIndex(self.store).refresh()) == cold(self.store)
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
+
+
+TestJournal = Journal.TestCase
+TestJournal.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
