@@ -121,20 +121,16 @@ def check_annotations(
     lines = balance_lines(workspace, spec.workflow.steps, audit.lines)
     for check in _CHECKS:
         found, limit = check.look(audit, lines), getattr(spec.image_grounding.checks, check.limit)
-        of_share = check.limit.endswith("_share")
-        value = ratio(found.part, found.whole) if of_share else found.part
-        shown = f"{value:.1%}, limit {limit:.1%}" if of_share else f"limit {limit}"
+        metadata: dict[str, float] = {"found": found.part, "of": found.whole, "limit": limit, **found.further}
+        value, shown = found.part, f"limit {limit}"
+        if check.limit.endswith("_share"):
+            value = metadata["share"] = ratio(found.part, found.whole)
+            shown = f"{value:.1%}, limit {limit:.1%}"
         yield dg.AssetCheckResult(
             asset_key=keys.asset("annotations"),
             check_name=check.name,
             passed=value <= limit,
             severity=check.severity,
             description=f"{found.part} of {found.whole} {check.finding} ({shown}).",
-            metadata={
-                "value": value,
-                "limit": limit,
-                "part": found.part,
-                "whole": found.whole,
-                **found.further,
-            },
+            metadata=metadata,
         )

@@ -6,6 +6,8 @@ import dagster as dg
 
 from grounding_assets.assets.annotate import build_annotate
 from grounding_assets.assets.endpoint_check import build_endpoint_check
+from grounding_assets.assets.evaluation import build_evaluation
+from grounding_assets.assets.exports import build_exports
 from grounding_assets.assets.report import build_report
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
@@ -39,12 +41,15 @@ def build_defs(
 def _definitions(
     spec: Spec, credentials: Credentials, keys: DataSetKeys, progress: Progress
 ) -> dg.Definitions:
+    verifying = "2" in spec.workflow.steps
     assets = [
         build_samples(keys),
         build_endpoint_check(keys),
-        build_annotate(keys, progress),
-        *build_rollups(keys),
+        build_annotate(keys, progress, verifying=verifying),
+        *build_rollups(keys, verifying=verifying),
         build_report(keys),
+        *([build_evaluation(keys)] if spec.data.gold_jsonl else []),
+        *build_exports(keys, spec.image_grounding.export.formats),
     ]
     owners = [spec.data.owner] if spec.data.owner else []
     return dg.Definitions(

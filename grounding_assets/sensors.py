@@ -9,7 +9,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from grounding_assets.assets.outcome import OUTPUTS
 from grounding_assets.core.input_file import RejectedLine, read_input
 from grounding_assets.core.new_lines import ReadPosition, readable_ends
 from grounding_assets.core.sample_ids import SampleIds
@@ -25,14 +24,13 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-_ANNOTATED = ("samples", "expressions", "groundings", "annotation_run")
-_WRITTEN = tuple(name for name in OUTPUTS if name != "report")
 
 
 def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
     @dg.sensor(
         name="new_samples",
-        asset_selection=[keys.asset(name) for name in (*_ANNOTATED, *_WRITTEN)],
+        asset_selection=dg.AssetSelection.assets(keys.asset("samples"))
+        | dg.AssetSelection.groups("annotation", "rollups"),
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.STOPPED,
         required_resource_keys={"dataset"},
@@ -42,8 +40,8 @@ def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
     )
     def new_samples(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         dataset: DataSet = context.resources.dataset
-        if dataset.spec.workflow.steps == ("1",):
-            return dg.SkipReason("Step 1 alone reads step 0's output; there is no input to watch.")
+        if "0" not in dataset.spec.workflow.steps:
+            return dg.SkipReason("Without step 0, its output is the input; there is none to watch.")
         tags = {_RUN_TAG: keys.name}
         if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
             return dg.SkipReason("The samples found last are still being annotated.")

@@ -14,12 +14,21 @@ class Credentials:
 
     gemini: str = field(default="", repr=False)
     openai: str = field(default="", repr=False)
+    verifier_gemini: str = field(default="", repr=False)
+    verifier_openai: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, spec: Spec, environment: Mapping[str, str]) -> "Credentials":
         """A key in the spec (or in an override) counts before the environment's."""
-        vlm = spec.vlm
+        vlm, verifier = spec.vlm, spec.image_grounding.vlm_verifier
+        google, openai = environment.get("GOOGLE_API_KEY", ""), environment.get("OPENAI_API_KEY", "")
         return cls(
-            gemini=vlm.gemini.api_key.get_secret_value() or environment.get("GOOGLE_API_KEY", ""),
-            openai=vlm.openai.api_key.get_secret_value() or environment.get("OPENAI_API_KEY", ""),
+            gemini=vlm.gemini.api_key.get_secret_value() or google,
+            openai=vlm.openai.api_key.get_secret_value() or openai,
+            verifier_gemini=verifier.gemini.api_key.get_secret_value() or google,
+            verifier_openai=verifier.openai.api_key.get_secret_value() or openai,
         )
+
+    def of_verifier(self) -> "Credentials":
+        """The keys of step 2's own model."""
+        return Credentials(gemini=self.verifier_gemini, openai=self.verifier_openai)

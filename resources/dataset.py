@@ -5,15 +5,18 @@ Launchpad or the command line overrides reaches every asset.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.evaluation.results import read_records
 from grounding_assets.core.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.files import write_lines
+from grounding_assets.core.fingerprint import settings_fingerprint
 from grounding_assets.core.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.report import ReportOptions, WrittenReport, report_file, write_results_report
 from grounding_assets.core.sample_ids import SampleIds
@@ -32,8 +35,11 @@ from resources.vlm.resource import (
     family_of_spec,
     make_sure_of_boxes,
     model_name,
+    result_settings,
     teacher_notice,
 )
+from resources.vlm.teacher import VlmTeacher
+from resources.vlm.verifier import VlmVerifier, build_verifier, check_verifier
 
 if TYPE_CHECKING:
     from resources.vlm.doctor import Examination
@@ -61,12 +67,17 @@ class DataSet:
         given = self.spec.data.input_jsonl
         if given != "???" and given:
             return Path(given).absolute()
-        if self.spec.workflow.steps == ("1",):
+        if self._starts_from_extractions:
             return self.extracted_file
         raise InputError(
             "No input is named: set image_grounding.data.input_jsonl to a JSONL file with image_path "
             "and caption on each line."
         )
+
+    @property
+    def _starts_from_extractions(self) -> bool:
+        """Whether step 0's output file is where a run begins."""
+        return "0" not in self.spec.workflow.steps
 
     @property
     def image_root(self) -> Path:
@@ -91,6 +102,9 @@ class DataSet:
             InputError: the input cannot be read, or its beginning holds no usable record.
         """
         check_teacher(self.spec, self._credentials)
+        if self.spec.data.gold_jsonl:
+            next(read_records(Path(self.spec.data.gold_jsonl).absolute()), None)
+        check_verifier(self.spec, self._credentials)
         self._require_extractions()
         first_reason = ""
         for line in read_input(self.input_file):
@@ -113,7 +127,7 @@ class DataSet:
 
     def _adopt_edits(self, workspace: Workspace) -> None:
         """Takes over what somebody changed in step 0's output; with step 1 alone, that file is the input."""
-        alone = self.spec.workflow.steps == ("1",)
+        alone = self._starts_from_extractions
         if not alone and not was_edited(self.extracted_file):
             return
         found = adopt_extractions(workspace, self.extracted_file)
@@ -143,6 +157,10 @@ class DataSet:
             workspace.step(step).store.prepare()
         return workspace
 
+    def settings_fingerprint(self, step: str) -> str:
+        """Of results of the step that are made with this run's settings."""
+        return settings_fingerprint(result_settings(self.spec, step))
+
     def write_report(self) -> tuple[Path, WrittenReport]:
         """Writes the page of the results that are there; see `core.report`."""
         settings = self.spec.image_grounding.report
@@ -162,7 +180,7 @@ class DataSet:
         return examination, family_of_spec(self.spec).convention
 
     def _require_extractions(self) -> None:
-        if self.spec.workflow.steps == ("1",) and not self.extracted_file.is_file():
+        if self._starts_from_extractions and not self.extracted_file.is_file():
             raise InputError(
                 f"No step-0 output at {self.extracted_file}: run with image_grounding.workflow.steps "
                 '["0", "1"], or put an existing annotations.jsonl there.'
@@ -194,6 +212,21 @@ class DataSet:
                 await teacher.aclose()
 
         return asyncio.run(run())
+
+    @asynccontextmanager
+    async def verifier(self, teacher: Teacher[Any]) -> AsyncIterator[VlmVerifier | None]:
+        """Who takes the second look beside `teacher`, on the same event loop; None where nobody is asked to."""
+        if "2" not in self.spec.workflow.steps:
+            yield None
+            return
+        account = teacher.caller.account if isinstance(teacher, VlmTeacher) else None
+        if account is None:
+            account = open_account(self.spec, self.results_dir)
+        verifier = build_verifier(self.spec, self._credentials, teacher, account)
+        try:
+            yield verifier
+        finally:
+            await verifier.aclose()
 
 
 def dataset_resource(spec: Spec, credentials: Credentials) -> dg.ResourceDefinition:

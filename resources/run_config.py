@@ -5,6 +5,7 @@ Left out: keys, which a stored run configuration would reveal, and what the grap
 from when a code location is loaded: the data set's name, its owner, the formats of its exports.
 """
 
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from dagster import Array, Enum, EnumValue, Field, Map
@@ -28,14 +29,14 @@ def config_schema(section: BaseModel) -> dict[str, Field]:
         if isinstance(value, BaseModel):
             fields[name] = Field(config_schema(value), is_required=False, description=description)
         else:
-            config_type, default = _scalar(name, info, value)
+            config_type, default = _scalar(type(section).__name__, name, info, value)
             fields[name] = Field(
                 config_type, default_value=default, is_required=False, description=description
             )
     return fields
 
 
-def _scalar(name: str, info: FieldInfo, value: Any) -> tuple[Any, Any]:
+def _scalar(section: str, name: str, info: FieldInfo, value: Any) -> tuple[Any, Any]:
     annotation = info.annotation
     if isinstance(value, tuple):
         return Array(str), list(value)
@@ -43,12 +44,18 @@ def _scalar(name: str, info: FieldInfo, value: Any) -> tuple[Any, Any]:
         return Map(str, float), dict(value)
     if get_origin(annotation) is Literal:
         values = [str(choice) for choice in get_args(annotation)]
-        return Enum(f"grounding_{name}", [EnumValue(choice) for choice in values]), value
+        return _enum(f"{section.removesuffix('Spec')}_{name}", tuple(values)), value
     if annotation in (bool, int, str):
         return annotation, value
     if annotation is float:
         return float, float(value)
     raise TypeError(f"no Dagster config type for spec field '{name}' of type {annotation}")
+
+
+@cache
+def _enum(name: str, values: tuple[str, ...]) -> Enum:
+    """One type for sections that occur twice: Dagster wants the names of types to be unique."""
+    return Enum(name, [EnumValue(choice) for choice in values])
 
 
 def spec_of_run(base: Spec, run_config: dict[str, Any]) -> Spec:

@@ -16,7 +16,7 @@ from grounding_assets.core.errors import Reason
 from grounding_assets.core.sample_ids import pair_key
 from tests.record_rules import FormatViolation, check_record, expect, line_fault
 
-STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding"}
+STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding", "2": "step_2_verification"}
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def check_results(
 
 
 def _check_no_partial_files(results_dir: Path) -> None:
-    left = [path for path in results_dir.rglob("*") if ".partial" in path.name]
-    expect(not left, f"partial files are left: {[path.name for path in left[:3]]}")
+    left = [path.name for path in results_dir.rglob("*.partial") if path.is_file()]
+    expect(not left, f"partial files are left: {left[:3]}")
 
 
 def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
@@ -175,7 +175,7 @@ def _check_checkpoints(step_dir: Path, records: list[dict[str, Any]], ids: dict[
 
 
 def _check_same_expressions(extracted: dict[str, Any], record: dict[str, Any], step: str, file: Path) -> None:
-    """Step 1 repeats step 0's caption and expressions."""
+    """Every step repeats step 0's caption and expressions."""
     essence = (
         record["cleaned_caption"],
         [

@@ -18,7 +18,7 @@ RESULT_FIELDS = {
     "pipeline_steps",
     "provenance",
 }
-STEP_NAMES = {"0": ["step0_expression_extraction"], "1": ["step0_expression_extraction", "step1_grounding"]}
+STEP_NAMES = ["step0_expression_extraction", "step1_grounding", "step2_verification"]
 STATUSES = {"boxed", "none_seen", "not_mentioned", "out_of_vocabulary"}
 OF_EVERY_TEACHER = {
     "backend",
@@ -34,6 +34,7 @@ OF_EVERY_TEACHER = {
 OF_A_MODEL = {
     "step_0": {"prompt_version", "attempts", "spans_repaired", "expressions_dropped"},
     "step_1": {"prompt_version", "attempts", "convention", "boxes"},
+    "step_2": {"prompt_version", "attempts"},
 }
 
 
@@ -118,7 +119,7 @@ def check_record(
     width, height = record["width"], record["height"]
     expect(_is_int(width) and _is_int(height) and width > 0 and height > 0, f"{where}: width, height")
     expect(record["source"] == "image_grounding", f"{where}: source")
-    expect(record["pipeline_steps"] == STEP_NAMES[step], f"{where}: pipeline_steps")
+    expect(record["pipeline_steps"] == STEP_NAMES[: int(step) + 1], f"{where}: pipeline_steps")
     caption = record["cleaned_caption"]
     expect(isinstance(caption, str), f"{where}: cleaned_caption")
     spans = [expression["char_span"] for expression in record["expressions"]]
@@ -150,8 +151,15 @@ def _check_expression(
         return
     status = expression["grounding_status"]
     expect(status in STATUSES and (status == "boxed") == bool(instances), f"{where}, {name}: {status}")
+    expect(_is_verdict(expression, "complete", step), f"{where}, {name}: complete")
     for index, instance in enumerate(instances):
+        expect(_is_verdict(instance, "verified", step), f"{where}, {name}: verified")
         _check_instance(instance, f"{name}/b{index}", size, where)
+
+
+def _is_verdict(row: dict[str, Any], name: str, step: str) -> bool:
+    """Yes, no or undecided from step 2 on, and nothing before."""
+    return row[name] in (True, False, None) if step >= "2" and name in row else step < "2" and name not in row
 
 
 def _check_instance(instance: dict[str, Any], name: str, size: tuple[int, int], where: str) -> None:
@@ -168,13 +176,15 @@ def _check_instance(instance: dict[str, Any], name: str, size: tuple[int, int], 
 
 
 def _check_provenance(provenance: dict[str, Any], step: str, where: str) -> None:
-    parts = ["step_0"] if step == "0" else ["step_0", "step_1"]
+    parts = [f"step_{i}" for i in range(int(step) + 1)]
     expect(list(provenance) == parts, f"{where}: provenance of {list(provenance)}")
     for part in parts:
         made = provenance[part]
         if made.get("imported"):
             continue
         required = OF_EVERY_TEACHER | (set() if made.get("backend") == "local" else OF_A_MODEL[part])
+        if part == "step_2":
+            required.discard("sent_size")
         expect(required <= set(made), f"{where}: provenance.{part} lacks {sorted(required - set(made))}")
 
 

@@ -1,4 +1,6 @@
-"""`expressions`, `groundings` and `annotation_run`: one op that takes samples through both steps.
+"""`expressions`, `groundings` and `annotation_run`: one op that takes samples through all steps.
+
+`verifications`, the second look, is in the graph only where the location's spec has step "2".
 
 With partitions in the run it annotates those; without, everything that is pending. The partitioned
 outputs are never yielded, since that would mark failed samples as materialized too: each finished
@@ -11,10 +13,11 @@ from typing import Any
 import dagster as dg
 
 from grounding_assets.assets.outcome import end_annotation
-from grounding_assets.assets.reporting import DagsterListener
+from grounding_assets.assets.reporting import ASSET_OF_STEP, DagsterListener
 from grounding_assets.assets.signals import stopping_on_signals
 from grounding_assets.core.annotator import Annotator
-from grounding_assets.core.errors import GroundingError
+from grounding_assets.core.errors import GroundingError, RunStopped
+from grounding_assets.core.gates import check_gates
 from grounding_assets.core.pilot import chosen_samples
 from grounding_assets.core.progress import Progress
 from grounding_assets.core.spec import WorkflowSpec
@@ -24,13 +27,33 @@ from grounding_assets.core.workspace import PendingSample, Workspace
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 from resources.dead_runs import claim_run, fail_dead_runs
+from resources.memory import keep_large_buffers_apart
 
 
-def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition:
-    samples, endpoint, expressions, groundings, run = (
+def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = False) -> dg.AssetsDefinition:
+    samples, endpoint, expressions, groundings, verifications, run = (
         keys.asset(name)
-        for name in ("samples", "endpoint_check", "expressions", "groundings", "annotation_run")
+        for name in (
+            "samples",
+            "endpoint_check",
+            "expressions",
+            "groundings",
+            "verifications",
+            "annotation_run",
+        )
     )
+    second_look = [
+        dg.AssetSpec(
+            verifications,
+            deps=[groundings],
+            partitions_def=keys.partitions,
+            skippable=True,
+            group_name="annotation",
+            kinds={"vlm"},
+            description="Step 2: whether each box shows what its expression refers to, and whether one is missing.",
+        )
+    ]
+    second_look = second_look if verifying else []
 
     @dg.multi_asset(
         name=f"{keys.name}__annotate",
@@ -53,10 +76,11 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
                 kinds={"vlm"},
                 description="Step 1: the boxes of each expression, in pixels of the upright image.",
             ),
+            *second_look,
             dg.AssetSpec(
                 run,
                 # of its own accord: the dependencies of outputs that are not selected order nothing
-                deps=[samples, endpoint, expressions, groundings],
+                deps=[samples, endpoint, expressions, groundings, *(spec.key for spec in second_look)],
                 skippable=True,
                 group_name="annotation",
                 kinds={"vlm"},
@@ -69,13 +93,21 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
         required_resource_keys={"dataset"},
     )
     def annotate(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        keep_large_buffers_apart()
         claim_run(context.instance, context.run)
         fail_dead_runs(context.instance)
         dataset: DataSet = context.resources.dataset
         selected = set(context.selected_asset_keys)
         partitioned = context.has_partition_key or context.has_partition_key_range
         workspace = dataset.workspace()
-        steps = _steps(dataset, partitioned, selected=selected, groundings=groundings)
+        steps = dataset.spec.workflow.steps
+        if "2" in steps and not verifying:
+            raise dg.Failure(
+                'This code location has no step "2": add it to image_grounding.workflow.steps of its spec.',
+                allow_retries=False,
+            )
+        if partitioned:
+            steps = _selected_steps(steps, keys, selected)
         chosen = _chosen(
             workspace, dataset.spec.workflow, list(context.partition_keys) if partitioned else None
         )
@@ -90,14 +122,23 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
         if dataset.spec.workflow.force_reprocess:
             _retire(workspace, chosen, steps)
         pending = _plan(workspace, chosen, steps, summary)
+        summary.other_settings = _made_otherwise(dataset, workspace, chosen, steps)
+        if summary.other_settings:
+            notice(
+                f"{summary.other_settings} results were made with other settings than this run's and are kept; "
+                "image_grounding.workflow.force_reprocess=true makes them anew."
+            )
         with DagsterListener(context, keys, workspace, summary, progress) as listener:
             listener.report_done(chosen, steps, everything=partitioned)
-            error = _run(dataset, workspace, pending, listener, notice)
+            error = None if partitioned else _closed_gate(dataset, workspace, pending)
+            error = error or _run(dataset, workspace, pending, listener, notice)
         context.log.info(f"annotation run: {summary.figures()}")
-        if run in selected and error is None:
+        summary.stopped_by = error
+        # a cap is a planned end: what was paid for is rolled up before the run fails
+        planned = isinstance(error, RunStopped) and error.lets_calls_finish and not partitioned
+        if run in selected and (error is None or planned):
             yield dg.MaterializeResult(asset_key=run, metadata=_metadata(summary))
-        if error is not None:
-            summary.stopped_by = error
+        if error is not None and not planned:
             if partitioned:
                 # in a failed run, every chosen partition that was not reached would show as failed
                 context.instance.report_run_canceling(context.run, message=str(error))
@@ -107,13 +148,10 @@ def build_annotate(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition
     return annotate
 
 
-def _steps(
-    dataset: DataSet, partitioned: bool, *, selected: set[dg.AssetKey], groundings: dg.AssetKey
-) -> tuple[str, ...]:
-    steps = dataset.spec.workflow.steps
-    if partitioned and groundings not in selected:
-        return tuple(step for step in steps if step == "0") or ("0",)
-    return steps
+def _selected_steps(steps: Sequence[str], keys: DataSetKeys, selected: set[dg.AssetKey]) -> tuple[str, ...]:
+    """Those up to the last one that the run is to materialize."""
+    last = max((step for step, asset in ASSET_OF_STEP.items() if keys.asset(asset) in selected), default="0")
+    return tuple(step for step in steps if step <= last) or (last,)
 
 
 def _chosen(workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequence[str] | None) -> list[str]:
@@ -141,12 +179,37 @@ def _plan(
 ) -> list[PendingSample]:
     pending = list(workspace.pending(chosen, steps))
     if "0" not in steps:
-        without = [p for p in pending if workspace.input_fingerprint(p.sample_id, "1") is None]
-        summary.without_step_0 = len(without)
-        pending = [p for p in pending if workspace.input_fingerprint(p.sample_id, "1") is not None]
+        ready = [p for p in pending if workspace.input_fingerprint(p.sample_id, p.steps[0]) is not None]
+        summary.without_step_0 = len(pending) - len(ready)
+        pending = ready
     summary.pending = len(pending)
     summary.done_before = len(chosen) - len(pending) - summary.without_step_0
     return pending
+
+
+def _closed_gate(
+    dataset: DataSet, workspace: Workspace, pending: Sequence[PendingSample]
+) -> GroundingError | None:
+    """Why the whole set may not be annotated; a pilot, and a run that redoes everything, may always."""
+    workflow = dataset.spec.workflow
+    if not pending or workflow.is_pilot or workflow.force_reprocess:
+        return None
+    try:
+        check_gates(dataset.spec, workspace)
+    except GroundingError as error:
+        return error
+    return None
+
+
+def _made_otherwise(
+    dataset: DataSet, workspace: Workspace, chosen: Sequence[str], steps: Sequence[str]
+) -> int:
+    count = 0
+    for step in steps:
+        own, entries = dataset.settings_fingerprint(step), workspace.step(step).index.entries
+        done = (sample_id for sample_id in chosen if workspace.is_done(sample_id, step))
+        count += sum(entries[sample_id].settings_fingerprint != own for sample_id in done)
+    return count
 
 
 def _run(
@@ -161,10 +224,17 @@ def _run(
         return None
 
     async def work(teacher: Teacher[Any]) -> None:
-        annotator = Annotator(workspace, teacher, listener, max_workers=dataset.spec.workflow.max_workers)
-        listener.in_flight_limit = lambda: teacher.in_flight_limit
-        with stopping_on_signals(annotator.stop):
-            await annotator.run(pending)
+        async with dataset.verifier(teacher) as verifier:
+            annotator = Annotator(
+                workspace,
+                teacher,
+                listener,
+                max_workers=dataset.spec.workflow.max_workers,
+                verifier=verifier,
+            )
+            listener.in_flight_limit = lambda: teacher.in_flight_limit
+            with stopping_on_signals(annotator.stop):
+                await annotator.run(pending)
 
     try:
         dataset.with_teacher(work, notice)
@@ -175,4 +245,5 @@ def _run(
 
 def _metadata(summary: RunSummary) -> dict[str, Any]:
     reasons = {f"failed_{reason}": count for reason, count in sorted(summary.failed_by_reason.items())}
-    return {**summary.figures(), **reasons}
+    stopped = {} if summary.stopped_by is None else {"stopped_by": str(summary.stopped_by)}
+    return {**summary.figures(), **reasons, **stopped}

@@ -1,11 +1,22 @@
 """How a run with failed samples ends: as failed, after everything that it can write has been written."""
 
+from typing import get_args
+
 import dagster as dg
 
+from grounding_assets.core.spec import ExportFormat
 from grounding_assets.core.summary import RunSummary
 from grounding_assets.partitions import DataSetKeys
 
-OUTPUTS = ("step_0_annotations", "step_1_annotations", "annotations", "report")
+OUTPUTS = (
+    "step_0_annotations",
+    "step_1_annotations",
+    "step_2_annotations",
+    "annotations",
+    "report",
+    "evaluation",
+    *(f"export_{fmt}" for fmt in get_args(ExportFormat)),
+)
 
 
 def outputs_in_run(context: dg.AssetExecutionContext, keys: DataSetKeys) -> list[str]:
@@ -16,12 +27,17 @@ def outputs_in_run(context: dg.AssetExecutionContext, keys: DataSetKeys) -> list
     return [name for name in OUTPUTS if keys.asset(name) in wanted]
 
 
-def raise_for_failures(failed: int, without_step_0: int) -> None:
+def raise_for_failures(failed: int, without_step_0: int, stopped_by: str = "") -> None:
     """Ends the run as failed where samples have no result.
+
+    Args:
+        stopped_by: what ended the run before everything was tried.
 
     Raises:
         dg.Failure: never retried by Dagster; the next run takes up exactly those samples.
     """
+    if stopped_by:
+        raise dg.Failure(stopped_by, allow_retries=False)
     if failed:
         raise dg.Failure(
             f"{failed} samples failed; failures.jsonl says why. Materialize annotation_run to retry just those.",
@@ -29,7 +45,8 @@ def raise_for_failures(failed: int, without_step_0: int) -> None:
         )
     if without_step_0:
         raise dg.Failure(
-            f'{without_step_0} samples have no step-0 output; run with workflow.steps ["0", "1"].',
+            f"{without_step_0} samples have no output of the step before; run with workflow.steps "
+            '["0", "1"], or ["0", "1", "2"].',
             allow_retries=False,
         )
 
@@ -37,7 +54,7 @@ def raise_for_failures(failed: int, without_step_0: int) -> None:
 def end_annotation(context: dg.AssetExecutionContext, keys: DataSetKeys, summary: RunSummary) -> None:
     """Called by the annotation step: leaves it to the last output to fail the run, where there is one."""
     if not outputs_in_run(context, keys) or keys.asset("annotation_run") not in context.selected_asset_keys:
-        raise_for_failures(summary.failed, summary.without_step_0)
+        raise_for_failures(summary.failed, summary.without_step_0, str(summary.stopped_by or ""))
 
 
 def end_output(context: dg.AssetExecutionContext, keys: DataSetKeys, output: str) -> None:
@@ -57,4 +74,4 @@ def end_output(context: dg.AssetExecutionContext, keys: DataSetKeys, output: str
     failed, without_step_0 = figures["failed"], figures["without_step_0"]
     assert isinstance(failed, int)
     assert isinstance(without_step_0, int)
-    raise_for_failures(failed, without_step_0)
+    raise_for_failures(failed, without_step_0, str(figures.get("stopped_by", "")))

@@ -19,8 +19,8 @@ from grounding_assets.core.workspace import Workspace
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.event_log import BatchEmitter
 
-ASSET_OF_STEP = {"0": "expressions", "1": "groundings"}
-UPSTREAM_OF_STEP = {"0": ("samples", "endpoint_check"), "1": ("expressions",)}
+ASSET_OF_STEP = {"0": "expressions", "1": "groundings", "2": "verifications"}
+UPSTREAM_OF_STEP = {"0": ("samples", "endpoint_check"), "1": ("expressions",), "2": ("groundings",)}
 
 
 class DagsterListener:
@@ -116,7 +116,10 @@ class DagsterListener:
             "seconds": float(provenance.get("seconds", 0.0)),
             "attempts": int(provenance.get("attempts", 0)),
         }
-        if step == "1":
+        if step == "2":
+            metadata |= {f"answered_{answer}": count for answer, count in provenance["answers"].items()}
+            metadata["failed_checks"] = len(provenance["failed_checks"])
+        if step >= "1":
             metadata["boxes"] = sum(len(e.instances) for e in checkpoint.expressions)
         return dg.AssetMaterialization(
             asset_key=self._keys.asset(ASSET_OF_STEP[step]),

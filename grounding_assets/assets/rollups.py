@@ -20,7 +20,15 @@ _SHEET_COLUMNS, _SHEET_PX = 4, 480
 """Of the contact sheet, which is stored with the event: some 40 kB."""
 
 
-def build_rollups(keys: DataSetKeys) -> list[dg.AssetsDefinition]:
+def build_rollups(keys: DataSetKeys, *, verifying: bool = False) -> list[dg.AssetsDefinition]:
+    """`verifying`: whether the graph has the second look."""
+    verified = _step_rollup(
+        keys,
+        "2",
+        "step_2_annotations",
+        after="step_1_annotations",
+        description="step_2_verification/annotations.jsonl: the same records with `verified` and `complete`.",
+    )
     return [
         _step_rollup(
             keys,
@@ -36,7 +44,8 @@ def build_rollups(keys: DataSetKeys) -> list[dg.AssetsDefinition]:
             after="step_0_annotations",
             description="step_1_grounding/annotations.jsonl: the same records with boxes.",
         ),
-        _published(keys),
+        *([verified] if verifying else []),
+        _published(keys, after="step_2_annotations" if verifying else "step_1_annotations"),
     ]
 
 
@@ -69,10 +78,10 @@ def _has_results(dataset: DataSet, step: str) -> bool:
     return step in dataset.spec.workflow.steps or dataset.workspace().step(step).store.done_dir.is_dir()
 
 
-def _published(keys: DataSetKeys) -> dg.AssetsDefinition:
+def _published(keys: DataSetKeys, *, after: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=keys.asset("annotations"),
-        deps=[keys.asset("step_1_annotations")],
+        deps=[keys.asset(after)],
         check_specs=annotation_check_specs(keys),
         group_name="rollups",
         kinds={"jsonl"},

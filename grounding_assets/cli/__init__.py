@@ -50,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     debug.add_argument("--debug", action="store_true", default=False, help="show tracebacks")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
+    init = commands.add_parser(
+        "init", parents=[debug], help="begin here: answer a few questions, test the endpoint, get a spec"
+    )
+    _add_init_arguments(init)
+    init.set_defaults(run=_init)
+
     generate = commands.add_parser(
         "generate", parents=[debug], help="annotate everything that is pending, then write the JSONL files"
     )
@@ -61,6 +67,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_spec_arguments(report)
     report.set_defaults(run=_report)
+
+    evaluate = commands.add_parser(
+        "evaluate", parents=[debug], help="measure the results on gold=FILE; other=FOLDER compares two"
+    )
+    _add_spec_arguments(evaluate, "gold=FILE other=FOLDER steps=step_1, and settings as a.b=value")
+    evaluate.set_defaults(run=_evaluate)
+
+    estimate = commands.add_parser(
+        "estimate",
+        parents=[debug],
+        help="what the samples without a result will take, from those that have one",
+    )
+    _add_spec_arguments(estimate)
+    estimate.set_defaults(run=_estimate)
+
+    reparse = commands.add_parser(
+        "reparse", parents=[debug], help="read the stored replies again, without a call; apply=true keeps it"
+    )
+    _add_spec_arguments(reparse, "apply=true, and settings as a.b=value")
+    reparse.set_defaults(run=_reparse)
+
+    export = commands.add_parser(
+        "export",
+        parents=[debug],
+        help="write the annotations as format=odvg|mdetr|coco|flickr30k_entities|parquet",
+    )
+    _add_spec_arguments(export, "format=NAME min_score=0.5 drop_unboxed=true …, and settings as a.b=value")
+    export.set_defaults(run=_export)
 
     doctor = commands.add_parser(
         "doctor", parents=[debug], help="examine the endpoint: reachable, key, model, and how it writes boxes"
@@ -78,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_spec_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_spec_arguments(
+    parser: argparse.ArgumentParser, words: str = "settings that override the spec, in Hydra's grammar"
+) -> None:
     parser.add_argument(
         "-e", "--experiment_spec_file", required=True, metavar="SPEC", help="spec file (YAML)"
     )
@@ -87,13 +123,36 @@ def _add_spec_arguments(parser: argparse.ArgumentParser) -> None:
         "overrides",
         nargs="*",
         metavar="a.b=value",
-        help="settings that override the spec, in Hydra's grammar",
+        help=words,
     )
+
+
+def _add_init_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--input", metavar="JSONL", help="file with image_path and caption on each line")
+    parser.add_argument("--image-root", metavar="DIR", help="folder that relative image paths start from")
+    parser.add_argument("--steps", metavar="0,1", help="0 finds the expressions, 1 their boxes")
+    parser.add_argument("--results-dir", metavar="DIR", help="folder of all results")
+    parser.add_argument("--name", help="name of the data set in Dagster")
+    reuse = parser.add_mutually_exclusive_group()
+    for choice, meaning in (("resume", "keep results that are there"), ("afresh", "make them again")):
+        reuse.add_argument(f"--{choice}", dest="reuse", action="store_const", const=choice, help=meaning)
+    parser.add_argument("--endpoint", metavar="KIND", help="gemini, nim, tao, vllm, custom or local")
+    parser.add_argument("--base-url", metavar="URL", help="where the endpoint is")
+    parser.add_argument("--model", help="model name as the endpoint lists it")
+    parser.add_argument("--spec", metavar="FILE", help="spec file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace the spec file if it exists")
+    parser.add_argument("--yes", action="store_true", help="ask nothing: flags and defaults decide")
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
     folder = [f"results_dir='{options.results_dir}'"] if options.results_dir else []
     return [*options.overrides, *folder]
+
+
+def _init(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.init.guide import init
+
+    return init(options)
 
 
 def _generate(options: argparse.Namespace) -> int:
@@ -106,6 +165,30 @@ def _report(options: argparse.Namespace) -> int:
     from grounding_assets.cli.report import report
 
     return report(options.experiment_spec_file, _overrides(options))
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.evaluate import evaluate
+
+    return evaluate(options.experiment_spec_file, _overrides(options))
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.estimate import estimate
+
+    return estimate(options.experiment_spec_file, _overrides(options))
+
+
+def _reparse(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.reparse import reparse_results
+
+    return reparse_results(options.experiment_spec_file, _overrides(options))
+
+
+def _export(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.export import export
+
+    return export(options.experiment_spec_file, _overrides(options))
 
 
 def _doctor(options: argparse.Namespace) -> int:

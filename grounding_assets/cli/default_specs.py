@@ -89,8 +89,10 @@ def _yaml(value: Any) -> str:
     if isinstance(value, str):
         # a path may hold what would else be read as a reference to another setting
         value = value.replace("${", "\\${")
+    # 1e3 is a number to the reader of specs and not to this writer
+    quoted = "'" if isinstance(value, str) and value.startswith(tuple("0123456789.+-")) else None
     return (
-        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+        yaml.safe_dump(value, default_style=quoted, default_flow_style=True, allow_unicode=True, width=10_000)
         .removesuffix("\n...\n")
         .strip()
     )

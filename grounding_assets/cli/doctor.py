@@ -38,7 +38,9 @@ def doctor(spec_file: str, overrides: Sequence[str]) -> int:
 
 def show_examination(console: Console, spec: Spec, examination: Examination, expected: str) -> bool:
     """Prints what was found; returns whether samples can be annotated with the endpoint as configured."""
-    table = Table(title=escape(f"{model_name(spec)} as family {family_of_spec(spec).name}"), show_header=False)
+    table = Table(
+        title=escape(f"{model_name(spec)} as family {family_of_spec(spec).name}"), show_header=False
+    )
     for finding in examination.findings:
         colour = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.outcome]
         # the endpoint's own words, in which a bracket is no markup

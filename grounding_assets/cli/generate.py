@@ -5,18 +5,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
+from dagster._utils.interrupts import capture_interrupts
 
 from grounding_assets.cli.instance import persistent_instance
+from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.cli.pilot import full_run_command, pilot_words
 from grounding_assets.cli.terminal import TerminalProgress, closing_words
+from grounding_assets.core.cost import BudgetReached
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, RunStopped
+from grounding_assets.core.gates import check_gates
 from grounding_assets.core.pilot import chosen_samples
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.spec import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
 from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spending import price_of
 from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
 from resources.credentials import Credentials
 from resources.dataset import DataSet
+from resources.dead_runs import process_tags
 from resources.run_config import overrides_from
 
 _ASSETS = ("samples", "annotation_run", "step_0_annotations", "step_1_annotations", "annotations")
@@ -24,6 +30,11 @@ _ASSETS = ("samples", "annotation_run", "step_0_annotations", "step_1_annotation
 
 def generate(spec_file: str, overrides: Sequence[str]) -> int:
     """Annotates what is pending and writes the rollups; returns the exit code."""
+    with ending_on_signals():
+        return _generate(spec_file, overrides)
+
+
+def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     spec = load_spec(Path(spec_file), overrides)
     credentials = Credentials.of(spec, os.environ)
     dataset = DataSet(spec, credentials)
@@ -31,6 +42,8 @@ def generate(spec_file: str, overrides: Sequence[str]) -> int:
     progress = TerminalProgress()
     try:
         _materialize(spec, credentials, progress)
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
     except dg.Failure as failure:
         if progress.summary is None:
             raise RunStopped(failure.description or "The run failed.") from None
@@ -38,37 +51,53 @@ def generate(spec_file: str, overrides: Sequence[str]) -> int:
     if summary is None:
         raise RunStopped("The run ended before it reached a sample.")
     print(closing_words(summary))
-    if summary.stopped_by is not None:
-        raise summary.stopped_by
-    results = dataset.results_dir
-    print(f"Annotations: {results / 'annotations.jsonl'}")
+    stop, results = summary.stopped_by, dataset.results_dir
+    if stop is None or isinstance(stop, BudgetReached):
+        print(f"Annotations: {results / 'annotations.jsonl'}")
+    if stop is not None:
+        raise stop
     complete = summary.done_before + summary.done >= summary.requested
     if not complete:
         print(f"Failures:    {results / 'failures.jsonl'}; the same command tries them again.")
     if spec.workflow.is_pilot:
         _end_pilot(dataset, spec_file, overrides)
+        check_gates(spec, dataset.workspace())
     return EXIT_OK if complete else EXIT_SAMPLES_FAILED
 
 
 def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> None:
     chosen = chosen_samples(dataset.workspace().samples.ids, dataset.spec.workflow)
     file, _ = dataset.write_report()
-    print(pilot_words(dataset, chosen))
+    print(pilot_words(dataset, chosen, price_of(dataset.spec)))
     print(f"Look at it:  {file}")
     print(f"The full set: {full_run_command(spec_file, overrides)}")
 
 
 def _materialize(spec: Spec, credentials: Credentials, progress: TerminalProgress) -> None:
     keys = DataSetKeys(spec.dataset_name)
-    base = Spec(results_dir=spec.results_dir)
+    # steps and gold shape the graph, so they are the location's, not the run's
+    steps = spec.workflow.steps
+    base = Spec(
+        results_dir=spec.results_dir,
+        image_grounding=ImageGroundingSpec(
+            workflow=WorkflowSpec(steps=steps), data=DataSpec(gold_jsonl=spec.data.gold_jsonl)
+        ),
+    )
+    optional = [
+        *(["step_2_annotations"] if "2" in steps else []),
+        *(["evaluation"] if spec.data.gold_jsonl else []),
+    ]
     defs = build_defs(base, credentials, progress=progress, name=spec.dataset_name)
     run_config = {
         "resources": {"dataset": {"config": overrides_from(spec, base)}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
-    with persistent_instance() as instance:
+    # a signal is kept until the next step begins, instead of breaking into Dagster's own writing
+    with capture_interrupts(), persistent_instance() as instance:
         defs.resolve_implicit_global_asset_job_def().execute_in_process(
             run_config=run_config,
             instance=instance,
-            asset_selection=[keys.asset(name) for name in _ASSETS],
+            asset_selection=[keys.asset(name) for name in (*_ASSETS, *optional)],
+            # from its creation on: a run that is killed before its first step is over, too
+            tags=process_tags(),
         )

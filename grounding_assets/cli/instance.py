@@ -1,21 +1,79 @@
-"""The one Dagster instance that all doors share."""
+"""The one Dagster instance that all doors share, and what to say when its databases cannot be used."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from sqlalchemy.exc import DBAPIError
+
+from grounding_assets.core.errors import RunStopped
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
+_REMEDIES = {
+    "locked": "end the program that holds it",
+    "readonly": "allow writing it",
+    "full": "make room on the disk",
+    "unable to open": "make the folder writable",
+    "disk I/O": "make room on the disk, or allow writing it",
+}
+"""By what SQLite says; anything else means that the file is damaged."""
 
 
 @contextmanager
 def persistent_instance() -> Iterator[dg.DagsterInstance]:
-    """DAGSTER_HOME's instance; without it that of the working directory's dagster.yaml, else the project's."""
+    """DAGSTER_HOME's instance; without it that of the working directory's dagster.yaml, else the project's.
+
+    Raises:
+        RunStopped: a database of the instance cannot be read or written; the message names it.
+    """
     home = os.environ.get("DAGSTER_HOME")
     if not home:
         folder = Path.cwd() if Path("dagster.yaml").is_file() else PROJECT
         os.environ["DAGSTER_HOME"] = str(folder)
-    with dg.DagsterInstance.get() as instance:
-        yield instance
+    try:
+        with dg.DagsterInstance.get() as instance:
+            _make_sure_of_events(instance)
+            yield instance
+    except DBAPIError as error:
+        raise RunStopped(_explanation(Path(os.environ["DAGSTER_HOME"]), str(error.orig))) from None
+
+
+def _make_sure_of_events(instance: dg.DagsterInstance) -> None:
+    """Finds a damaged or locked event log before Dagster tries, who would print each statement that failed."""
+    storage = instance.event_log_storage
+    if isinstance(storage, SqliteEventLogStorage):
+        with storage.index_connection() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.rollback()
+
+
+def _explanation(home: Path, reason: str) -> str:
+    where = f"Dagster's database in {home}"
+    for file in sorted(home.glob(".dagster/**/*.db")):
+        found = _trouble(file)
+        if found:
+            where, reason = str(file), found
+            break
+    for words, remedy in _REMEDIES.items():
+        if words in reason:
+            return f"{where} cannot be used ({reason}): {remedy}, then run again. Finished samples are kept."
+    return (
+        f"{where} is damaged ({reason}): move it away and run again. Finished samples are kept, and Dagster "
+        "is told of them anew."
+    )
+
+
+def _trouble(file: Path) -> str:
+    """What keeps a database from being written, in SQLite's words; empty where nothing does."""
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=0)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("SELECT name FROM sqlite_master").fetchall()
+            connection.rollback()
+    except sqlite3.Error as error:
+        return str(error)
+    return ""

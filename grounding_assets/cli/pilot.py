@@ -45,7 +45,7 @@ def full_run_command(spec_file: str, overrides: Sequence[str]) -> str:
 
 def _found(figures: PilotFigures) -> str:
     words = f"{_count(figures.expressions, 'expression')} in {_count(figures.done, 'sample')}"
-    if "1" in figures.steps:
+    if figures.steps != ("0",):
         share = figures.without_box / figures.expressions if figures.expressions else 0.0
         words += f", {_count(figures.boxes, 'box')}; {figures.without_box:,} expressions ({share:.0%}) without a box"
     return words

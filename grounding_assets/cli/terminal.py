@@ -73,6 +73,8 @@ def _in_flight(summary: RunSummary) -> str:
 def duration(seconds: float) -> str:
     """Seconds in the words of a clock, whole."""
     whole = round(seconds)
+    if whole < 1:
+        return "under 1 s"
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -91,5 +93,5 @@ def closing_words(summary: RunSummary) -> str:
     if summary.still_pending:
         words += f"; {summary.still_pending} are still pending"
     if summary.without_step_0:
-        words += f"; {summary.without_step_0} have no step-0 output"
+        words += f"; {summary.without_step_0} have no output of the step before"
     return words + "."

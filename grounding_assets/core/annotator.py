@@ -143,7 +143,7 @@ class Annotator:
         before = self._workspace.step(step_before).store.load(pending.sample_id) if step_before else None
         return _Prepared(sample, image, before)
 
-    async def _do(self, step: str, prepared: _Prepared, before: Checkpoint | None) -> Checkpoint:
+    async def _do(self, step: str, prepared: _Prepared, before: Checkpoint | None) -> Checkpoint | None:
         if step == "0":
             return await self._extract(prepared)
         if before is None:
@@ -157,29 +157,31 @@ class Annotator:
         sample = prepared.sample
         output = grounding_fingerprint(sample, result.cleaned_caption, result.expressions)
         fingerprint = self._workspace.samples.entries[sample.sample_id].fingerprint
-        return await self._store("0", prepared, result, result.cleaned_caption, fingerprint, output)
+        return await self._store(
+            "0", prepared, result, result.cleaned_caption, fingerprint, output, _size(prepared)
+        )
 
     async def _ground(self, prepared: _Prepared, extraction: Checkpoint) -> Checkpoint:
         caption, expressions = extraction.cleaned_caption, extraction.expressions
         result = await self._teacher.ground(prepared.image, caption, expressions)
         _check_same(expressions, result.expressions)
-        return await self._store("1", prepared, result, caption, extraction.next_fingerprint, "")
+        return await self._store(
+            "1", prepared, result, caption, extraction.output_fingerprint, "", _size(prepared)
+        )
 
-    async def _verify(self, prepared: _Prepared, grounding: Checkpoint) -> Checkpoint:
+    async def _verify(self, prepared: _Prepared, grounding: Checkpoint) -> Checkpoint | None:
+        """None where the run was stopped before the last question."""
         if self._verifier is None:
             raise AssertionError("step 2 needs a verifier")
-        photo = await asyncio.to_thread(
-            self._verifier.prepare, self._workspace.image_file(prepared.sample)
-        )
-        step_dir = self._workspace.step("2").store.step_dir
+        photo = await asyncio.to_thread(self._verifier.prepare, self._workspace.image_file(prepared.sample))
         fingerprint = grounding.next_fingerprint
-        journal = VerificationJournal(step_dir, grounding.sample_id, fingerprint)
+        made_of = f"{fingerprint} {settings_fingerprint(self._verifier.provenance['settings'])}"
+        journal = VerificationJournal(self._workspace.step("2").store.step_dir, grounding.sample_id, made_of)
         result = await verify_sample(
             self._verifier, photo, grounding, journal, may_go_on=lambda: self._stop is None
         )
         if result is None:
-            assert self._stop is not None
-            raise self._stop
+            return None
         checkpoint = await self._store(
             "2", prepared, result, grounding.cleaned_caption, fingerprint, "", photo.image_size
         )
@@ -223,6 +225,11 @@ class Annotator:
         await asyncio.to_thread(_save, results.store.save, results.index.note, checkpoint)
         self._listener.done(checkpoint, step)
         return checkpoint
+
+
+def _size(prepared: _Prepared) -> tuple[int, int]:
+    assert prepared.image is not None
+    return prepared.image.image_size
 
 
 def _save(save: Any, note: Any, checkpoint: Checkpoint) -> None:

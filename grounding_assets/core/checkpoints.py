@@ -4,6 +4,7 @@ The file is the result. `CheckpointIndex` (see `checkpoint_index`) only remember
 """
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -209,7 +210,7 @@ class CheckpointStore:
 
     def retire(self, sample_ids: Iterable[str]) -> int:
         """Moves results out of the way, into a folder named by the time; nothing is deleted."""
-        kept = self.step_dir / ".retired" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        kept = self._retired_dir()
         moved = 0
         for sample_id in sample_ids:
             path = self.path(sample_id)
@@ -218,6 +219,26 @@ class CheckpointStore:
                 path.replace(kept / path.name)
                 moved += 1
         return moved
+
+    def supersede(self, checkpoints: Iterable[Checkpoint]) -> int:
+        """Saves results in place of those that are there, which are kept aside as by `retire`.
+
+        At no moment is a sample without a result, so a kill loses nothing.
+        """
+        kept = self._retired_dir()
+        saved = 0
+        for checkpoint in checkpoints:
+            path = self.path(checkpoint.sample_id)
+            if path.exists():
+                with stopping_if_unwritable(kept):
+                    kept.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(path, kept / path.name)
+            self.save(checkpoint)
+            saved += 1
+        return saved
+
+    def _retired_dir(self) -> Path:
+        return self.step_dir / ".retired" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
     def path(self, sample_id: str) -> Path:
         return self.done_dir / f"{sample_id}.json"

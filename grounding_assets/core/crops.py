@@ -67,7 +67,11 @@ def read_photo(path: Path) -> Photo:
     with opened(raw, path) as image:
         full = upright_rgb(image, path)
         size = full.size
-        pixels = ImageOps.contain(full, (WORKING_SIDE_PX, WORKING_SIDE_PX)) if max(size) > WORKING_SIDE_PX else full
+        pixels = (
+            ImageOps.contain(full, (WORKING_SIDE_PX, WORKING_SIDE_PX))
+            if max(size) > WORKING_SIDE_PX
+            else full
+        )
     return Photo(pixels, size, hashlib.sha256(raw).hexdigest(), contrasting_colour(pixels))
 
 
@@ -124,7 +128,9 @@ def photo_and_crop(photo: Photo, box: Box, policy: ImagePolicy) -> PreparedImage
     offset = (0, panel[1] + GAP_PX) if wide else (panel[0] + GAP_PX, 0)
     canvas = Image.new("RGB", (offset[0] + panel[0], offset[1] + panel[1]), _PAPER)
     canvas.paste(whole, (0, 0))
-    canvas.paste(crop, (offset[0] + (panel[0] - crop_size[0]) // 2, offset[1] + (panel[1] - crop_size[1]) // 2))
+    canvas.paste(
+        crop, (offset[0] + (panel[0] - crop_size[0]) // 2, offset[1] + (panel[1] - crop_size[1]) // 2)
+    )
     return encode_picture(canvas, policy, photo.sha256)
 
 
@@ -146,13 +152,19 @@ def _fitted(image_size: tuple[int, int], panels: tuple[int, int], policy: ImageP
 
 def _drawn(photo: Photo, boxes: Sequence[Box], part: Box, size: tuple[int, int]) -> Image.Image:
     """`part` of the photo in `size`, with the boxes drawn after scaling, so that lines keep their width."""
-    to_working = (photo.pixels.width / photo.image_size[0], photo.pixels.height / photo.image_size[1])
-    region = tuple(edge * to_working[i % 2] for i, edge in enumerate(part))
+    x, y = photo.pixels.width / photo.image_size[0], photo.pixels.height / photo.image_size[1]
+    region = (part[0] * x, part[1] * y, part[2] * x, part[3] * y)
     picture = photo.pixels.resize(size, Image.Resampling.BICUBIC, box=region)
     pen = ImageDraw.Draw(picture)
     scale = (size[0] / (part[2] - part[0]), size[1] / (part[3] - part[1]))
     for box in boxes:
         left, top, right, bottom = (round((edge - part[i % 2]) * scale[i % 2]) for i, edge in enumerate(box))
-        corners = (left, top, max(left, right - 1), max(top, bottom - 1))
+        # around the box, so that nothing of it is hidden, but never outside the picture
+        corners = (
+            max(0, left - LINE_PX),
+            max(0, top - LINE_PX),
+            min(size[0], right + LINE_PX) - 1,
+            min(size[1], bottom + LINE_PX) - 1,
+        )
         pen.rectangle(corners, outline=COLOURS[photo.colour], width=LINE_PX)
     return picture

@@ -10,6 +10,8 @@ from typing import IO, Any
 
 from grounding_assets.core.errors import InputError, RunStopped
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
@@ -77,7 +79,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def to_json(value: Any) -> bytes:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError:
         # half a surrogate pair, which some endpoints send, has no form in UTF-8 but one in JSON
         return json.dumps(value, ensure_ascii=True, allow_nan=False).encode("ascii")

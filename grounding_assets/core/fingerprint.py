@@ -11,6 +11,9 @@ from typing import Any
 
 from grounding_assets.core.records import Expression, Sample
 
+# ASCII keeps lone surrogates of hand-edited files encodable; made once, since json.dumps makes one a call
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
 
 def extraction_fingerprint(sample: Sample) -> str:
     """Digest of step 0's input: caption, image path, declared size."""
@@ -34,6 +37,4 @@ def settings_fingerprint(settings: Mapping[str, Any]) -> str:
 
 
 def _digest(*parts: object) -> str:
-    # ensure_ascii keeps lone surrogates of hand-edited files encodable
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode("ascii"), digest_size=12).hexdigest()
+    return hashlib.blake2b(_ENCODER.encode(parts).encode("ascii"), digest_size=12).hexdigest()

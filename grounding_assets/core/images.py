@@ -27,7 +27,7 @@ MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 MIME_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
 """What is opened. Pillow reads more, some of it by starting another program (EPS)."""
-_JPEG_END, _JPEG_TAIL = b"\xff\xd9", 1024
+_JPEG_END = b"\xff\xd9"
 _EXIF_ORIENTATION = 0x0112
 _TURN_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -141,7 +141,7 @@ def prepare_image(path: Path, policy: ImagePolicy) -> PreparedImage:
         )
         if as_is:
             # a file that was cut shows only when it is decoded, or by a JPEG's missing end marker
-            if image.format != "JPEG" or _JPEG_END not in raw[-_JPEG_TAIL:]:
+            if image.format != "JPEG" or not raw.endswith(_JPEG_END):
                 upright_rgb(image, path, (1, 1))
             return PreparedImage(b64encode(raw), mime_type, sent_size, upright_size, sha256, True)
         pixels = upright_rgb(image, path, sent_size)

@@ -121,7 +121,7 @@ def parse_line(raw: bytes) -> dict[str, Any]:
         LineError: not UTF-8, not a JSON object, a field missing or of the wrong type.
     """
     try:
-        record = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite_float)
+        record = _DECODER.decode(raw.decode("utf-8").strip())
     except UnicodeDecodeError as error:
         raise LineError(f"not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
@@ -199,3 +199,6 @@ def _json_type(value: object) -> str:
         dict: "an object",
     }
     return names.get(type(value), "null")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)

@@ -11,6 +11,7 @@ from grounding_assets.core.checkpoints import Checkpoint
 from grounding_assets.core.cost import Estimate, Price, Projection, Usage, project
 from grounding_assets.core.report.choice import SeededChoice
 from grounding_assets.core.spec import WorkflowSpec
+from grounding_assets.core.spending import usage_of
 from grounding_assets.core.workspace import Workspace
 
 
@@ -50,8 +51,8 @@ class PilotFigures:
     """One entry a sample with a result, failed attempts included."""
     seconds: list[float] = field(default_factory=list)
     """Time on each of these samples, waits between attempts not included."""
-    failed_calls: int = 0
-    """Requests for the samples that have no result."""
+    failed_usage: Usage = Usage()
+    """Of the samples that have no result."""
 
     @property
     def done(self) -> int:
@@ -59,7 +60,7 @@ class PilotFigures:
 
     @property
     def spent(self) -> Usage:
-        return sum(self.usage, Usage(calls=self.failed_calls))
+        return sum(self.usage, self.failed_usage)
 
 
 def pilot_figures(workspace: Workspace, chosen: Sequence[str], steps: Sequence[str]) -> PilotFigures:
@@ -75,6 +76,7 @@ def pilot_figures(workspace: Workspace, chosen: Sequence[str], steps: Sequence[s
         for step in steps:
             if not workspace.is_done(sample_id, step):
                 _count_failure(figures, workspace, sample_id, step)
+                figures.failed_usage += _usage(results)
                 break
             checkpoint = workspace.step(step).store.load(sample_id)
             if checkpoint is None:
@@ -89,18 +91,14 @@ def _count_result(figures: PilotFigures, results: Sequence[Checkpoint]) -> None:
     expressions = results[-1].expressions
     figures.expressions += len(expressions)
     figures.boxes += sum(len(expression.instances) for expression in expressions)
-    if "1" in figures.steps:
+    if figures.steps != ("0",):
         figures.without_box += sum(not expression.instances for expression in expressions)
-    provenances = [result.provenance for result in results]
-    figures.usage.append(
-        Usage(
-            # what was tried again was sent, too
-            calls=sum(max(int(p.get("calls", 0)), int(p.get("attempts", 0))) for p in provenances),
-            tokens_in=sum(int(p.get("tokens_in", 0)) for p in provenances),
-            tokens_out=sum(int(p.get("tokens_out", 0)) for p in provenances),
-        )
-    )
-    figures.seconds.append(sum(float(p.get("seconds", 0.0)) for p in provenances))
+    figures.usage.append(_usage(results))
+    figures.seconds.append(sum(float(result.provenance.get("seconds", 0.0)) for result in results))
+
+
+def _usage(results: Sequence[Checkpoint]) -> Usage:
+    return sum((usage_of({"provenance": dict(result.provenance)}) for result in results), Usage())
 
 
 def _count_failure(figures: PilotFigures, workspace: Workspace, sample_id: str, step: str) -> None:
@@ -108,7 +106,7 @@ def _count_failure(figures: PilotFigures, workspace: Workspace, sample_id: str, 
     # a failure of an earlier input says nothing of this one
     if failure is not None and failure.get("fingerprint") == workspace.input_fingerprint(sample_id, step):
         figures.failed[str(failure["reason"])] += 1
-        figures.failed_calls += int(failure["attempts"])
+        figures.failed_usage += usage_of(failure)
 
 
 def project_set(figures: PilotFigures, remaining: int, price: Price | None = None) -> Projection:

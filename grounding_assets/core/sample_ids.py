@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +18,8 @@ from grounding_assets.core.files import write_lines
 MAX_ID_CHARS = 120
 _MAX_ID_BYTES = 200
 _REFUSED_CHARS = re.compile(r'[/\\:*?"<>|]|\.{3,}')
+_ORDINARY = re.compile(r"[A-Za-z0-9_-]{5,120}")
+"""What most ids look like; longer than any refused name."""
 _REFUSED_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
@@ -39,6 +41,8 @@ def safe_id(wanted: str) -> str:
 
 
 def _is_safe(text: str) -> bool:
+    if _ORDINARY.fullmatch(text):
+        return True
     return (
         0 < len(text) <= MAX_ID_CHARS
         and text.isprintable()
@@ -65,12 +69,15 @@ class SampleIds:
 
     def _load(self) -> None:
         try:
-            text = self._memory.read_text(encoding="utf-8")
+            with self._memory.open("rb") as lines:
+                self._read(lines)
         except FileNotFoundError:
             return
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise InputError(f"Cannot read {self._memory}, which holds the sample ids: {error}.") from None
-        for number, line in enumerate(text.splitlines(), 1):
+
+    def _read(self, lines: Iterable[bytes]) -> None:
+        for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
                 sample_id, pair = row["sample_id"], row["pair"]
@@ -126,4 +133,9 @@ def image_id_of(record: Mapping[str, Any]) -> str | int:
 
 def _folded(sample_id: str) -> str:
     """What a file system that folds case or normalises Unicode would make of it (Unicode 3.13, D145)."""
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", sample_id).casefold())
+    if sample_id.isascii():
+        folded = sample_id.lower()
+    else:
+        folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", sample_id).casefold())
+    # the same object where nothing changed: there are 100,000
+    return sample_id if folded == sample_id else folded

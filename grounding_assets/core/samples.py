@@ -20,6 +20,7 @@ from grounding_assets.core.input_file import (
     parse_line,
     read_input,
 )
+from grounding_assets.core.packed_entries import PackedEntries, pack_digest, unpack_digest
 from grounding_assets.core.records import Sample
 from grounding_assets.core.sample_ids import SampleIds
 
@@ -36,7 +37,7 @@ class SampleIndex:
 
     def __init__(self, path: Path):
         self.path = path
-        self.entries: dict[str, SampleEntry] = {}
+        self.entries: PackedEntries[SampleEntry] = PackedEntries(_pack, _unpack)
         """By sample id, in input order."""
         self.line_ids: list[str] = []
         """The sample id of every accepted line, in input order."""
@@ -99,7 +100,8 @@ class SampleIndex:
 
     def restrict(self, sample_ids: set[str]) -> None:
         """Leaves out every other sample, as if its lines were not there."""
-        self.entries = {key: entry for key, entry in self.entries.items() if key in sample_ids}
+        for sample_id in [key for key in self.entries if key not in sample_ids]:
+            del self.entries[sample_id]
 
     def _changed(self) -> InputError:
         return InputError(f"The input {self.path} was changed while the run was reading it; run again.")
@@ -124,7 +126,7 @@ class SampleIndex:
                 continue
             sample_id = sys.intern(ids.assign(line.record))
             index.line_ids.append(sample_id)
-            fingerprint = sys.intern(extraction_fingerprint(to_sample(sample_id, line.record)))
+            fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
             if sample_id in index.entries:
                 index._repeats[line.offset] = fingerprint
             else:
@@ -136,6 +138,14 @@ class SampleIndex:
                 else f"No input records at {path}: the file is empty. Put image_path and caption on each line."
             )
         return index
+
+
+def _pack(entry: SampleEntry) -> bytes:
+    return entry.offset.to_bytes(8, "big") + pack_digest(entry.fingerprint)
+
+
+def _unpack(packed: bytes) -> SampleEntry:
+    return SampleEntry(int.from_bytes(packed[:8], "big"), unpack_digest(packed, 8)[0])
 
 
 def to_sample(sample_id: str, record: dict[str, Any]) -> Sample:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 SUPPORTED_TYPE = "image_grounding"
-StepName = Literal["0", "1"]
+StepName = Literal["0", "1", "2"]
 
 
 class _Section(BaseModel):
@@ -126,6 +126,27 @@ class VlmSpec(_Section):
     price: PriceSpec = PriceSpec()
 
 
+class VerifierSpec(_Section):
+    """Which model takes the second look, where workflow.steps hold "2"; the fields are those of vlm."""
+
+    backend: Literal["same", "gemini", "openai"] = "same"
+    """same (as vlm), gemini or openai (any compatible endpoint)."""
+    family: FamilyName = "auto"
+    """Model family, which decides the size of pictures and whether a reply schema helps; auto: by the name."""
+    gemini: GeminiSpec = GeminiSpec()
+    openai: OpenAiSpec = OpenAiSpec()
+
+    def as_vlm(self) -> VlmSpec:
+        """The same settings as those of a model that annotates. Raises ValueError where it is "same"."""
+        if self.backend == "same":
+            raise ValueError("the verifier has no settings of its own")
+        return VlmSpec(backend=self.backend, family=self.family, gemini=self.gemini, openai=self.openai)
+
+
+def _or_default(verifier: object) -> object:
+    return VerifierSpec() if verifier is None else verifier
+
+
 def _as_step_names(steps: object) -> object:
     if isinstance(steps, (str, int)) and not isinstance(steps, bool):
         steps = [steps]
@@ -138,7 +159,8 @@ class WorkflowSpec(_Section):
     """What a run does."""
 
     steps: Annotated[tuple[StepName, ...], BeforeValidator(_as_step_names)] = ("0", "1")
-    """"0" expression extraction, "1" grounding; "1" alone reads step 0's annotations.jsonl."""
+    """"0" expression extraction, "1" grounding, "2" a second look at each box; "1" alone reads step 0's
+    annotations.jsonl."""
     max_workers: int = Field(default=4, ge=1, le=4096)
     """Requests in flight at most."""
     force_reprocess: bool = False
@@ -177,7 +199,9 @@ class WorkflowSpec(_Section):
     @classmethod
     def _each_step_once(cls, steps: tuple[StepName, ...]) -> tuple[StepName, ...]:
         if not steps:
-            raise ValueError('choose ["0"], ["1"] or ["0", "1"]')
+            raise ValueError('choose ["0"], ["1"] or ["0", "1"], and "2" for a second look')
+        if set(steps) == {"0", "2"}:
+            raise ValueError('step "2" looks at the boxes of step "1": add it')
         return tuple(sorted(set(steps)))
 
 
@@ -250,11 +274,23 @@ class ImageGroundingSpec(_Section):
     """The image_grounding pipeline."""
 
     vlm: VlmSpec = VlmSpec()
+    vlm_verifier: Annotated[VerifierSpec, BeforeValidator(_or_default)] = VerifierSpec()
     workflow: WorkflowSpec = WorkflowSpec()
     data: DataSpec = DataSpec()
     checks: ChecksSpec = ChecksSpec()
     report: ReportSpec = ReportSpec()
     export: ExportSpec = ExportSpec()
+
+    @model_validator(mode="after")
+    def _limits_have_their_measure(self) -> Self:
+        price = self.vlm.price
+        if self.workflow.max_cost and not price.input_per_million and not price.output_per_million:
+            raise ValueError(
+                "workflow.max_cost needs vlm.price.input_per_million and output_per_million: what a million tokens cost"
+            )
+        if self.workflow.min_recall and not self.data.gold_jsonl:
+            raise ValueError("workflow.min_recall needs data.gold_jsonl: records with human boxes")
+        return self
 
 
 class Spec(_Section):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.cost import Budget, Price, Usage
-from grounding_assets.core.errors import SpecError
 from grounding_assets.core.files import stopping_if_unwritable, to_json
 from grounding_assets.core.spec import Spec
 from grounding_assets.core.workspace import STEP_FOLDERS
@@ -37,10 +36,15 @@ class CallLog:
         self._file = results_dir / CALLS
         self._results_dir = results_dir
 
+    def begin(self) -> None:
+        """Makes the file where there is none yet."""
+        if not self._file.exists():
+            self.add(stored_usage(self._results_dir))
+
     def total(self) -> Usage:
         """Of all lines; one that was cut short by a full disk counts as nothing."""
         if not self._file.exists():
-            self.add(stored_usage(self._results_dir))
+            return stored_usage(self._results_dir)
         total = Usage()
         with self._file.open("rb") as stream:
             for line in stream:
@@ -56,6 +60,7 @@ class CallLog:
         row = {name: getattr(usage, name) for name in _COUNTS}
         with stopping_if_unwritable(self._file):
             self._file.parent.mkdir(parents=True, exist_ok=True)
+            # in one write, so that the lines of two processes do not mix
             descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
                 os.write(descriptor, to_json(row) + b"\n")
@@ -81,8 +86,8 @@ class Account:
 
 def open_account(spec: Spec, results_dir: Path) -> Account:
     """The account of a data set. Caps hold for the set: what all its runs so far took counts against them."""
-    check_caps(spec)
     log = CallLog(results_dir)
+    log.begin()
     workflow = spec.workflow
     budget = Budget(
         max_cost=workflow.max_cost or None,
@@ -92,15 +97,6 @@ def open_account(spec: Spec, results_dir: Path) -> Account:
         spent=log.total(),
     )
     return Account(log, budget)
-
-
-def check_caps(spec: Spec) -> None:
-    """Raises SpecError for a cap on cost where the price is not known."""
-    if spec.workflow.max_cost and price_of(spec) is None:
-        raise SpecError(
-            "image_grounding.workflow.max_cost needs image_grounding.vlm.price.input_per_million and "
-            "output_per_million: what a million tokens cost."
-        )
 
 
 def stored_usage(results_dir: Path) -> Usage:

@@ -3,7 +3,8 @@
 Nothing is deleted: an answer is written beside the box, and a question without an answer leaves null.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,16 +12,26 @@ from grounding_assets.core.checkpoints import Checkpoint
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, Instance, Verification
 from grounding_assets.core.replies.verdict import Verdict
+from grounding_assets.core.verification_journal import VerificationJournal
 from grounding_assets.core.verifier import Check, ImageT, Verifier
 
 MAX_QUESTIONS = 100
 """Of one sample, in reading order; what lies beyond stays null. One question is one call, retries apart."""
 
+_FLAGS = {Verdict.YES: True, Verdict.NO: False, Verdict.UNSURE: None, None: None}
+
 
 async def verify_sample(
-    verifier: Verifier[ImageT], image: ImageT, caption: str, grounding: Checkpoint
-) -> Verification:
+    verifier: Verifier[ImageT],
+    image: ImageT,
+    grounding: Checkpoint,
+    journal: VerificationJournal,
+    may_go_on: Callable[[], bool],
+) -> Verification | None:
     """Asks about each box of each expression, then about the expression as a whole, one after the other.
+
+    Returns:
+        The result, or None where it may not go on; the answers so far are in the journal.
 
     Raises:
         SampleFailure: the image is no longer the one that the boxes were made for.
@@ -32,67 +43,61 @@ async def verify_sample(
             f"The image has {image.image_size} pixels, but its boxes were made for {grounding.image_size}: "
             "run step 1 again with workflow.force_reprocess.",
         )
-    questions = _Questions()
+    questions = _Questions(journal, await asyncio.to_thread(journal.read), may_go_on)
+    caption = grounding.cleaned_caption
     looked_at: list[Expression] = []
     for e, expression in enumerate(grounding.expressions):
-        expression_id = f"{grounding.sample_id}/e{e}"
+        subject, text = f"{grounding.sample_id}/e{e}", expression.text
         instances: list[Instance] = []
         for b, instance in enumerate(expression.instances):
-            verdict = None
-            if questions.may_ask():
-                check = await verifier.verify_box(image, caption, expression.text, instance.bbox)
-                verdict = questions.note(f"{expression_id}/b{b}", check)
-            instances.append(replace(instance, verified=_as_flag(verdict)))
-        verdict = None
-        if questions.may_ask():
-            boxes = [instance.bbox for instance in expression.instances]
-            check = await verifier.verify_expression(image, caption, expression.text, boxes)
-            verdict = questions.note(expression_id, check)
-        missing = _as_flag(verdict)
-        looked_at.append(
-            replace(
-                expression,
-                instances=tuple(instances),
-                looked_at=True,
-                complete=None if missing is None else not missing,
+            verdict = await questions.put(
+                f"{subject}/b{b}",
+                lambda text=text, box=instance.bbox: verifier.verify_box(image, caption, text, box),
             )
-        )
+            instances.append(replace(instance, verified=_FLAGS[verdict]))
+        boxes = [instance.bbox for instance in instances]
+        missing = _FLAGS[
+            await questions.put(
+                subject,
+                lambda text=text, boxes=boxes: verifier.verify_expression(image, caption, text, boxes),
+            )
+        ]
+        complete = None if missing is None else not missing
+        looked_at.append(replace(expression, instances=tuple(instances), looked_at=True, complete=complete))
+    if questions.broken_off:
+        return None
     provenance = {**verifier.provenance, "image_sha256": image.sha256, **questions.figures()}
     return Verification(tuple(looked_at), provenance, tuple(questions.replies))
 
 
-def _as_flag(verdict: Verdict | None) -> bool | None:
-    return {Verdict.YES: True, Verdict.NO: False}.get(verdict) if verdict else None
-
-
 class _Questions:
-    """What a sample's questions came to and cost."""
+    """Puts a sample's questions within their limit, and counts what they came to and cost."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, journal: VerificationJournal, answered: Mapping[str, Check], may_go_on: Callable[[], bool]
+    ):
+        self._journal, self._answered, self._may_go_on = journal, answered, may_go_on
         self.replies: list[str] = []
-        self._asked = 0
+        self.broken_off = False
+        self._put = 0
         self._answers = dict.fromkeys(map(str, Verdict), 0)
         self._failed: list[Mapping[str, str]] = []
-        self._not_asked = 0
-        self._calls = self._attempts = self._tokens_in = self._tokens_out = 0
-        self._seconds = 0.0
+        self._costs: list[Check] = []
 
-    def may_ask(self) -> bool:
-        """Counts a question; False where it is one too many, which is noted."""
-        if self._asked == MAX_QUESTIONS:
-            self._not_asked += 1
-            return False
-        self._asked += 1
-        return True
-
-    def note(self, subject: str, check: Check) -> Verdict | None:
-        """Counts what came of it; `subject` is the id of the box or the expression."""
+    async def put(self, subject: str, ask: Callable[[], Awaitable[Check]]) -> Verdict | None:
+        """The answer, from an earlier run or by asking; `subject` is the id of the box or the expression."""
+        self._put += 1
+        if self._put > MAX_QUESTIONS or self.broken_off:
+            return None
+        check = self._answered.get(subject)
+        if check is None:
+            if not self._may_go_on():
+                self.broken_off = True
+                return None
+            check = await ask()
+            await asyncio.to_thread(self._journal.append, subject, check)
+        self._costs.append(check)
         self.replies += check.replies
-        self._calls += check.calls
-        self._attempts += check.attempts
-        self._tokens_in += check.tokens_in
-        self._tokens_out += check.tokens_out
-        self._seconds += check.seconds
         if check.verdict is None:
             self._failed.append({"id": subject, "reason": str(check.reason), "message": check.message})
         else:
@@ -103,10 +108,10 @@ class _Questions:
         return {
             "answers": self._answers,
             "failed_checks": self._failed,
-            "not_asked": self._not_asked,
-            "calls": self._calls,
-            "attempts": self._attempts,
-            "tokens_in": self._tokens_in,
-            "tokens_out": self._tokens_out,
-            "seconds": round(self._seconds, 3),
+            "not_asked": max(0, self._put - MAX_QUESTIONS),
+            "calls": sum(check.calls for check in self._costs),
+            "attempts": sum(check.attempts for check in self._costs),
+            "tokens_in": sum(check.tokens_in for check in self._costs),
+            "tokens_out": sum(check.tokens_out for check in self._costs),
+            "seconds": round(sum(check.seconds for check in self._costs), 3),
         }

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec import Spec
-from grounding_assets.core.spending import Account, check_caps
+from grounding_assets.core.spending import Account
 from grounding_assets.core.teacher import Teacher
 from resources.credentials import Credentials
 from resources.vlm.families import BY_NAME, Family, family_of
@@ -20,7 +20,6 @@ HOSTED_NIM_IMAGE_BYTES = 134_900
 def check_teacher(spec: Spec, credentials: Credentials) -> None:
     """Raises SpecError where no teacher can be made of the settings."""
     vlm = spec.vlm
-    check_caps(spec)
     if vlm.backend == "gemini" and not credentials.gemini:
         raise SpecError(
             "No key for Gemini: set GOOGLE_API_KEY or image_grounding.vlm.gemini.api_key, or try without "
@@ -76,6 +75,34 @@ def base_url(spec: Spec) -> str:
     return {"gemini": vlm.gemini.base_url, "openai": vlm.openai.base_url, "local": ""}[vlm.backend]
 
 
+def model_identity(spec: Spec) -> dict[str, Any]:
+    """The settings of a model service that shape its replies."""
+    gemini, openai = spec.vlm.gemini, spec.vlm.openai
+    of_backend = {
+        "gemini": {
+            "temperature": gemini.temperature,
+            "max_tokens": gemini.max_output_tokens,
+            "media_resolution": gemini.media_resolution,
+        },
+        "openai": {"temperature": openai.temperature, "max_tokens": openai.max_tokens},
+    }
+    named = {"backend": spec.vlm.backend, "model": model_name(spec), "family": family_of_spec(spec).name}
+    return {**named, **of_backend[spec.vlm.backend]}
+
+
+def result_settings(spec: Spec, step: str) -> dict[str, Any]:
+    """The `settings` of the provenance that a step's results get with this spec; needs no teacher."""
+    if step == "2":
+        from resources.vlm.verifier import verifier_settings
+
+        return verifier_settings(spec)
+    if spec.vlm.backend == "local":
+        return spec.vlm.local.model_dump()
+    from resources.vlm.teacher import settings_of_step
+
+    return settings_of_step(model_identity(spec), {"0": "extract", "1": "ground"}[step])
+
+
 def build_teacher(
     spec: Spec,
     credentials: Credentials,
@@ -107,8 +134,6 @@ def build_teacher(
             timeout_s=vlm.gemini.timeout,
             base_url=vlm.gemini.base_url,
         )
-        sampling = Sampling(vlm.gemini.temperature, vlm.gemini.max_output_tokens)
-        settings = {"media_resolution": vlm.gemini.media_resolution}
     else:
         from resources.vlm.openai_compatible import EndpointManners, OpenAiClient
 
@@ -119,16 +144,12 @@ def build_teacher(
             timeout_s=vlm.openai.timeout,
             manners=EndpointManners.from_learned(learned or {}),
         )
-        sampling = Sampling(vlm.openai.temperature, vlm.openai.max_tokens)
-        settings = {}
-    model = model_name(spec)
+    identity = model_identity(spec)
     return VlmTeacher(
         RetryingCaller(client, max_in_flight=spec.workflow.max_workers, account=account),
         family_of_spec(spec),
-        backend=vlm.backend,
-        model=model,
-        sampling=sampling,
-        settings=settings,
+        sampling=Sampling(identity["temperature"], identity["max_tokens"]),
+        identity=identity,
     )
 
 

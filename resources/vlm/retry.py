@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grounding_assets.core.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
-from grounding_assets.core.cost import Usage
+from grounding_assets.core.cost import BudgetReached, Usage
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.spending import Account
 
@@ -132,12 +132,15 @@ class RetryingCaller:
         clock: Callable[[], float] = time.monotonic,
     ):
         self._client = client
-        self._account = account
+        self.account = account
         self._policy = policy or RetryPolicy()
         self._rng = rng or random.Random()
         self._clock = clock
         self.pacer = Pacer(max_in_flight, clock)
         self.stats = CallStats()
+        self._capped = asyncio.Event()
+        self._stop = ""
+        """What the cap said."""
         self._failed_in_a_row = 0
         self._last_success: float | None = None
 
@@ -184,7 +187,7 @@ class RetryingCaller:
                 if spent + wait > self._policy.max_elapsed_s:
                     raise self._failure(error, attempt) from None
                 self.stats.retries += 1
-                await asyncio.sleep(wait)
+                await self._wait(wait)
                 continue
             self._failed_in_a_row = 0
             self.stats.count(reply)
@@ -192,10 +195,24 @@ class RetryingCaller:
             self.pacer.grow()
             return CallOutcome(reply, attempt, self._last_success - sent_at)
 
+    async def _wait(self, seconds: float) -> None:
+        """Waits before another attempt, but not beyond the moment at which a cap ends the run."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._capped.wait()
+        except TimeoutError:
+            return
+        raise BudgetReached(self._stop)
+
     async def _send(self, request: ModelRequest) -> ModelReply:
         """One request, with the account asked before it and told after it, however it ends."""
-        if self._account is not None:
-            self._account.reserve()
+        if self.account is not None:
+            try:
+                self.account.reserve()
+            except BudgetReached as stop:
+                self._stop = str(stop)
+                self._capped.set()
+                raise
         self.stats.calls += 1
         usage = Usage(calls=1)
         try:
@@ -203,8 +220,8 @@ class RetryingCaller:
             usage = Usage(1, reply.tokens_in, reply.tokens_out)
             return reply
         finally:
-            if self._account is not None:
-                self._account.settle(usage)
+            if self.account is not None:
+                self.account.settle(usage)
 
     def _judge(self, error: CallError, sent_at: float) -> None:
         """Draws the conclusions for the run as a whole."""

@@ -65,6 +65,11 @@ class _Truncated(Exception):
     """The reply was cut, even with twice the tokens."""
 
 
+def settings_of_step(identity: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """What a result of the prompt is marked with, to tell it from one made with other settings."""
+    return {**identity, "prompt_version": prompts.version(prompt)}
+
+
 class VlmTeacher:
     """See `core.teacher.Teacher`."""
 
@@ -73,22 +78,14 @@ class VlmTeacher:
         caller: RetryingCaller,
         family: Family,
         *,
-        backend: str,
-        model: str,
         sampling: Sampling,
-        settings: Mapping[str, Any],
+        identity: Mapping[str, Any],
     ):
+        """`identity` holds backend, model, and whatever else of the settings shapes a reply."""
         self.caller = caller
         self.family = family
         self._sampling = sampling
-        self._identity = {
-            "backend": backend,
-            "model": model,
-            "family": family.name,
-            "temperature": sampling.temperature,
-            "max_tokens": sampling.max_tokens,
-            **settings,
-        }
+        self._identity = identity
 
     @property
     def in_flight_limit(self) -> int | None:
@@ -270,6 +267,6 @@ class VlmTeacher:
             "sent_size": list(image.sent_size),
             "sent_as_is": image.as_is,
             "image_sha256": image.sha256,
-            "settings": {**self._identity, "prompt_version": version},
+            "settings": settings_of_step(self._identity, trace.prompt),
             **trace.figures(),
         }

@@ -16,7 +16,7 @@ from grounding_assets.core.checkpoint_index import CheckpointIndex
 from grounding_assets.core.checkpoints import Checkpoint, CheckpointStore
 from grounding_assets.core.errors import RunStopped
 
-JOURNAL = ".index.jsonl"
+JOURNAL = ".index.tsv"
 
 
 def checkpoint(name: str, fingerprint: str = "f") -> Checkpoint:
@@ -76,6 +76,17 @@ DAMAGES: dict[str, Damage] = {
     "journal with ids of no kind": on_journal(
         lambda raw: b'{"id": [1], "in": 1, "out": 2, "set": 3, "stamp": 4}\n' + raw
     ),
+    "journal with digests of no kind": on_journal(
+        lambda raw: b'{"id": "a", "in": 1, "out": 2, "set": 3, "stamp": 4}\n' + raw
+    ),
+    "journal with impossible stamps": on_journal(
+        lambda raw: (
+            raw.replace(b'"stamp": ', b'"stamp": -') + raw.replace(b'"stamp": ', b'"stamp": ' + b"9" * 60)
+        )
+    ),
+    "journal with an endless stamp": on_journal(
+        lambda raw: raw.replace(b'"stamp": ', b'"stamp": 1e999, "x": ')
+    ),
     "journal of a deep list": on_journal(lambda raw: b"[" * 50_000 + b"\n" + raw),
     "journal twice": on_journal(lambda raw: raw + raw),
     "journal backwards": on_journal(lambda raw: b"".join(raw.splitlines(keepends=True)[::-1])),
@@ -133,7 +144,7 @@ def test_a_folder_removed_under_the_run_is_said_so(store: CheckpointStore) -> No
     store.done_dir.rmdir()
     store.failed_dir.rmdir()
     store.step_dir.rmdir()
-    with pytest.raises(RunStopped, match=r"Cannot write .*\.index\.jsonl: No such file"):
+    with pytest.raises(RunStopped, match=r"Cannot write .*\.index\.tsv: No such file"):
         index.flush()
     assert CheckpointIndex(store).refresh().entries == {}
 

@@ -26,10 +26,13 @@ _ARTICLE_PHRASE = re.compile(rf"\b{_ARTICLE}(?:\s+(?!{_FILLER})\w+){{1,4}}", re.
 class Question:
     """What a request asks: step "0" or "1" of a caption, or "" for anything outside the contract."""
 
-    step: Literal["", "0", "1"] = ""
+    step: Literal["", "0", "1", "2"] = ""
     caption: str = ""
     expressions: tuple[tuple[str, str], ...] = ()
-    """(id, text) of each expression, in order."""
+    """(id, text) of each expression, in order; of step 2 the one that is asked about."""
+    box_colour: str = ""
+    boxes_drawn: int | None = None
+    """Of step 2: how many boxes the picture shows, where the question is whether one is missing."""
 
 
 def read_question(text: str) -> Question:
@@ -41,6 +44,11 @@ def read_question(text: str) -> Question:
     caption, end = _element(text, "caption", '"', 0)
     if caption is None:
         return Question()
+    expression, after = _element(text, "expression", '"', end)
+    if expression is not None:
+        colour, after = _element(text, "box_colour", '"', after)
+        drawn = re.search(r"<boxes_drawn>(\d+)</boxes_drawn>", text[after:])
+        return Question("2", caption, (("", expression),), colour or "", int(drawn[1]) if drawn else None)
     expressions, _ = _element(text, "expressions", "[", end)
     if expressions is None:
         return Question("0", caption)

@@ -42,6 +42,8 @@ class Behaviour:
     """A sentence before and after the JSON."""
     by_id: bool = False
     """Special-token forms refer to expressions by id instead of by their text."""
+    wrong_verdicts: float = 0.0
+    """Share of step 2's questions that are answered with the opposite of what the picture shows."""
     constant_box: Box | None = None
     """Answers every expression with this box, whatever the image shows."""
     seed: int = 0

@@ -101,6 +101,14 @@ class PhotoAlbum:
                 del self._seen[next(iter(self._seen))]
         return seen
 
+    def nearest(self, picture: Image.Image) -> tuple[Photo | None, float]:
+        """The known photo that a picture shows most likely, and how far it is from it."""
+        if self._thumbnails is None:
+            return None, float("inf")
+        distances = ((self._thumbnails - _thumbnail(picture)) ** 2).mean(axis=(1, 2)) / 2
+        nearest = int(distances.argmin())
+        return self._photos[nearest], float(distances[nearest])
+
     def _look(self, image: bytes, digest: str) -> Seen:
         with Image.open(io.BytesIO(image)) as opened:
             size = opened.size

@@ -30,6 +30,7 @@ from tests.endpoints.photos import GoldPhoto, PhotoAlbum, coco24_photos
 from tests.endpoints.record import ReceivedRequest, Recorder
 from tests.endpoints.service import Service
 from tests.endpoints.tao_kind import TaoKind
+from tests.endpoints.verifying import SimulatedVerifier
 from tests.endpoints.wire import roll
 
 KindName = Literal["gemini", "nim", "tao", "vllm", "lmstudio", "custom"]
@@ -98,6 +99,7 @@ class SimulatedEndpoint:
             behaviour = Behaviour(constant_box=(0.25, 0.25, 0.75, 0.75), fences=False, seed=behaviour.seed)
         self.simulated_model = SimulatedModel(self.family, behaviour)
         self.album = None if cheap else PhotoAlbum(coco24_photos() if gold is None else gold)
+        self.verifier = None if self.album is None else SimulatedVerifier(self.album, behaviour)
         self.recorder = Recorder(keep_requests)
         self.plan = FaultPlan(self._checked(faults or Faults()))
         self.host, self.port = host, port

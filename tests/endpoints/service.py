@@ -108,7 +108,11 @@ class Service:
         image = ask.content.image
         digest = sha256(image).hexdigest() if image is not None else ""
         fields.update(_record_fields(ask, question, digest))
-        seen = _CHEAP_SEEN if self.endpoint.cheap else await self._look(image, digest)
+        if self.endpoint.cheap:
+            seen = _CHEAP_SEEN
+        else:
+            # step 2's pictures are drawn anew for each question, and their verifier looks for itself
+            seen = None if question.step == "2" else await self._look(image, digest)
         if seen is not None and not self.endpoint.cheap:
             fields["image_size"] = seen.size
         key = blake2b(repr((digest, question)).encode(errors="surrogatepass"), digest_size=12).hexdigest()
@@ -144,7 +148,10 @@ class Service:
     def _generate(self, ask: Ask, question: Question, seen: Seen | None, *, astray: bool) -> Generated:
         """The model's text as the endpoint passes it on, cut where the token limit ends it."""
         model = self.endpoint.simulated_model
-        generated = model.answer(question, seen, ask, astray=astray)
+        if question.step == "2" and self.endpoint.verifier is not None:
+            generated = self.endpoint.verifier.answer(question, ask)
+        else:
+            generated = model.answer(question, seen, ask, astray=astray)
         text = self.kind.shape(generated.text, ask, model.behaviour.seed)
         tokens, finish = -(-len(text) // CHARACTERS_PER_TOKEN), generated.finish
         if ask.max_tokens is not None:

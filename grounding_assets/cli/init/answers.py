@@ -1,7 +1,7 @@
 """What has been answered so far: as a spec, and as the command that gives the same answers again."""
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from grounding_assets.cli.init.choices import CHOICES
@@ -34,9 +34,6 @@ class Answers:
         if self.reuse is not None:
             words.append(f"--{self.reuse}")
         return shlex.join(words)
-
-    def without_endpoint(self) -> "Answers":
-        return replace(self, endpoint=None, base_url=None, model=None)
 
     def to_spec(self) -> Spec:
         """The spec of what is answered, with the defaults of what is not.

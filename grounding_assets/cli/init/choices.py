@@ -29,6 +29,10 @@ class EndpointChoice:
     """The host, or its parent domain, that takes no request without a key; "*": any."""
 
     @property
+    def short_title(self) -> str:
+        return self.title.partition(":")[0]
+
+    @property
     def key_variable(self) -> str:
         """The environment variable that the key is read from."""
         return ENVIRONMENT_VARIABLES.get(self.backend, "")
@@ -42,7 +46,7 @@ CHOICES: Mapping[str, EndpointChoice] = {
             "Gemini: Google's API",
             "gemini",
             "an API key in GOOGLE_API_KEY and a model name",
-            "Make a key at aistudio.google.com, then: export GOOGLE_API_KEY=…",
+            "Make a key at aistudio.google.com.",
             base_url="",
             model=GeminiSpec().model,
             needs_key_at="*",
@@ -52,8 +56,8 @@ CHOICES: Mapping[str, EndpointChoice] = {
             "NIM: NVIDIA's models, hosted by NVIDIA or by you",
             "openai",
             "a base URL, a model name, and for NVIDIA's own address a key in OPENAI_API_KEY (nvapi-…)",
-            "Make a key at build.nvidia.com, then: export OPENAI_API_KEY=nvapi-…; or start a NIM container "
-            "and give its address, such as http://localhost:8000/v1.",
+            "Make a key at build.nvidia.com, or start a NIM container and give its address, such as "
+            "http://localhost:8000/v1.",
             base_url=_NVIDIA,
             needs_key_at="nvidia.com",
         ),

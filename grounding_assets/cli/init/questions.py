@@ -48,15 +48,16 @@ class Questions:
             if default is None:
                 raise SpecError(f"{prompt}: give {flag}, or leave --yes out to be asked.")
             given = default
-        if given is not None:
-            self.say(f"{asking}: {printable(given)}")
         while True:
             answer = given if given is not None else self._console.input(f"{asking}: ", markup=False).strip()
             answer = answer or default or ""
             try:
                 if not answer and default is None:
                     raise WrongAnswer("This needs an answer.")
-                return check(_storable(answer))
+                checked = check(_storable(answer))
+                if given is not None:
+                    self.say(f"{asking}: {printable(given)}")
+                return checked
             except WrongAnswer as wrong:
                 if not self.attended:
                     raise SpecError(f"{flag}: {wrong}") from None

@@ -9,7 +9,7 @@ import aiohttp
 
 from grounding_assets.cli.init.choices import EndpointChoice
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_TIMEOUT_S = 30
 _MAX_BYTES = 4 << 20
 _GOOGLE = "https://generativelanguage.googleapis.com"
 
@@ -24,7 +24,7 @@ class Listing:
     """Why it cannot be asked; empty where it answered."""
     key_refused: bool = False
     better_url: str = ""
-    """The base URL that does list models, where the given one does not."""
+    """The base URL that lists `names`, where the given one does not."""
 
 
 async def list_models(choice: EndpointChoice, base_url: str, key: str) -> Listing:
@@ -34,16 +34,21 @@ async def list_models(choice: EndpointChoice, base_url: str, key: str) -> Listin
     else:
         url, headers = f"{base_url}/models", {"Authorization": f"Bearer {key or 'EMPTY'}"}
     # the SDKs heed the proxies of the environment, so this does
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers, trust_env=True) as session:
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers, trust_env=True) as session:
         try:
             if choice.name == "tao" and (loading := await _loading(session, base_url)):
                 return Listing(not_running=loading)
             status, body = await _get(session, url)
             if status == 404 and choice.backend == "openai" and not urlsplit(base_url).path:
                 again, listing = await _get(session, f"{base_url}/v1/models")
-                if again == 200 and _names(listing):
-                    return Listing(better_url=f"{base_url}/v1")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                if again == 200 and (names := _names(listing)):
+                    return Listing(names, better_url=f"{base_url}/v1")
+        except aiohttp.ClientConnectorError as error:
+            return Listing(not_running=error.strerror or str(error))
+        except TimeoutError:
+            return Listing(not_running=f"nothing came within {_TIMEOUT_S} s")
+        except (aiohttp.ClientError, OSError) as error:
             return Listing(not_running=str(error) or type(error).__name__)
     refused = status in (401, 403) or (status == 400 and "API_KEY_INVALID" in json.dumps(body))
     return Listing(names=_names(body) if status == 200 else (), key_refused=refused)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,24 +18,30 @@ from grounding_assets.core.exports.splits import image_identity
 
 SampleKey = tuple[str, str]
 """(image path, caption), which is what makes a sample."""
+Steps = Literal["both", "step_1"]
+Missing = Literal["left_out", "wrong"]
+
+
+class NothingToJudge(InputError):
+    """Gold and results are there and have no sample in common."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeOptions:
     """How results are held against gold."""
 
-    steps: Literal["both", "step_1"] = "both"
+    steps: Steps = "both"
     """`step_1`: the results were grounded on gold's own expressions; only boxes are judged, and a partner
     is an expression of the same span."""
     min_span_iou: float = 0.5
     """Least overlap of the spans of two expressions that count as the same, above 0, up to 1."""
-    missing: Literal["left_out", "wrong"] = "left_out"
+    missing: Missing = "left_out"
     """What a gold sample without a result counts as. Left out, it shows in the coverage alone."""
 
     def __post_init__(self) -> None:
         if not 0 < self.min_span_iou <= 1:
             raise SpecError(f"min_span_iou is {self.min_span_iou}: give a number above 0, up to 1.")
-        for name, known in (("steps", ("both", "step_1")), ("missing", ("left_out", "wrong"))):
+        for name, known in (("steps", get_args(Steps)), ("missing", get_args(Missing))):
             if getattr(self, name) not in known:
                 raise SpecError(f"{name} is '{getattr(self, name)}': choose {known[0]} or {known[1]}.")
 
@@ -122,7 +128,7 @@ def tally(
     counted = {key: counts for key, counts in judged.items() if counts is not None}
     totals = SampleTotals(len(judged), len(counted), len(pending), without_gold, repeated)
     if not counted:
-        raise InputError(
+        raise NothingToJudge(
             "No result is about a gold sample: image_path and caption must be the same in both files."
         )
     return Tally(

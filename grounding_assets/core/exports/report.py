@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from grounding_assets.core.exports.filters import ExportFilters
 from grounding_assets.core.exports.origins import Origins
 from grounding_assets.core.exports.splits import SplitOptions
 from grounding_assets.core.exports.writer import SplitCounts
+from grounding_assets.core.spec import ExportFormat
 
-Format = Literal["odvg", "mdetr", "coco", "flickr30k_entities", "parquet"]
+Format = ExportFormat
 
 
 @dataclass(frozen=True, slots=True)

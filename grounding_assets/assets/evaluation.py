@@ -1,0 +1,63 @@
+"""`evaluation`: the annotations, measured on gold."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from grounding_assets.assets.outcome import end_output
+from grounding_assets.core.evaluation import figure_rows
+from grounding_assets.core.evaluation.results import EVALUATION, Judgement, judge_results, write_judgement
+from grounding_assets.core.evaluation.tally import NothingToJudge
+from grounding_assets.partitions import DataSetKeys
+from resources.dataset import DataSet
+
+
+def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=keys.asset("evaluation"),
+        deps=[keys.asset("annotations")],
+        group_name="report",
+        kinds={"json"},
+        required_resource_keys={"dataset"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description="evaluation.json: how good the annotations are, measured on the human boxes of data.gold_jsonl.",
+    )
+    def evaluation(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        dataset: DataSet = context.resources.dataset
+        gold = Path(dataset.spec.data.gold_jsonl).absolute()
+        try:
+            judgement = judge_results(gold, dataset.results_dir / "annotations.jsonl")
+        except NothingToJudge as reason:
+            # as after a pilot that holds no gold sample; an evaluation of earlier results must not pass for one
+            (dataset.results_dir / EVALUATION).unlink(missing_ok=True)
+            yield dg.MaterializeResult(metadata={"judged": 0, "reason": str(reason)})
+        else:
+            file = write_judgement(judgement, dataset.results_dir)
+            yield dg.MaterializeResult(
+                metadata={
+                    "file": dg.MetadataValue.path(str(file)),
+                    "judged": judgement.evaluation.tally.totals.judged,
+                    "table": dg.MetadataValue.md(_markdown(judgement)),
+                    **_figures(judgement),
+                }
+            )
+        end_output(context, keys, "evaluation")
+
+    return evaluation
+
+
+def _figures(judgement: Judgement) -> dict[str, float]:
+    """Plain numbers, so that Dagster plots them from run to run."""
+    shown = {"coverage": round(judgement.evaluation.coverage, 4)}
+    for name, figure in judgement.evaluation.overall.items():
+        if figure.value is not None:
+            shown[name] = round(figure.value, 4)
+    return shown
+
+
+def _markdown(judgement: Judgement) -> str:
+    header, *rows = figure_rows(judgement.evaluation)
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

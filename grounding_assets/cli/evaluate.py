@@ -1,0 +1,97 @@
+"""`auto_label evaluate`: how good results are, measured on gold; two results side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast, get_args
+
+from rich.console import Console
+from rich.table import Table
+
+from grounding_assets.cli.words import checked_choice, split_words
+from grounding_assets.core.errors import EXIT_OK, SpecError
+from grounding_assets.core.evaluation import (
+    JudgeOptions,
+    comparison_rows,
+    figure_rows,
+    slice_rows,
+    verdict,
+)
+from grounding_assets.core.evaluation.results import Judgement, judge_results, write_judgement
+from grounding_assets.core.evaluation.tally import Missing, Steps
+from grounding_assets.core.spec_file import load_spec
+
+_OWN = ("gold", "other", "steps", "missing", "min_span_iou")
+_HEADLINES = ("r1_50", "box_recall_50", "all_box_f1")
+"""What a comparison is put into words for."""
+_ANNOTATIONS = "annotations.jsonl"
+
+
+def evaluate(spec_file: str, words: Sequence[str]) -> int:
+    """Prints the figures and writes `evaluation.json`; annotates nothing."""
+    given, overrides = split_words(words, _OWN)
+    spec = load_spec(Path(spec_file), overrides)
+    gold = given.get("gold") or spec.data.gold_jsonl
+    if not gold:
+        raise SpecError("No gold is named: give gold=FILE, or set image_grounding.data.gold_jsonl.")
+    results_dir = Path(spec.results_dir).absolute()
+    judgement = judge_results(
+        Path(gold).absolute(), results_dir / _ANNOTATIONS, _options(given), _other_file(given.get("other"))
+    )
+    file = write_judgement(judgement, results_dir)
+    _print(Console(highlight=False), judgement)
+    print(f"Evaluation: {file}")
+    return EXIT_OK
+
+
+def _options(given: dict[str, str]) -> JudgeOptions:
+    least = given.get("min_span_iou", "0.5")
+    try:
+        min_span_iou = float(least)
+    except ValueError:
+        raise SpecError(f"min_span_iou={least} is not a number.") from None
+    return JudgeOptions(
+        steps=cast(Steps, checked_choice(given, "steps", get_args(Steps), "both")),
+        min_span_iou=min_span_iou,
+        missing=cast(Missing, checked_choice(given, "missing", get_args(Missing), "left_out")),
+    )
+
+
+def _other_file(other: str | None) -> Path | None:
+    if other is None:
+        return None
+    path = Path(other).absolute()
+    return path / _ANNOTATIONS if path.is_dir() else path
+
+
+def _print(console: Console, judgement: Judgement) -> None:
+    first = _label(judgement.results)
+    _print_table(console, f"{first}, measured on {judgement.gold.name}", figure_rows(judgement.evaluation), 1)
+    slices = slice_rows(judgement.evaluation)
+    if len(slices) > 1:
+        _print_table(console, "By slice", slices, 2)
+    if judgement.comparison is None or judgement.other_results is None:
+        return
+    second = _label(judgement.other_results)
+    if first == second:
+        first, second = str(judgement.results.parent), str(judgement.other_results.parent)
+    title = f"Side by side, {judgement.comparison.samples:,} samples that both have"
+    _print_table(console, title, comparison_rows(judgement.comparison, first, second), 1)
+    for metric in _HEADLINES:
+        console.print(verdict(judgement.comparison, metric, first, second), markup=False, soft_wrap=True)
+
+
+def _label(results: Path) -> str:
+    """What to call a result: its folder, or its file where it has another name than usual."""
+    return results.parent.name if results.name == _ANNOTATIONS else results.stem
+
+
+def _print_table(console: Console, title: str, rows: Sequence[Sequence[str]], names: int) -> None:
+    """`rows` begin with the header; the first `names` columns are words, the others figures."""
+    header, *body = rows
+    table = Table(title=title, title_justify="left")
+    for position, column in enumerate(header):
+        # no wrapping: a table that is piped into a file must stay one line a row
+        table.add_column(column, justify="left" if position < names else "right", overflow="fold")
+    for row in body:
+        table.add_row(*row)
+    console.print(table)

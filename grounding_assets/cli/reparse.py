@@ -1,0 +1,72 @@
+"""`auto_label reparse`: the stored replies through today's parser. Sends nothing."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from grounding_assets.cli.words import checked_choice, split_words
+from grounding_assets.core.errors import EXIT_OK
+from grounding_assets.core.reparse import Reparsed, reparse
+from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.workspace import Workspace
+from resources.credentials import Credentials
+from resources.dataset import DataSet
+
+_PARSED_STEPS = ("0", "1")
+_BATCH = 500
+"""Results that are written together."""
+
+
+def reparse_results(spec_file: str, words: Sequence[str]) -> int:
+    """Prints what today's parser makes of the replies that is not in the results; `apply=true` puts it there."""
+    given, overrides = split_words(words, ("apply",))
+    apply = checked_choice(given, "apply", ("false", "true"), "false") == "true"
+    spec = load_spec(Path(spec_file), overrides)
+    workspace = DataSet(spec, Credentials.of(spec, os.environ)).workspace()
+    steps = [step for step in spec.workflow.steps if step in _PARSED_STEPS]
+    changed = left_alone = 0
+    batch: list[Reparsed] = []
+    for found in reparse(workspace, steps):
+        print(f"{found.sample_id}\tstep {found.step}\t{found.what}")
+        if found.checkpoint is None:
+            left_alone += 1
+            continue
+        changed += 1
+        if apply:
+            batch.append(found)
+        if len(batch) >= _BATCH:
+            _save(workspace, batch)
+    _save(workspace, batch)
+    if apply and changed:
+        _roll_up(workspace, spec.workflow.steps)
+    print(_words(changed, left_alone, apply=apply))
+    return EXIT_OK
+
+
+def _save(workspace: Workspace, batch: list[Reparsed]) -> None:
+    """Writes the batch and empties it."""
+    for step in _PARSED_STEPS:
+        results = workspace.step(step)
+        checkpoints = [found.checkpoint for found in batch if found.step == step and found.checkpoint]
+        results.store.supersede(checkpoints)
+        for checkpoint in checkpoints:
+            results.index.note(checkpoint)
+        results.index.flush()
+    batch.clear()
+
+
+def _roll_up(workspace: Workspace, steps: Sequence[str]) -> None:
+    for step in steps:
+        write_step_annotations(workspace, step)
+    publish_annotations(workspace, steps[-1])
+    write_failures(workspace, steps)
+
+
+def _words(changed: int, left_alone: int, *, apply: bool) -> str:
+    rest = f"; {left_alone:,} left alone" if left_alone else ""
+    if not changed:
+        return f"Today's parser changes nothing{rest}."
+    if apply:
+        return f"{changed:,} results changed{rest}. The old ones are kept in .retired; the files are written anew."
+    return f"{changed:,} results would change{rest}. Nothing was written; apply=true does it."

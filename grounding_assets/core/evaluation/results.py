@@ -1,0 +1,113 @@
+"""Where gold and results lie: reading both, judging, and writing `evaluation.json`.
+
+The judging itself is `evaluation`; how figures are shown is the caller's business.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.evaluation.comparison import Comparison, compare
+from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
+from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey
+from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.rollup import annotated_record
+from grounding_assets.core.workspace import Workspace
+
+EVALUATION = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What `evaluation.json` says."""
+
+    gold: Path
+    results: Path
+    evaluation: Evaluation
+    other_results: Path | None = None
+    other: Evaluation | None = None
+    comparison: Comparison | None = None
+    """`other` minus `evaluation`, over the samples that both have."""
+
+    def to_dict(self) -> dict[str, Any]:
+        row = {"gold": str(self.gold), "results": str(self.results)} | self.evaluation.to_dict()
+        if self.other is not None and self.comparison is not None:
+            row["other"] = {"results": str(self.other_results)} | self.other.to_dict()
+            row["comparison"] = self.comparison.to_dict()
+        return row
+
+
+def judge_results(
+    gold: Path, results: Path, options: JudgeOptions | None = None, other: Path | None = None
+) -> Judgement:
+    """Judges an annotations file, or two side by side, against a gold file.
+
+    Raises:
+        InputError: a file is missing or holds something else, or nothing can be judged.
+    """
+    if not results.exists():
+        raise InputError(
+            f"There are no results at {results} yet: run `auto_label generate` with the same spec."
+        )
+    evaluation = evaluate(read_records(gold), read_records(results), options)
+    if other is None:
+        return Judgement(gold, results, evaluation)
+    second = evaluate(read_records(gold), read_records(other), options)
+    return Judgement(gold, results, evaluation, other, second, compare(evaluation, second))
+
+
+def write_judgement(judgement: Judgement, results_dir: Path) -> Path:
+    """Writes `evaluation.json` and returns where it is."""
+    file = results_dir / EVALUATION
+    with stopping_if_unwritable(file), replacing(file) as stream:
+        stream.write(to_json(judgement.to_dict()) + b"\n")
+    return file
+
+
+def evaluate_workspace(workspace: Workspace, gold: Path) -> Evaluation:
+    """Judges the checkpoints of step 1 that are there, whether or not a rollup has been written since."""
+    keys = {(str(row.get("image_path")), str(row.get("caption"))) for row in read_records(gold)}
+    return evaluate(read_records(gold), _grounded(workspace, keys))
+
+
+def _grounded(workspace: Workspace, keys: Collection[SampleKey]) -> Iterator[Mapping[str, Any]]:
+    for sample_id in workspace.samples.ids:
+        sample = workspace.samples.read(sample_id)
+        if (sample.image_path, sample.caption) not in keys or not workspace.is_done(sample_id, "1"):
+            continue
+        checkpoint = workspace.groundings.store.load(sample_id)
+        if checkpoint is not None:
+            line = {"image_path": sample.image_path, "caption": sample.caption}
+            yield annotated_record(line, checkpoint, "1", {})
+
+
+def read_records(file: Path) -> Iterator[dict[str, Any]]:
+    """Streams the objects of a JSONL file that anybody may have written: a BOM and blank lines are let pass.
+
+    Raises:
+        InputError: no such file, or a line that is not a JSON object; names it.
+    """
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, 1):
+                if line.strip():
+                    yield _object(line, f"{file}, line {number}")
+    except FileNotFoundError:
+        raise InputError(f"There is no {file}.") from None
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not UTF-8 text.") from None
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        raise InputError(f"{where} is not a JSON object.")
+    return row

@@ -1,0 +1,185 @@
+"""A verifier made of a client and a model family: one call a question, answers read strictly."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core import prompts
+from grounding_assets.core.calls import Finish, ModelRequest
+from grounding_assets.core.crops import Photo, photo_and_crop, photo_with_boxes, read_photo
+from grounding_assets.core.errors import Reason, SampleFailure, SpecError
+from grounding_assets.core.images import PreparedImage
+from grounding_assets.core.replies.verdict import Verdict, parse_verdict
+from grounding_assets.core.spec import Spec
+from grounding_assets.core.spending import Account
+from grounding_assets.core.teacher import Teacher
+from grounding_assets.core.verifier import Box, Check
+from resources.credentials import Credentials
+from resources.vlm.families import Family
+from resources.vlm.resource import build_teacher, check_teacher, model_identity
+from resources.vlm.retry import CallOutcome, RetryingCaller
+from resources.vlm.teacher import Sampling, VlmTeacher
+
+VERDICT_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"answer": {"type": "string", "enum": [str(verdict) for verdict in Verdict]}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+
+
+def verifier_spec(spec: Spec) -> Spec:
+    """The spec with `vlm` as step 2 uses it: `vlm_verifier`, or the same as the other steps."""
+    settings = spec.image_grounding
+    if settings.vlm_verifier.backend == "same":
+        return spec
+    asked = settings.model_copy(
+        update={
+            "vlm": settings.vlm_verifier.as_vlm(),
+            "workflow": settings.workflow.model_copy(update={"steps": ("2",)}),
+        }
+    )
+    return spec.model_copy(update={"image_grounding": asked})
+
+
+def check_verifier(spec: Spec, credentials: Credentials) -> None:
+    """Raises SpecError where step 2 is asked for and no verifier can be made of the settings."""
+    if "2" not in spec.workflow.steps:
+        return
+    if spec.image_grounding.vlm_verifier.backend != "same":
+        try:
+            check_teacher(verifier_spec(spec), credentials.of_verifier())
+        except SpecError as error:
+            renamed = str(error).replace("image_grounding.vlm.", "image_grounding.vlm_verifier.")
+            raise SpecError(f"vlm_verifier: {renamed}") from None
+    elif spec.vlm.backend == "local":
+        raise SpecError(
+            'Step "2" needs a model that answers questions, and the embedded teacher is none: set '
+            'image_grounding.vlm_verifier.backend to gemini or openai, or leave "2" out of workflow.steps.'
+        )
+
+
+def verifier_settings(spec: Spec) -> dict[str, Any]:
+    """The `settings` of step 2's provenance."""
+    version = f"{prompts.version('verify_box')} {prompts.version('verify_expression')}"
+    return {**model_identity(verifier_spec(spec)), "prompt_version": version}
+
+
+def build_verifier(
+    spec: Spec, credentials: Credentials, teacher: Teacher[Any], account: Account | None
+) -> "VlmVerifier":
+    """The verifier that the spec asks for; create it inside the event loop that uses it.
+
+    The same model is asked through the teacher's own caller, so that pacing, and what was learned about the
+    endpoint, are shared. `account` is asked before every call of a model of its own.
+    """
+    check_verifier(spec, credentials)
+    same = spec.image_grounding.vlm_verifier.backend == "same"
+    asked = teacher if same else build_teacher(verifier_spec(spec), credentials.of_verifier(), None, account)
+    assert isinstance(asked, VlmTeacher)
+    settings = verifier_settings(spec)
+    return VlmVerifier(
+        asked.caller,
+        asked.family,
+        sampling=Sampling(settings["temperature"], settings["max_tokens"]),
+        settings=settings,
+        closes_caller=not same,
+    )
+
+
+class VlmVerifier:
+    """See `core.verifier.Verifier`."""
+
+    def __init__(
+        self,
+        caller: RetryingCaller,
+        family: Family,
+        *,
+        sampling: Sampling,
+        settings: Mapping[str, Any],
+        closes_caller: bool,
+    ):
+        """`settings` are those of `verifier_settings`. `closes_caller` is False where the caller is the
+        teacher's, which closes it.
+        """
+        self._caller, self._family, self._sampling = caller, family, sampling
+        self._closes_caller = closes_caller
+        named = ("backend", "model", "family", "prompt_version")
+        self._provenance = {name: settings[name] for name in named} | {"settings": dict(settings)}
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return self._provenance
+
+    def prepare(self, image_file: Path) -> Photo:
+        return read_photo(image_file)
+
+    async def aclose(self) -> None:
+        if self._closes_caller:
+            await self._caller.aclose()
+
+    async def verify_box(self, image: Photo, caption: str, expression: str, box: Box) -> Check:
+        try:
+            picture = await asyncio.to_thread(photo_and_crop, image, box, self._family.image)
+        except SampleFailure as failure:
+            return Check(None, failure.reason, str(failure))
+        return await self._ask("verify_box", picture, prompts.box_question(caption, expression, image.colour))
+
+    async def verify_expression(
+        self, image: Photo, caption: str, expression: str, boxes: Sequence[Box]
+    ) -> Check:
+        try:
+            picture = await asyncio.to_thread(photo_with_boxes, image, boxes, self._family.image)
+        except SampleFailure as failure:
+            return Check(None, failure.reason, str(failure))
+        question = prompts.expression_question(caption, expression, image.colour, len(boxes))
+        return await self._ask("verify_expression", picture, question)
+
+    async def _ask(self, prompt: str, picture: PreparedImage, question: str) -> Check:
+        request = ModelRequest(
+            prompts.render(prompt),
+            picture,
+            question,
+            VERDICT_SCHEMA if self._family.structure == "schema" else None,
+            self._sampling.max_tokens,
+            self._sampling.temperature,
+            self._family.extra,
+        )
+        try:
+            outcome = await self._caller.call(request)
+        except SampleFailure as failure:
+            return Check(None, failure.reason, str(failure), attempts=failure.attempts)
+        try:
+            verdict = _read(outcome)
+        except SampleFailure as failure:
+            return _check(outcome, None, failure.reason, str(failure))
+        return _check(outcome, verdict)
+
+
+def _read(outcome: CallOutcome) -> Verdict:
+    reply = outcome.reply
+    if reply.finish is Finish.REFUSED:
+        raise SampleFailure(
+            Reason.REFUSED, f"The endpoint refused this question ({reply.detail or 'no reason given'})."
+        )
+    if reply.finish is Finish.LENGTH:
+        raise SampleFailure(Reason.TRUNCATED, "The reply was cut at max_tokens; raise it.")
+    return parse_verdict(reply.text)
+
+
+def _check(
+    outcome: CallOutcome, verdict: Verdict | None, reason: Reason | None = None, message: str = ""
+) -> Check:
+    reply = outcome.reply
+    return Check(
+        verdict,
+        reason,
+        message,
+        (reply.text,),
+        calls=1,
+        attempts=outcome.attempts,
+        tokens_in=reply.tokens_in,
+        tokens_out=reply.tokens_out,
+        seconds=outcome.seconds,
+    )

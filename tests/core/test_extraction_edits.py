@@ -1,0 +1,262 @@
+"""Step 0's output as input: hand edits and files of other tools become results, and nothing else changes."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.extraction_edits import AdoptedEdits, adopt_extractions, was_edited
+from grounding_assets.core.records import Extraction
+from grounding_assets.core.rollup import write_step_annotations
+from grounding_assets.core.sample_ids import SampleIds
+from grounding_assets.core.samples import SampleIndex
+from grounding_assets.core.spans import Phrase, to_expressions
+from grounding_assets.core.workspace import STEP_FOLDERS, Workspace
+from tests.core.workspaces import (
+    RuleTeacher,
+    annotate,
+    json_lines,
+    open_workspace,
+    picture_rows,
+    roll_up,
+    write_input,
+    write_picture,
+)
+from tests.formats import check_results
+
+
+def extracted(folder: Path) -> Path:
+    return folder / "results" / STEP_FOLDERS["0"] / "annotations.jsonl"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four samples, both steps done and rolled up."""
+    write_input(tmp_path / "input.jsonl", picture_rows(tmp_path, 4))
+    workspace = open_workspace(tmp_path)
+    annotate(workspace)
+    roll_up(workspace)
+    return tmp_path
+
+
+def edit(folder: Path, change: Callable[[list[dict[str, Any]]], Any]) -> None:
+    rows = json_lines(extracted(folder))
+    change(rows)
+    write_input(extracted(folder), rows)
+
+
+def adopt(folder: Path) -> tuple[Workspace, AdoptedEdits]:
+    workspace = open_workspace(folder)
+    return workspace, adopt_extractions(workspace, extracted(folder))
+
+
+def test_a_file_as_it_was_written_changes_nothing(folder: Path) -> None:
+    assert not was_edited(extracted(folder))
+    workspace, found = adopt(folder)
+    assert (found.adopted, found.unknown, found.dropped) == (0, 0, [])
+    assert found.sample_ids == set(workspace.samples.ids)
+    assert list(workspace.pending(workspace.samples.ids, ("0", "1"))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "edited"),
+    [
+        (lambda path: None, False),
+        (lambda path: path.write_bytes(path.read_bytes() + b"\n"), True),
+        (lambda path: path.unlink(), False),
+    ],
+    ids=["untouched", "touched", "deleted"],
+)
+def test_an_edit_is_noticed(folder: Path, change: Callable[[Path], Any], edited: bool) -> None:
+    change(extracted(folder))
+    assert was_edited(extracted(folder)) is edited
+
+
+EDITS: dict[str, tuple[Callable[[dict[str, Any]], Any], str, list[str]]] = {
+    "an expression removed": (
+        lambda row: row["expressions"].pop(1),
+        "a cat 2 near two dogs and a tree",
+        ["cat", "two", "dogs", "and", "tree"],
+    ),
+    "one added with its text alone": (
+        lambda row: row["expressions"].append({"text": "two dogs"}),
+        "a cat 2 near two dogs and a tree",
+        ["cat", "near", "two", "two dogs", "dogs", "and", "tree"],
+    ),
+    "a text extended, its span left as it was": (
+        lambda row: row["expressions"][0].update(text="a cat"),
+        "a cat 2 near two dogs and a tree",
+        ["a cat", "near", "two", "dogs", "and", "tree"],
+    ),
+    "the cleaned caption": (
+        lambda row: row.update(
+            cleaned_caption="Two dogs.", expressions=[{"text": "two dogs", "noun_chunk": "dogs"}]
+        ),
+        "Two dogs.",
+        ["Two dogs"],
+    ),
+    "all removed": (lambda row: row.update(expressions=[]), "a cat 2 near two dogs and a tree", []),
+}
+
+
+@pytest.mark.parametrize(("change", "caption", "texts"), EDITS.values(), ids=EDITS)
+def test_only_what_was_edited_is_grounded_again(
+    folder: Path, change: Callable[[dict[str, Any]], Any], caption: str, texts: list[str]
+) -> None:
+    edit(folder, lambda rows: change(rows[2]))
+    workspace, found = adopt(folder)
+    assert (found.adopted, found.dropped) == (1, [])
+    teacher = RuleTeacher()
+    annotate(workspace, teacher)
+    assert teacher.calls == [("1", caption)]
+    roll_up(workspace)
+    check_results(folder / "results", folder / "input.jsonl", image_root=folder)
+    line = json_lines(folder / "results" / "annotations.jsonl")[2]
+    assert line["cleaned_caption"] == caption
+    assert [expression["text"] for expression in line["expressions"]] == texts
+    assert line["provenance"]["step_0"]["edited"] is True and line["provenance"]["step_0"]["model"] == "rule"
+    assert adopt(folder)[1].adopted == 0, "an edit is taken over once"
+
+
+def test_what_does_not_stand_in_the_caption_is_dropped_and_named(folder: Path) -> None:
+    edit(folder, lambda rows: rows[1]["expressions"].append({"text": "three purple elephants"}))
+    found = adopt(folder)[1]
+    assert found.dropped == [f"{extracted(folder)}, line 2: 'three purple elephants'"]
+
+
+def test_lines_of_no_sample_are_counted(folder: Path) -> None:
+    edit(folder, lambda rows: [rows[0].update(caption="another"), rows.pop(3)])
+    workspace, found = adopt(folder)
+    assert (found.unknown, found.adopted) == (1, 0)
+    assert found.sample_ids == set(workspace.samples.ids[1:3])
+
+
+BAD: dict[str, tuple[bytes, str]] = {
+    "not JSON": (b"{", "not JSON"),
+    "no caption": (b'{"image_path": "a"}', "caption is missing"),
+    "no cleaned caption": (b'{"image_path": "%b", "caption": "%b"}', "cleaned_caption must be a string"),
+    "expressions an object": (
+        b'{"image_path": "%b", "caption": "%b", "cleaned_caption": "x", "expressions": {}}',
+        "expressions a list",
+    ),
+    "an expression of text": (
+        b'{"image_path": "%b", "caption": "%b", "cleaned_caption": "x", "expressions": ["x"]}',
+        "every expression must be an object with a text",
+    ),
+    "an expression without text": (
+        b'{"image_path": "%b", "caption": "%b", "cleaned_caption": "x", "expressions": [{"text": 5}]}',
+        "every expression must be an object with a text",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), BAD.values(), ids=BAD)
+def test_a_line_that_cannot_be_read_is_named(folder: Path, line: bytes, words: str) -> None:
+    names = (b"0001.png", b"a cat 1 near two dogs and a tree")
+    rows = extracted(folder).read_bytes().splitlines()
+    write_input(extracted(folder), [rows[0], line % names if b"%b" in line else line, *rows[2:]])
+    with pytest.raises(InputError, match=r"annotations\.jsonl, line 2: ") as caught:
+        adopt(folder)
+    assert words in str(caught.value)
+
+
+def tao_row(path: str, caption: str) -> dict[str, Any]:
+    """As TAO's own step 0 writes it: other ids, no status of a span, spans that need not fit."""
+    return {
+        "image_id": "7",
+        "image_path": path,
+        "caption": caption,
+        "width": 1920,
+        "height": 1080,
+        "cleaned_caption": "A cat and two dogs.",
+        "expressions": [
+            {
+                "expression_id": "7_0",
+                "text": "A cat",
+                "char_span": [3, 8],
+                "noun_chunk": "cat",
+                "instances": [],
+            },
+            {"expression_id": "7_1", "text": "two dogs", "char_span": None, "noun_chunk": 5},
+        ],
+        "source": "image_grounding",
+    }
+
+
+@pytest.mark.parametrize("with_root", [False, True], ids=["as given", "with the image root"])
+def test_a_file_of_another_tool_is_imported(tmp_path: Path, with_root: bool) -> None:
+    write_picture(tmp_path / "7.png")
+    write_input(tmp_path / "input.jsonl", [{"image_path": "7.png", "caption": "there is a cat and two dogs"}])
+    extracted(tmp_path).parent.mkdir(parents=True)
+    path = str(tmp_path / "7.png") if with_root else "7.png"
+    write_input(extracted(tmp_path), [tao_row(path, "there is a cat and two dogs")])
+    workspace, found = adopt(tmp_path)
+    assert (found.adopted, found.unknown, found.dropped) == (1, 0, [])
+    annotate(workspace, steps=("1",))
+    roll_up(workspace)
+    assert check_results(tmp_path / "results", tmp_path / "input.jsonl", image_root=tmp_path).annotated == 1
+    [line] = json_lines(tmp_path / "results" / "annotations.jsonl")
+    assert [e["char_span"] for e in line["expressions"]] == [[0, 5], [10, 18]]
+    assert line["expressions"][1]["noun_chunk"] == "two dogs"
+    assert line["provenance"]["step_0"]["imported"] is True
+
+
+def test_step_0s_file_can_be_the_whole_input(tmp_path: Path) -> None:
+    """Step 1 alone, with nothing but that file: it is read, never rewritten, and grounded once."""
+    rows = []
+    for i in range(3):
+        write_picture(tmp_path / f"{i}.png", (30 + i, 20))
+        rows.append(tao_row(str(tmp_path / f"{i}.png"), f"there is a cat and two dogs {i}"))
+    extracted(tmp_path).parent.mkdir(parents=True)
+    write_input(extracted(tmp_path), rows)
+    given = extracted(tmp_path).read_bytes()
+    for calls in (3, 0):
+        ids = SampleIds(tmp_path / "results" / "samples.jsonl")
+        workspace = Workspace(SampleIndex.build(extracted(tmp_path), ids), tmp_path / "results", tmp_path)
+        ids.save()
+        workspace.refresh()
+        adopt_extractions(workspace, extracted(tmp_path))
+        teacher = RuleTeacher()
+        annotate(workspace, teacher, steps=("1",))
+        assert len(teacher.calls) == calls
+        assert write_step_annotations(workspace, "0").lines == 3
+        assert write_step_annotations(workspace, "1").lines == 3
+        assert extracted(tmp_path).read_bytes() == given
+    sizes = [(line["width"], line["height"]) for line in json_lines(workspace.step("1").annotations)]
+    assert sizes == [(30, 20), (31, 20), (32, 20)]
+
+
+words = st.sampled_from(
+    ["a cat", "cat", "Cats", "the  red cat", "dog", "İstanbul", "ﬁsh", "x", "a cat, a cat", "🐈‍⬛"]
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(words | st.text(max_size=8), max_size=6),
+    st.lists(st.tuples(words | st.text(max_size=8), st.none() | st.integers(0, 30)), max_size=6),
+)
+def test_no_rollup_looks_like_an_edit(tmp_path_factory: Any, parts: list[str], quoted: list[Any]) -> None:
+    """Whatever expressions a teacher finds: what a rollup writes of them reads back as the same."""
+    cleaned = " ".join(parts).encode("utf-8", "replace").decode() or "a cat"
+    found = to_expressions(cleaned, [Phrase(text, None, start) for text, start in quoted]).expressions
+    folder = tmp_path_factory.mktemp("fixpoint")
+    write_picture(folder / "a.png")
+    write_input(folder / "input.jsonl", [{"image_path": "a.png", "caption": "some caption"}])
+
+    class Finder(RuleTeacher):
+        async def extract(self, image: Any, caption: str) -> Extraction:
+            result = await super().extract(image, caption)
+            return replace(result, cleaned_caption=cleaned, expressions=found)
+
+    workspace = open_workspace(folder)
+    annotate(workspace, Finder(), steps=("0",))
+    write_step_annotations(workspace, "0")
+    assert json.loads(extracted(folder).read_bytes())["cleaned_caption"] == cleaned
+    assert adopt(folder)[1].adopted == 0

@@ -1,0 +1,116 @@
+"""Image files that are damaged, no images at all, or made to hurt: each fails at once, in bounded memory."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from grounding_assets.core.errors import Reason
+from grounding_assets.core.images import MAX_PIXELS, ImagePolicy, declared_or_header_size, prepare_image
+from tests.core.pictures import SIZE, assert_red_top_left, failure, picture, tiff_tag
+from tests.corpus import PROJECT
+
+SENSELESS_EXIF = {
+    "orientation 0": tiff_tag(3, 1, struct.pack("<HH", 0, 0)),
+    "orientation 9": tiff_tag(3, 1, struct.pack("<HH", 9, 0)),
+    "orientation 65535": tiff_tag(3, 1, struct.pack("<HH", 65535, 0)),
+    "text": tiff_tag(2, 2, b"6\0\0\0"),
+    "bytes": tiff_tag(7, 1, b"\6\0\0\0"),
+    "a fraction of nothing": tiff_tag(5, 1, bytes(4)),
+    "garbage": b"Exif\0\0garbage",
+    "cut": b"Exif\0\0II*\0",
+    "offset behind the end": b"Exif\0\0II*\0\xff\xff\xff\xff",
+    "four billion entries": tiff_tag(3, 0xFFFFFFFF, bytes(4)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("tags", SENSELESS_EXIF.values(), ids=SENSELESS_EXIF)
+def test_senseless_exif_leaves_the_image_as_stored(tmp_path: Path, name: str, tags: bytes) -> None:
+    picture().save(tmp_path / name, exif=tags)
+    prepared = prepare_image(tmp_path / name, ImagePolicy())
+    assert prepared.image_size == prepared.sent_size == SIZE
+    assert_red_top_left(prepared)
+
+
+FORMATS = ["a.png", "a.jpg", "a.webp", "a.gif", "a.tiff", "a.bmp", "a.jp2", "a.avif"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.8])
+def test_a_truncated_file_is_unreadable(tmp_path: Path, name: str, part: float) -> None:
+    noise = Image.effect_noise((120, 90), 80).convert("RGB")
+    noise.save(tmp_path / name)
+    raw = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(raw[: int(len(raw) * part)])
+    assert failure(tmp_path / name).reason is Reason.IMAGE_UNREADABLE
+    size = declared_or_header_size(tmp_path / name, (7, 9))
+    assert size in ((120, 90), (7, 9))
+
+
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_photo(tmp_path: Path) -> None:
+    small = io.BytesIO()
+    picture((16, 16)).save(small, "JPEG", quality=20)
+    thumbnail = small.getvalue()
+    tags = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HI", 0, 14)
+    tags += struct.pack("<HHHIIHHIII", 2, 0x201, 4, 1, 44, 0x202, 4, 1, len(thumbnail), 0) + thumbnail
+    path = tmp_path / "photo.jpg"
+    Image.effect_noise((640, 480), 80).convert("RGB").save(path, exif=tags)
+    assert prepare_image(path, ImagePolicy()).as_is
+    raw = path.read_bytes()
+    path.write_bytes(raw[: raw.index(b"\xff\xd9") + 900])
+    assert failure(path).reason is Reason.IMAGE_UNREADABLE
+
+
+def test_what_is_no_image_is_unreadable_at_once(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("not an image\n" * 100)
+    (tmp_path / "page.eps").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    )
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / "device.jpg").symlink_to("/dev/zero")
+    unreadable = ["empty.jpg", "text.jpg", "page.eps", "pipe.jpg", "device.jpg", "x" * 300, "."]
+    for name in [*unreadable, "/dev/zero", "/dev/null", "/proc/self/mem"]:
+        error = failure(tmp_path / name)
+        assert error.reason is Reason.IMAGE_UNREADABLE, name
+        assert str(tmp_path / name)[:100] in str(error)
+    for name in ["missing.jpg", "text.jpg/x.jpg", "loop.jpg"]:
+        assert failure(tmp_path / name).reason is Reason.IMAGE_MISSING, name
+
+
+def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
+    with (tmp_path / "sparse.png").open("wb") as stream:
+        stream.truncate(300 << 20)
+    assert failure(tmp_path / "sparse.png").reason is Reason.IMAGE_TOO_LARGE
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
+    for side in (9_500, 15_000):
+        assert side**2 > MAX_PIXELS
+        Image.new("1", (side, side)).save(tmp_path / "bomb.png")
+        assert failure(tmp_path / "bomb.png").reason is Reason.IMAGE_TOO_LARGE
+
+
+def test_a_large_image_costs_at_most_twelve_bytes_a_pixel(tmp_path: Path) -> None:
+    """Measured in a process of its own, which knows its own peak."""
+    side = 3000
+    for mode in ("RGBA", "P"):
+        Image.new(mode, (side, side)).save(tmp_path / f"{mode}.png")
+        program = (
+            "import sys, resource; from pathlib import Path\n"
+            "from grounding_assets.core.images import *\n"
+            "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+            "before = peak(); prepare_image(Path(sys.argv[1]), ImagePolicy(max_side_px=1000)); print(peak() - before)"
+        )
+        command = [sys.executable, "-c", program, str(tmp_path / f"{mode}.png")]
+        run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+        assert int(run.stdout) < 12 * side**2 + (16 << 20), mode

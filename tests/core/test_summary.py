@@ -1,0 +1,48 @@
+"""The figures of a run: counted once each, and sensible before anything has happened."""
+
+from typing import Any
+
+from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.summary import RunSummary
+
+
+def checkpoint(**provenance: Any) -> Checkpoint:
+    return Checkpoint("a", "", "", "", "A cat.", (), (9, 9), provenance, ())
+
+
+def test_a_run_that_has_not_begun_has_figures() -> None:
+    summary = RunSummary(requested=5, pending=3, steps=("0", "1"))
+    assert summary.seconds_left is None and summary.latency_s(0.95) == 0.0
+    figures = summary.figures()
+    assert (figures["requested"], figures["done"], figures["pending"]) == (5, 0, 3)
+    assert all(isinstance(value, (int, float)) for value in figures.values())
+
+
+def test_a_sample_is_done_when_its_last_step_is() -> None:
+    summary = RunSummary(requested=2, pending=2, steps=("0", "1"))
+    summary.count_done(checkpoint(calls=1, attempts=3, tokens_in=10, tokens_out=2, seconds=0.5), "0")
+    assert summary.done == 0
+    summary.count_done(checkpoint(calls=2, attempts=2, tokens_in=20, tokens_out=4, seconds=3.0), "1")
+    summary.count_failed(SampleFailure(Reason.TIMEOUT, "x", attempts=8))
+    figures = summary.figures()
+    assert (figures["done"], figures["failed"]) == (1, 1)
+    assert (figures["tokens_in"], figures["tokens_out"], figures["retries"]) == (30, 6, 2)
+    assert figures["mean_latency_seconds"] == 1.0, "of a call: half a second, and one and a half"
+    assert (summary.latency_s(0), summary.latency_s(0.5), summary.latency_s(1)) == (0.5, 1.5, 1.5)
+    assert dict(summary.failed_by_reason) == {"timeout": 1}
+
+
+def test_the_embedded_teacher_makes_no_calls() -> None:
+    summary = RunSummary(steps=("0",))
+    summary.count_done(checkpoint(), "0")
+    assert (summary.calls, summary.retries, summary.done) == (0, 0, 1)
+
+
+def test_time_left_follows_the_rate_so_far() -> None:
+    summary = RunSummary(requested=30, pending=30, steps=("0",))
+    summary.begun -= 10
+    summary.finished = 10
+    assert summary.seconds_left is not None and 19 < summary.seconds_left < 21
+    summary.finished = 30
+    assert summary.seconds_left == 0

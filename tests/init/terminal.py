@@ -1,0 +1,77 @@
+"""A person at a terminal: `auto_label` on a real pty, read and answered line by line."""
+
+import os
+import re
+from pathlib import Path
+from typing import Self
+
+import pexpect
+
+from tests.doors.project import BIN, Project
+
+_KEYS = ("GOOGLE_API_KEY", "OPENAI_API_KEY")
+_PATIENCE_S = 60
+
+
+class Terminal:
+    """`auto_label init` in a project's folder. `said` is all that it has shown."""
+
+    def __init__(self, project: Project, *flags: str, **environment: str):
+        inherited = {name: value for name, value in project.environment.items() if name not in _KEYS}
+        self._process = pexpect.spawn(
+            str(BIN / "auto_label"),
+            ["init", *flags],
+            cwd=str(project.folder),
+            env={**inherited, "TERM": "xterm-256color", **environment},  # type: ignore[arg-type]
+            encoding="utf-8",
+            timeout=_PATIENCE_S,
+            dimensions=(50, 200),
+        )
+        self.said = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.close(force=True)
+
+    def answer(self, prompt: str, text: str = "") -> str:
+        """Waits for a prompt that holds these words, answers it, and returns what was said before it."""
+        before = self._until(re.escape(prompt) + r"[^\n]*: $")
+        self._process.sendline(text)
+        return before
+
+    def press(self, prompt: str, control: str) -> None:
+        """Waits for the prompt and presses Ctrl and that letter."""
+        self._until(re.escape(prompt) + r"[^\n]*: $")
+        self._process.sendcontrol(control)
+
+    def end(self) -> int:
+        """Waits until the command ends; returns its exit code."""
+        self._until(pexpect.EOF)
+        self._process.close()
+        assert self._process.signalstatus is None, f"killed by signal {self._process.signalstatus}"
+        assert self._process.exitstatus is not None
+        return self._process.exitstatus
+
+    def _until(self, pattern: str | type[pexpect.EOF]) -> str:
+        try:
+            self._process.expect(pattern)
+        finally:
+            before = self._process.before if isinstance(self._process.before, str) else ""
+            self.said += before + (self._process.after if isinstance(self._process.after, str) else "")
+        return before
+
+
+def free_port_url() -> str:
+    """An address on loopback where nothing listens."""
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{one.getsockname()[1]}/v1"
+
+
+def written_files(folder: Path) -> set[str]:
+    """Every file below a folder, hidden ones too."""
+    return {os.fspath(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,88 @@
+"""Runs against a simulated endpoint under caps, with what the endpoint itself saw."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.annotator import Annotator
+from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.errors import RunStopped, SampleFailure
+from grounding_assets.core.spec import Spec
+from grounding_assets.core.spec_file import validate_spec
+from resources.credentials import Credentials
+from resources.dataset import DataSet
+from tests.core.workspaces import picture_rows, write_input
+from tests.endpoints.server import SimulatedEndpoint
+
+PRICE = {"input_per_million": 250.0, "output_per_million": 1000.0, "currency": "EUR"}
+
+
+@dataclass
+class Outcome:
+    """What one run came to."""
+
+    done: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    stopped_by: RunStopped | None = None
+    pending: int = 0
+
+
+class _Listener:
+    def __init__(self, outcome: Outcome):
+        self._outcome = outcome
+
+    def started(self, sample_id: str) -> None: ...
+    def finished(self, sample_id: str) -> None: ...
+
+    def done(self, checkpoint: Checkpoint, step: str) -> None:
+        self._outcome.done.append((checkpoint.sample_id, step))
+
+    def failed(self, sample_id: str, step: str, failure: SampleFailure) -> None:
+        self._outcome.failed.append(sample_id)
+
+
+def prepare_set(folder: Path, samples: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_input(folder / "input.jsonl", picture_rows(folder, samples))
+
+
+def capped_spec(folder: Path, endpoint: SimulatedEndpoint, workers: int, caps: Mapping[str, Any]) -> Spec:
+    settings = {
+        "vlm": {
+            "backend": "openai",
+            "openai": {"base_url": endpoint.base_url, "model_name": endpoint.model},
+            "measure": False,
+            "price": PRICE,
+        },
+        "workflow": {"max_workers": workers, **caps},
+        "data": {"input_jsonl": str(folder / "input.jsonl"), "image_root": str(folder)},
+    }
+    return validate_spec(
+        {"results_dir": str(folder / "results"), "image_grounding": settings}, where="the test"
+    )
+
+
+def run(spec: Spec, endpoint: SimulatedEndpoint) -> Outcome:
+    """One run over what is pending, in this process, over real HTTP."""
+    dataset = DataSet(spec, Credentials(openai=endpoint.key))
+    workspace = dataset.workspace()
+    outcome = Outcome()
+
+    async def work(teacher: Any) -> None:
+        annotator = Annotator(workspace, teacher, _Listener(outcome), max_workers=spec.workflow.max_workers)
+        await annotator.run(list(workspace.pending(workspace.samples.ids, spec.workflow.steps)))
+
+    try:
+        dataset.with_teacher(work, lambda text: None)
+    except RunStopped as stop:
+        outcome.stopped_by = stop
+    outcome.pending = sum(1 for _ in workspace.pending(workspace.samples.ids, spec.workflow.steps))
+    return outcome
+
+
+def booked(folder: Path) -> list[dict[str, int]]:
+    """The lines of calls.jsonl, without those for no call."""
+    lines = (folder / "results" / "calls.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["calls"]]

@@ -1,0 +1,70 @@
+"""`auto_label estimate`: what the rest will take, told from what is there."""
+
+import json
+import re
+from pathlib import Path
+
+from grounding_assets.cli import main
+from grounding_assets.core.cost import Price, Usage, money
+from grounding_assets.core.spec import Spec
+from tests.endpoints.server import SimulatedEndpoint, running
+from tests.money.capped_runs import PRICE, booked, capped_spec, prepare_set, run
+
+
+def write_spec(folder: Path, spec: Spec) -> str:
+    file = folder / "spec.yaml"
+    file.write_text(json.dumps(spec.model_dump(mode="json")))
+    return str(file)
+
+
+def row_of(table: str, name: str) -> list[float]:
+    """Expected, low and high of the row that begins with this name."""
+    (line,) = [line for line in table.splitlines() if line.strip("│ ").startswith(name)]
+    return [float(cell.replace(",", "")) for cell in re.findall(r"[\d,]+(?:\.\d+)?", line.split("│", 2)[2])]
+
+
+def test_without_a_result_it_says_to_run_a_pilot(tmp_path, capsys):
+    prepare_set(tmp_path, 2)
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True)) as endpoint:
+        spec = write_spec(tmp_path, capped_spec(tmp_path, endpoint, 1, {}))
+        assert main(["estimate", "-e", spec]) == 2
+        assert "run a pilot first" in capsys.readouterr().err
+        assert not endpoint.requests
+
+
+def test_the_rest_of_the_set_takes_what_was_estimated(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    prepare_set(tmp_path, 60)
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True)) as endpoint:
+        run(capped_spec(tmp_path, endpoint, 1, {"max_calls": 40}), endpoint)
+        spec = write_spec(tmp_path, capped_spec(tmp_path, endpoint, 1, {"max_calls": 100}))
+        assert main(["estimate", "-e", spec]) == 0
+        told = capsys.readouterr().out
+        first = sum((Usage(**row) for row in booked(tmp_path)), Usage())
+        assert f"Spent so far: {first.calls} calls, {first.tokens_in:,} tokens in" in told
+        assert "workflow.max_calls=100 may stop the run before its end" in told
+        run(capped_spec(tmp_path, endpoint, 4, {}), endpoint)
+        rest = sum((Usage(**row) for row in booked(tmp_path)[40:]), Usage())
+        for name, truth in (
+            ("Calls", rest.calls),
+            ("Tokens in", rest.tokens_in),
+            ("Tokens out", rest.tokens_out),
+            ("Cost, EUR", money(rest.tokens_in, rest.tokens_out, Price(**PRICE))),
+        ):
+            _, low, high = row_of(told, name)
+            # the table rounds
+            assert low - 1 <= truth <= high + 1, name
+
+        assert main(["estimate", "-e", spec]) == 0
+        assert "Nothing is left to do" in capsys.readouterr().out
+
+
+def test_without_a_price_there_is_no_money(tmp_path, capsys):
+    prepare_set(tmp_path, 4)
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True)) as endpoint:
+        run(capped_spec(tmp_path, endpoint, 1, {"max_calls": 4}), endpoint)
+        spec = write_spec(tmp_path, capped_spec(tmp_path, endpoint, 1, {}))
+        override = "image_grounding.vlm.price={input_per_million: 0, output_per_million: 0}"
+        assert main(["estimate", "-e", spec, override]) == 0
+        told = capsys.readouterr().out
+        assert "Cost" not in told and "EUR" not in told and "Tokens in" in told

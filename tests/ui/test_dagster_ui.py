@@ -1,0 +1,209 @@
+"""The Dagster UI in a real browser, in the order in which somebody would use it for a first time.
+
+Each test begins where the one before ended: they share one project and one `dagster dev`. Pictures of what
+was seen are left in `.ci/output/`.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Keys
+
+from tests.corpus import needs_corpus
+from tests.doors.project import (
+    Project,
+    captions_asked,
+    coco24_rows,
+    endpoint_settings,
+    make_project,
+    refusing,
+    sample_calls,
+)
+from tests.endpoints.faults import Faults
+from tests.endpoints.server import SimulatedEndpoint, running
+from tests.report.browser import needs_chromium, opened_browser
+from tests.ui.dagster_dev import running_dagster, wait_for
+from tests.ui.pages import DagsterPages
+
+pytestmark = [needs_corpus("coco24"), needs_chromium]
+ROWS = coco24_rows(20)
+FIRST_PHOTO = ROWS[0]["image_id"]
+"""Of five captions, which are the first five partitions."""
+REFUSED = ROWS[3]["caption"]
+ASSETS = ("samples", "endpoint_check", "expressions", "groundings", "annotation_run", "step_0_annotations",
+          "step_1_annotations", "annotations", "report")  # fmt: skip
+
+GROUPS = ("input", "annotation", "rollups", "report")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the tests of this module share."""
+
+    project: Project
+    endpoint: SimulatedEndpoint
+    page: DagsterPages
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", faults=refusing(REFUSED))) as endpoint:
+        project = make_project(tmp_path_factory.mktemp("ui"), endpoint_settings(endpoint))
+        with project.spec.open("a", encoding="utf-8") as spec:
+            spec.write("  checks: {max_failed_share: 0.04}\n")
+        project.write_input(ROWS)
+        with running_dagster(project) as dev, opened_browser() as browser:
+            page = DagsterPages(browser, dev)
+            yield Seen(project, endpoint, page)
+            page.shoot("last")
+
+
+def counts(ui: Seen, failed: int, materialized: int, missing: int) -> tuple[str, ...]:
+    """What the partitions page of an asset must show."""
+    return f"Failed ({failed})", f"Materialized ({materialized})", f"Missing ({missing})"
+
+
+def asked(ui: Seen, since: int) -> set[str]:
+    """The captions of the requests after the first `since`, with white space collapsed as step 0 does it."""
+    return {" ".join(caption.split()) for caption in captions_asked(ui.endpoint, since)}
+
+
+def test_the_graph_shows_every_asset(ui: Seen) -> None:
+    page = ui.page
+    page.open("/asset-groups", *GROUPS)
+    expanded = ",".join(f"global@global:{group}" for group in GROUPS)
+    page.open(f"/asset-groups?expanded={expanded}", *ASSETS)
+    page.shoot("graph")
+
+
+def test_samples_become_partitions(ui: Seen) -> None:
+    ui.page.tick("samples", "endpoint_check")
+    ui.page.click("Materialize selected")
+    ui.page.see("Launched run")
+    wait_for(lambda: ui.page.dev.partition_counts("groundings")["numPartitions"] == 20, "20 partitions")
+    ui.page.dev.finished(ui.page.dev.run_ids()[0])
+    ui.page.open("/assets/tested/groundings?view=partitions", FIRST_PHOTO, *counts(ui, 0, 0, 20))
+
+
+def test_one_partition(ui: Seen) -> None:
+    page, before = ui.page, len(ui.endpoint.requests)
+    page.tick("expressions", "groundings")
+    page.click("Materialize selected")
+    page.choose_partitions(ROWS[10]["image_id"], ROWS[10]["image_id"])
+    page.click("Launch 1 run")
+    page.see("Launched run")
+    page.dev.finished(page.dev.run_ids()[0])
+    assert asked(ui, before) == {ROWS[10]["caption"]}
+    page.open("/assets/tested/groundings?view=partitions", *counts(ui, 0, 1, 19))
+    page.click(ROWS[10]["image_id"])
+    text = page.see(
+        "Latest materialization", "attempts", "boxes", "expressions", "model", "seconds", "tokens"
+    )
+    assert "Unsynced" not in text
+    page.shoot("partition")
+
+
+def test_a_backfill_over_a_range_with_a_sample_that_fails(ui: Seen) -> None:
+    page = ui.page
+    page.tick("expressions", "groundings")
+    page.click("Materialize selected")
+    page.choose_partitions(FIRST_PHOTO, "Select all (5)")
+    page.see("5 partitions")
+    page.shoot("backfill")
+    page.click("Launch backfill")
+    wait_for(lambda: page.dev.partition_counts("groundings")["numFailed"] == 1, "the failed sample")
+    page.open("/assets/tested/groundings?view=partitions", *counts(ui, 1, 5, 14))
+    page.open("/assets/tested/expressions?view=partitions", *counts(ui, 1, 5, 14))
+    page.shoot("partitions")
+    assert (
+        len(page.dev.run_ids(tags=[{"key": "dagster/asset_partition_range_start", "value": FIRST_PHOTO}]))
+        == 1
+    )
+
+
+def test_failed_partitions_are_launched_again_with_one_click(ui: Seen) -> None:
+    page, before = ui.page, len(ui.endpoint.requests)
+    ui.endpoint.faults = Faults()
+    (failed,) = page.dev.run_ids(statuses=["FAILURE"])
+    page.open(f"/runs/{failed}", "Re-execute all")
+    page.click("Re-execute all", then=lambda: failed not in page.browser.current_url)
+    wait_for(lambda: page.dev.partition_counts("groundings")["numFailed"] == 0, "the healed sample")
+    assert asked(ui, before) == {REFUSED}, "done samples are not asked about again"
+    page.open("/assets/tested/groundings?view=partitions", *counts(ui, 0, 6, 14))
+    ui.endpoint.faults = refusing(ROWS[19]["caption"])
+
+
+def test_launchpad_overrides_take_effect(ui: Seen) -> None:
+    page, before = ui.page, len(ui.endpoint.requests)
+    page.open("/assets/tested/annotation_run", "Materialize")
+    page.click("Materialize", held=Keys.SHIFT)
+    page.write_config(
+        "resources: {dataset: {config: {workflow: {steps: ['0'], max_workers: 1}, vlm: {openai: {temperature: 0.11}}}}}"
+    )
+    page.see("No errors")
+    page.shoot("launchpad")
+    page.click("Materialize")
+    wait_for(lambda: page.dev.partition_counts("expressions")["numMaterialized"] == 19, "step 0 of all")
+    calls = ui.endpoint.requests[before:]
+    assert {call.step for call in calls} == {"0"}
+    assert {call.parameters["temperature"] for call in calls} == {0.11}
+    assert page.dev.partition_counts("groundings")["numMaterialized"] == 6
+
+
+def test_everything_pending_then_checks_and_the_contact_sheet(ui: Seen) -> None:
+    page = ui.page
+    page.open("/locations/grounding_assets.definitions/jobs/annotate_pending", "Materialize all")
+    page.click("Materialize all")
+    page.see("Launched run")
+    assert page.dev.finished(page.dev.run_ids()[0]) == "FAILURE", "one sample is still refused"
+    assert len(ui.project.lines()) == 19
+    assert (ui.project.results / "report.html").is_file()
+
+    page.open("/assets/tested/annotations?view=checks&checkDetail=failed_samples", "Checks (7)")
+    page.see("1 of 20 tried lines have no result (5.0%, limit 4.0%).", "Failed")
+    page.open("/assets/tested/annotations?view=checks&checkDetail=every_line_accounted_for")
+    page.see("0 of 20 input lines are unaccounted for (limit 0).", "annotated", "pending", "rejected")
+    page.shoot("check")
+
+    page.open("/assets/tested/annotations", "contact_sheet")
+    page.click("[Show Markdown]")
+    width = wait_for(lambda: page.width_of_picture("Some photos with their boxes"), "the contact sheet")
+    assert width > 200
+    page.shoot("contact-sheet")
+
+    page.open("/assets/tested/annotation_run", "made_with_other_settings", "tokens_in", "p95_latency_seconds")
+    page.shoot("annotation-run")
+
+
+def test_fifty_new_lines_are_annotated_without_a_further_action(ui: Seen) -> None:
+    page, before = ui.page, len(ui.endpoint.requests)
+    ui.endpoint.faults = Faults()
+    page.open("/automation", "new_samples")
+    page.toggle()
+    rows = coco24_rows(70)
+    with (ui.project.folder / "input.jsonl").open("a", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in rows[20:])
+    wait_for(lambda: len(ui.project.lines()) == 69, "69 annotated lines", within_s=90)
+    assert [line["caption"] for line in ui.project.lines()] == [
+        r["caption"] for r in rows if r is not rows[19]
+    ]
+    assert asked(ui, before) == {" ".join(row["caption"].split()) for row in rows[20:]}
+    page.open("/assets/tested/groundings?view=partitions", *counts(ui, 1, 69, 0))
+    calls = sample_calls(ui.endpoint, before)
+    assert len(calls) == len(set(calls)), "no sample is asked about twice"
+    page.open("/automation", "new_samples")
+    page.shoot("sensor")
+
+
+def test_a_broken_spec_is_a_readable_load_error(ui: Seen, tmp_path: Path) -> None:
+    page = ui.page
+    text = ui.project.spec.read_text(encoding="utf-8")
+    ui.project.spec.write_text(text.replace("input_jsonl", "input_jsnl"), encoding="utf-8")
+    page.open("/deployment/locations", "grounding_assets.definitions", "Loaded")
+    page.click("Reload all")
+    page.see("unknown field 'image_grounding.data.input_jsnl'", "input_jsonl")
+    page.shoot("broken-spec")
+    ui.project.spec.write_text(text, encoding="utf-8")
