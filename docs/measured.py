@@ -45,7 +45,7 @@ def _row(name: str, served_as: str) -> tuple[str, ...]:
     verdicts = []
     for noise in (0.0, NOISE):
         endpoint = SimulatedEndpoint(
-            BEHIND.get(name, "vllm"), name, model=served_as, behaviour=Behaviour(noise=noise)
+            BEHIND.get(name, "vllm"), name, model=served_as, behaviour=Behaviour(noise=noise), gold=()
         )
         with running(endpoint):
             spec = _spec(endpoint)

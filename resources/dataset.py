@@ -15,7 +15,7 @@ import dagster as dg
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.results import read_records
 from grounding_assets.core.extraction_edits import adopt_extractions, was_edited
-from grounding_assets.core.files import write_lines
+from grounding_assets.core.files import remove_leftovers, replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.fingerprint import settings_fingerprint
 from grounding_assets.core.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.report import ReportOptions, WrittenReport, report_file, write_results_report
@@ -26,6 +26,7 @@ from grounding_assets.core.spending import open_account
 from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.workspace import STEP_FOLDERS, Workspace
 from resources.credentials import Credentials
+from resources.dead_runs import claim_run
 from resources.run_config import config_schema, spec_of_run
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import (
@@ -121,9 +122,18 @@ class DataSet:
         """The samples and how far they are; the input is read by the first caller of a run."""
         if self._workspace is None:
             workspace = self._open().refresh()
+            self._note_corrupt(workspace)
             self._adopt_edits(workspace)
             self._workspace = workspace
         return self._workspace
+
+    def _note_corrupt(self, workspace: Workspace) -> None:
+        for results in workspace.results.values():
+            if results.index.corrupt:
+                self.notes.append(
+                    f"{results.index.corrupt} files in {results.store.done_dir} are no checkpoints and were set "
+                    f"aside in {results.store.corrupt_dir}; their samples are annotated again."
+                )
 
     def _adopt_edits(self, workspace: Workspace) -> None:
         """Takes over what somebody changed in step 0's output; with step 1 alone, that file is the input."""
@@ -148,10 +158,15 @@ class DataSet:
     def _open(self) -> Workspace:
         self._require_extractions()
         ids = self.sample_ids()
-        rejected: list[RejectedLine] = []
-        samples = SampleIndex.build(self.input_file, ids, on_rejected=rejected.append)
+        rejected = self.results_dir / "rejected.jsonl"
+        with stopping_if_unwritable(rejected), replacing(rejected) as stream:
+
+            def reject(line: RejectedLine) -> None:
+                stream.write(to_json(line.to_record()) + b"\n")
+
+            samples = SampleIndex.build(self.input_file, ids, on_rejected=reject)
         ids.save()
-        write_lines(self.results_dir / "rejected.jsonl", (line.to_record() for line in rejected))
+        remove_leftovers(self.results_dir)
         workspace = Workspace(samples, self.results_dir, self.image_root)
         for step in self.spec.workflow.steps:
             workspace.step(step).store.prepare()
@@ -234,6 +249,8 @@ def dataset_resource(spec: Spec, credentials: Credentials) -> dg.ResourceDefinit
 
     @dg.resource(config_schema=config_schema(spec.image_grounding), description="The spec of this data set.")
     def dataset(context: dg.InitResourceContext) -> DataSet:
+        if context.instance is not None and context.run is not None:
+            claim_run(context.instance, context.run)
         return DataSet(spec_of_run(spec, context.resource_config), credentials)
 
     return dataset

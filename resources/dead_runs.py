@@ -14,6 +14,8 @@ from pathlib import Path
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 HOST_TAG, PID_TAG, START_TAG = "grounding/host", "grounding/pid", "grounding/process_start"
+RUN_TAG = "grounding/run"
+"""The run that the other tags were given to: executing it again copies them to a run of another process."""
 
 _PROCESS_NEEDED = [
     DagsterRunStatus.NOT_STARTED,
@@ -33,9 +35,10 @@ def process_tags() -> dict[str, str]:
 
 
 def claim_run(instance: DagsterInstance, run: DagsterRun) -> None:
-    """Tags a run as this process's, whichever door started it."""
-    if PID_TAG not in run.tags:
-        instance.add_run_tags(run.run_id, process_tags())
+    """Tags a run as this process's, whichever door started it and whatever tags it was given."""
+    tags = {**process_tags(), RUN_TAG: run.run_id}
+    if not tags.items() <= run.tags.items():
+        instance.add_run_tags(run.run_id, tags)
 
 
 def fail_dead_runs(instance: DagsterInstance, host: str | None = None) -> list[str]:
@@ -47,7 +50,7 @@ def fail_dead_runs(instance: DagsterInstance, host: str | None = None) -> list[s
     tags = {HOST_TAG: host or socket.gethostname()}
     failed = []
     for run in instance.get_runs(filters=RunsFilter(tags=tags, statuses=_PROCESS_NEEDED)):
-        if not _process_is_gone(run.tags):
+        if run.tags.get(RUN_TAG, run.run_id) != run.run_id or not _process_is_gone(run.tags):
             continue
         # The process may have finished its run after the list was read; now nobody changes it any more.
         unchanged = instance.get_run_by_id(run.run_id)

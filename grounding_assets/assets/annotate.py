@@ -15,8 +15,8 @@ import dagster as dg
 from grounding_assets.assets.outcome import end_annotation
 from grounding_assets.assets.reporting import ASSET_OF_STEP, DagsterListener
 from grounding_assets.assets.signals import stopping_on_signals
-from grounding_assets.core.annotator import Annotator
-from grounding_assets.core.errors import GroundingError, RunStopped
+from grounding_assets.core.annotator import GRACE_S, Annotator
+from grounding_assets.core.errors import GroundingError, Interrupted, RunStopped
 from grounding_assets.core.gates import check_gates
 from grounding_assets.core.pilot import chosen_samples
 from grounding_assets.core.progress import Progress
@@ -26,7 +26,7 @@ from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.workspace import PendingSample, Workspace
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
-from resources.dead_runs import claim_run, fail_dead_runs
+from resources.dead_runs import fail_dead_runs
 from resources.memory import keep_large_buffers_apart
 
 
@@ -94,7 +94,6 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
     )
     def annotate(context: dg.AssetExecutionContext) -> Iterator[Any]:
         keep_large_buffers_apart()
-        claim_run(context.instance, context.run)
         fail_dead_runs(context.instance)
         dataset: DataSet = context.resources.dataset
         selected = set(context.selected_asset_keys)
@@ -204,12 +203,9 @@ def _closed_gate(
 def _made_otherwise(
     dataset: DataSet, workspace: Workspace, chosen: Sequence[str], steps: Sequence[str]
 ) -> int:
-    count = 0
-    for step in steps:
-        own, entries = dataset.settings_fingerprint(step), workspace.step(step).index.entries
-        done = (sample_id for sample_id in chosen if workspace.is_done(sample_id, step))
-        count += sum(entries[sample_id].settings_fingerprint != own for sample_id in done)
-    return count
+    return sum(
+        workspace.made_with_other_settings(chosen, step, dataset.settings_fingerprint(step)) for step in steps
+    )
 
 
 def _run(
@@ -233,7 +229,13 @@ def _run(
                 verifier=verifier,
             )
             listener.in_flight_limit = lambda: teacher.in_flight_limit
-            with stopping_on_signals(annotator.stop):
+
+            def stop(reason: Interrupted) -> None:
+                annotator.stop(reason)
+                teacher.stop(reason)
+                listener.stopping(GRACE_S)
+
+            with stopping_on_signals(stop):
                 await annotator.run(pending)
 
     try:

@@ -17,6 +17,7 @@ OUTPUTS = (
     "evaluation",
     *(f"export_{fmt}" for fmt in get_args(ExportFormat)),
 )
+_RUNS_LOOKED_AT = 100
 
 
 def outputs_in_run(context: dg.AssetExecutionContext, keys: DataSetKeys) -> list[str]:
@@ -65,12 +66,15 @@ def end_output(context: dg.AssetExecutionContext, keys: DataSetKeys, output: str
     """
     if outputs_in_run(context, keys)[-1] != output:
         return
-    event = context.instance.get_latest_materialization_event(keys.asset("annotation_run"))
-    if event is None or event.asset_materialization is None:
+    # not simply the last one: another run over the same samples may have ended meanwhile
+    recent = context.instance.fetch_materializations(
+        keys.asset("annotation_run"), limit=_RUNS_LOOKED_AT
+    ).records
+    own = (context.run_id, context.run.parent_run_id, context.run.root_run_id)
+    materialized = next((r.asset_materialization for r in recent if r.run_id in own), None)
+    if materialized is None:
         return
-    if event.run_id not in (context.run_id, context.run.parent_run_id, context.run.root_run_id):
-        return
-    figures = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    figures = {name: value.value for name, value in materialized.metadata.items()}
     failed, without_step_0 = figures["failed"], figures["without_step_0"]
     assert isinstance(failed, int)
     assert isinstance(without_step_0, int)

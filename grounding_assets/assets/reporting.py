@@ -86,9 +86,21 @@ class DagsterListener:
         if shown <= 20 or shown % 1000 == 0:
             self._context.log.warning(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
 
+    def waiting(self, count: int) -> None:
+        self._progress.notice(
+            f"Another run is working on {count} of these samples: waiting for what comes of them."
+        )
+
+    def stopping(self, grace_s: float) -> None:
+        """Somebody asked the run to end."""
+        self._progress.notice(
+            f"Stopping: no more calls, at most {grace_s:g} s for those in flight. Once more ends at once."
+        )
+
     def finished(self, sample_id: str) -> None:
         self._summary.in_flight -= 1
-        self._summary.finished += 1
+        # not those that a stop cut short, which stay pending
+        self._summary.finished = self._summary.done + self._summary.failed
         self._summary.in_flight_limit = self.in_flight_limit()
         self._progress.update(self._summary)
 

@@ -1,5 +1,7 @@
 """`samples`: the input is read and checked, and every sample becomes a partition."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from grounding_assets.core.workspace import Workspace
@@ -53,7 +55,15 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
 def _images_found(workspace: Workspace) -> tuple[int, int]:
     probed = workspace.samples.ids[:_PROBED_IMAGES]
     files = (workspace.image_file(workspace.samples.read(sample_id)) for sample_id in probed)
-    return sum(file.is_file() for file in files), len(probed)
+    return sum(_is_file(file) for file in files), len(probed)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # such as a name that is too long for the file system: the sample will fail by itself
+        return False
 
 
 def _first_image(workspace: Workspace) -> str:

@@ -1,10 +1,12 @@
 """Ctrl-C and SIGTERM while samples are being annotated: stop cleanly instead of at any line of code."""
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from grounding_assets.core.errors import Interrupted
 
@@ -13,20 +15,29 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stopping_on_signals(stop: Callable[[Interrupted], None]) -> Iterator[None]:
-    """Calls `stop` on the running event loop; Dagster's own handlers are put back afterwards.
+    """Calls `stop` on the running event loop at the first signal; a second one ends the process.
 
-    Signals reach only the main thread; elsewhere this does nothing.
+    Dagster's own handlers are put back afterwards. Signals reach only the main thread; elsewhere this does
+    nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop, Interrupted(number))
+    asked = False
+
+    def received(number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            # safe at any time: a result is on disk or it is not, and the next run tells Dagster
+            os._exit(128 + number)
+        asked = True
+        loop.call_soon_threadsafe(stop, Interrupted(number))
+
+    # not `add_signal_handler`, which would wait for a blocked loop and take over the wake-up descriptor
+    before = {number: signal.signal(number, received) for number in _SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
-            loop.remove_signal_handler(number)
             signal.signal(number, handler)

@@ -1,9 +1,10 @@
 """The one Dagster instance that all doors share, and what to say when its databases cannot be used."""
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -35,11 +36,24 @@ def persistent_instance() -> Iterator[dg.DagsterInstance]:
         folder = Path.cwd() if Path("dagster.yaml").is_file() else PROJECT
         os.environ["DAGSTER_HOME"] = str(folder)
     try:
-        with dg.DagsterInstance.get() as instance:
-            _make_sure_of_events(instance)
+        with ExitStack() as stack:
+            with _alone_in(Path(os.environ["DAGSTER_HOME"])):
+                instance = stack.enter_context(dg.DagsterInstance.get())
+                _make_sure_of_events(instance)
             yield instance
     except DBAPIError as error:
         raise RunStopped(_explanation(Path(os.environ["DAGSTER_HOME"]), str(error.orig))) from None
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Holds off other processes: two that make the databases at the same time get into each other's way."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_sure_of_events(instance: dg.DagsterInstance) -> None:

@@ -1,19 +1,23 @@
-"""The bounded asynchronous map over samples: prepare, extract, ground, store, count.
+"""The bounded asynchronous map over samples: claim, prepare, extract, ground, store, count.
 
 Retries and pacing are the teacher's; Dagster events are the listener's.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.claims import Claims
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.fingerprint import grounding_fingerprint, settings_fingerprint
-from grounding_assets.core.records import Expression, Extraction, Grounding, Sample, Verification
-from grounding_assets.core.teacher import Teacher, TeacherImage
+from grounding_assets.core.preparation import PreparedSample, missing_steps, prepare_sample
+from grounding_assets.core.records import Expression, Extraction, Grounding, Verification
+from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.verification import verify_sample
 from grounding_assets.core.verification_journal import VerificationJournal
 from grounding_assets.core.verifier import Verifier
@@ -21,6 +25,8 @@ from grounding_assets.core.workspace import STEP_BEFORE, PendingSample, Workspac
 
 GRACE_S = 10.0
 """How long calls in flight may go on after a stop, in seconds."""
+_LOOK_AGAIN_S = 0.5
+"""Between two looks at a sample that another run is working on."""
 
 
 class Listener(Protocol):
@@ -30,15 +36,9 @@ class Listener(Protocol):
     def done(self, checkpoint: Checkpoint, step: str) -> None: ...
     def failed(self, sample_id: str, step: str, failure: SampleFailure) -> None: ...
     def finished(self, sample_id: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    sample: Sample
-    image: TeacherImage | None
-    """None where no step of the teacher's is to be done."""
-    before: Checkpoint | None
-    """The stored result of the step before the first one that is to be done."""
+    def waiting(self, count: int) -> None:
+        """All that is left are samples that another run is working on."""
+        ...
 
 
 class Annotator:
@@ -62,6 +62,11 @@ class Annotator:
         self._grace_s = grace_s
         self._verifier = verifier
         self._stop: RunStopped | None = None
+        self._claims = Claims(workspace.results_dir)
+        self._begun = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._elsewhere: deque[PendingSample] = deque()
+        """What other runs are working on."""
+        self._waiting = False
 
     def stop(self, reason: RunStopped) -> None:
         """Starts no further call; those in flight get the grace time, or all the time they take where the
@@ -69,6 +74,8 @@ class Annotator:
         """
         if self._stop is None or (self._stop.lets_calls_finish and not reason.lets_calls_finish):
             self._stop = reason
+            if not reason.lets_calls_finish:
+                self._teacher.stop(reason)
 
     async def run(self, pending: Iterable[PendingSample]) -> None:
         """Annotates them all. What is finished is stored, whatever happens afterwards.
@@ -77,15 +84,16 @@ class Annotator:
             RunStopped: going on cannot help; samples that were not reached stay pending.
         """
         queue = iter(pending)
-        workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers)}
-        try:
-            await self._supervise(workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-            for results in self._workspace.results.values():
-                await asyncio.to_thread(results.index.flush)
+        with self._claims:
+            workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers)}
+            try:
+                await self._supervise(workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+                for results in self._workspace.results.values():
+                    await asyncio.to_thread(results.index.flush)
         if self._stop:
             raise self._stop
 
@@ -110,40 +118,57 @@ class Annotator:
         for pending in queue:
             if self._stop:
                 return
-            self._listener.started(pending.sample_id)
-            try:
+            if self._claims.take(pending.sample_id):
                 await self._annotate(pending)
-            finally:
-                self._listener.finished(pending.sample_id)
+            else:
+                self._elsewhere.append(pending)
+        if self._elsewhere and not self._waiting:
+            self._waiting = True
+            self._listener.waiting(len(self._elsewhere))
+        while self._elsewhere and not self._stop:
+            pending = self._elsewhere.popleft()
+            if self._claims.take(pending.sample_id):
+                await self._annotate(pending)
+            else:
+                self._elsewhere.append(pending)
+                await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _annotate(self, pending: PendingSample) -> None:
-        sample_id, step = pending.sample_id, pending.steps[0]
+        self._listener.started(pending.sample_id)
         try:
-            prepared = await asyncio.to_thread(self._prepare, pending)
+            await self._do_missing(pending)
+        finally:
+            self._listener.finished(pending.sample_id)
+        # not where this was cancelled: its last file may still be on its way to the disk
+        self._claims.give_up(pending.sample_id)
+
+    async def _do_missing(self, pending: PendingSample) -> None:
+        sample_id = pending.sample_id
+        try:
+            prepared = await asyncio.to_thread(
+                prepare_sample, self._workspace, self._teacher, pending, self._begun
+            )
+            for step, found in prepared.found:
+                self._listener.done(_at_no_cost(found), step)
+            if prepared.failure is not None:
+                self._listener.failed(sample_id, prepared.steps[0], prepared.failure)
+                return
             result = prepared.before
-            for step in pending.steps:
+            for step in prepared.steps:
                 if self._stop:
                     return
-                if step != pending.steps[0] and self._workspace.is_done(sample_id, step):
+                if step != prepared.steps[0] and self._workspace.is_done(sample_id, step):
                     result = await self._keep(sample_id, step)
                 else:
                     result = await self._do(step, prepared, result)
         except SampleFailure as failure:
+            step = missing_steps(self._workspace, pending)[0]
             fingerprint = self._workspace.input_fingerprint(sample_id, step) or ""
             store = self._workspace.step(step).store
             await asyncio.to_thread(store.save_failure, sample_id, fingerprint, failure)
             self._listener.failed(sample_id, step, failure)
 
-    def _prepare(self, pending: PendingSample) -> _Prepared:
-        sample = self._workspace.samples.read(pending.sample_id)
-        image = None
-        if pending.steps != ("2",):
-            image = self._teacher.prepare(self._workspace.image_file(sample))
-        step_before = STEP_BEFORE.get(pending.steps[0])
-        before = self._workspace.step(step_before).store.load(pending.sample_id) if step_before else None
-        return _Prepared(sample, image, before)
-
-    async def _do(self, step: str, prepared: _Prepared, before: Checkpoint | None) -> Checkpoint | None:
+    async def _do(self, step: str, prepared: PreparedSample, before: Checkpoint | None) -> Checkpoint | None:
         if step == "0":
             return await self._extract(prepared)
         if before is None:
@@ -152,7 +177,7 @@ class Annotator:
             )
         return await (self._ground(prepared, before) if step == "1" else self._verify(prepared, before))
 
-    async def _extract(self, prepared: _Prepared) -> Checkpoint:
+    async def _extract(self, prepared: PreparedSample) -> Checkpoint:
         result = await self._teacher.extract(prepared.image, prepared.sample.caption)
         sample = prepared.sample
         output = grounding_fingerprint(sample, result.cleaned_caption, result.expressions)
@@ -161,7 +186,7 @@ class Annotator:
             "0", prepared, result, result.cleaned_caption, fingerprint, output, _size(prepared)
         )
 
-    async def _ground(self, prepared: _Prepared, extraction: Checkpoint) -> Checkpoint:
+    async def _ground(self, prepared: PreparedSample, extraction: Checkpoint) -> Checkpoint:
         caption, expressions = extraction.cleaned_caption, extraction.expressions
         result = await self._teacher.ground(prepared.image, caption, expressions)
         _check_same(expressions, result.expressions)
@@ -169,7 +194,7 @@ class Annotator:
             "1", prepared, result, caption, extraction.output_fingerprint, "", _size(prepared)
         )
 
-    async def _verify(self, prepared: _Prepared, grounding: Checkpoint) -> Checkpoint | None:
+    async def _verify(self, prepared: PreparedSample, grounding: Checkpoint) -> Checkpoint | None:
         """None where the run was stopped before the last question."""
         if self._verifier is None:
             raise AssertionError("step 2 needs a verifier")
@@ -192,14 +217,13 @@ class Annotator:
         """A redone step came out as before: the one after it still stands, and costs this run nothing."""
         kept = await asyncio.to_thread(self._workspace.step(step).store.load, sample_id)
         if kept is not None:
-            free = {"calls": 0, "attempts": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
-            self._listener.done(replace(kept, provenance={**kept.provenance, **free}), step)
+            self._listener.done(_at_no_cost(kept), step)
         return kept
 
     async def _store(
         self,
         step: str,
-        prepared: _Prepared,
+        prepared: PreparedSample,
         result: Extraction | Grounding | Verification,
         cleaned_caption: str,
         fingerprint: str,
@@ -227,7 +251,13 @@ class Annotator:
         return checkpoint
 
 
-def _size(prepared: _Prepared) -> tuple[int, int]:
+def _at_no_cost(made_before: Checkpoint) -> Checkpoint:
+    """As this run counts it, which paid nothing for it."""
+    free = {"calls": 0, "attempts": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
+    return replace(made_before, provenance={**made_before.provenance, **free})
+
+
+def _size(prepared: PreparedSample) -> tuple[int, int]:
     assert prepared.image is not None
     return prepared.image.image_size
 

@@ -6,7 +6,7 @@ breaks the format; it is counted, since that is what an audit is for.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from grounding_assets.core.geometry import DUPLICATE_IOU, iou_xyxy
 from grounding_assets.core.records import STEP_NAMES
 from grounding_assets.core.rollup import ratio
 from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.written_marks import mark_as_written, written_mark
 
 COMPARED_BOXES = 100
 """Only so many boxes of one expression are compared with each other."""
@@ -87,7 +88,21 @@ class Audit:
 
 
 def audit_annotations(file: Path) -> Audit:
-    """One pass over the file in constant memory; an absent file has no lines."""
+    """One pass over the file in constant memory; an absent file has no lines.
+
+    The counts are remembered beside the file, as long as it stays as it was written.
+    """
+    mark = written_mark(file)
+    known = mark["figures"].get("audit", {}) if mark is not None else {}
+    if known.keys() == asdict(Audit()).keys():
+        return Audit(**known)
+    audit = _audit(file)
+    if mark is not None:
+        mark_as_written(file, mark["source"], {**mark["figures"], "audit": asdict(audit)})
+    return audit
+
+
+def _audit(file: Path) -> Audit:
     audit = Audit()
     if not file.is_file():
         return audit

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from grounding_assets.core.checkpoints import Checkpoint, CheckpointStore
 from grounding_assets.core.files import replacing, stopping_if_unwritable
-from grounding_assets.core.packed_entries import PackedEntries, pack_digest, unpack_digest
+from grounding_assets.core.packed_entries import PackedEntries, digest_end, pack_digest, unpack_digest
 
 _JOURNAL = ".index.tsv"
 _STAMP_BYTES = 16
@@ -64,6 +64,15 @@ class CheckpointIndex:
                 stream.writelines(_journal_line(sample_id, entry) for sample_id, entry in entries.items())
         return self
 
+    def packed_digests(self, sample_id: str) -> tuple[bytes, bytes, bytes] | None:
+        """Digests of input, output and settings as `pack_digest` makes them: to be compared, 800,000 times."""
+        packed = self.entries.packed(sample_id)
+        if packed is None:
+            return None
+        output = digest_end(packed, _STAMP_BYTES)
+        settings = digest_end(packed, output)
+        return packed[_STAMP_BYTES:output], packed[output:settings], packed[settings:]
+
     def note(self, checkpoint: Checkpoint) -> None:
         """Remembers a checkpoint that was just saved. Thread-safe."""
         path = self.store.path(checkpoint.sample_id)
@@ -76,6 +85,21 @@ class CheckpointIndex:
             self._unsaved.append(line)
             if len(self._unsaved) >= 256:
                 self._append()
+
+    def look_again(self, sample_id: str) -> Checkpoint | None:
+        """The checkpoint, where another run has written one since this index last saw the file. Thread-safe."""
+        path = self.store.path(sample_id)
+        try:
+            stamp = _stamp(path.stat())
+        except FileNotFoundError:
+            return None
+        entry = self.entries.get(sample_id)
+        if entry is not None and entry.stamp == stamp:
+            return None
+        checkpoint = self.store.load(sample_id)
+        if checkpoint is not None:
+            self.note(checkpoint)
+        return checkpoint
 
     def forget(self, sample_id: str) -> None:
         """The checkpoint has turned out to be gone."""

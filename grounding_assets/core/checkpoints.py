@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
-from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.files import remove_leftovers, replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.fingerprint import verification_fingerprint
 from grounding_assets.core.records import Expression, GroundingStatus, Instance, ScoreSource, SpanStatus
 
@@ -145,22 +145,41 @@ class CheckpointStore:
         self.step_dir = step_dir
         self.done_dir = step_dir / ".ckpt"
         self.failed_dir = step_dir / ".failed"
+        self.corrupt_dir = step_dir / ".corrupt"
+        self._prepared = False
 
     def prepare(self) -> None:
-        self.done_dir.mkdir(parents=True, exist_ok=True)
-        self.failed_dir.mkdir(parents=True, exist_ok=True)
+        """Makes the folders, and clears away what writers that were killed have left in them.
+
+        Raises:
+            RunStopped: the folders cannot be written.
+        """
+        for folder in (self.done_dir, self.failed_dir):
+            with stopping_if_unwritable(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                remove_leftovers(folder)
+        remove_leftovers(self.step_dir)
+        self._prepared = True
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Makes the result durable, then forgets an earlier failure.
 
         Raises:
-            RunStopped: it cannot be written.
+            RunStopped: it cannot be written, or was written and the folder of the earlier ones has gone.
         """
         defect = checkpoint.defect()
         if defect:
             raise AssertionError(f"a teacher broke the output format for {checkpoint.sample_id}: {defect}")
-        _write(self.path(checkpoint.sample_id), checkpoint.to_json())
-        self._failed_path(checkpoint.sample_id).unlink(missing_ok=True)
+        removed = self._prepared and not self.done_dir.is_dir()
+        path = self.path(checkpoint.sample_id)
+        _write(path, checkpoint.to_json())
+        with stopping_if_unwritable(path):
+            self._failed_path(checkpoint.sample_id).unlink(missing_ok=True)
+        if removed:
+            raise RunStopped(
+                f"{self.done_dir} was removed while the run was going; what was in flight is kept in a new one. "
+                "Put the old one back if you can, then run again."
+            )
 
     def load(self, sample_id: str) -> Checkpoint | None:
         """The result, or None where there is none; a file that is no checkpoint of it is set aside first.
@@ -190,7 +209,7 @@ class CheckpointStore:
             "reason": str(failure.reason),
             "message": str(failure),
             "attempts": failure.attempts,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "provenance": failure.provenance,
             "replies": list(failure.replies),
         }
@@ -215,8 +234,9 @@ class CheckpointStore:
         for sample_id in sample_ids:
             path = self.path(sample_id)
             if path.exists():
-                kept.mkdir(parents=True, exist_ok=True)
-                path.replace(kept / path.name)
+                with stopping_if_unwritable(kept):
+                    kept.mkdir(parents=True, exist_ok=True)
+                    path.replace(kept / path.name)
                 moved += 1
         return moved
 
@@ -247,12 +267,12 @@ class CheckpointStore:
         return self.failed_dir / f"{sample_id}.json"
 
     def _set_aside(self, path: Path) -> None:
-        corrupt = self.step_dir / ".corrupt"
-        corrupt.mkdir(exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        # another run may have found it first
-        with suppress(FileNotFoundError):
-            path.replace(corrupt / f"{path.stem}.{stamp}.json")
+        with stopping_if_unwritable(self.corrupt_dir):
+            self.corrupt_dir.mkdir(exist_ok=True)
+            # another run may have found it first
+            with suppress(FileNotFoundError):
+                path.replace(self.corrupt_dir / f"{path.stem}.{stamp}.json")
 
 
 def _write(path: Path, tree: Mapping[str, Any]) -> None:

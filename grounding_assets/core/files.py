@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import IO, Any
 
 from grounding_assets.core.errors import InputError, RunStopped
 
+_PARTIAL_OWNER = re.compile(r"\.(\d{1,10})-[0-9a-f]{8}\.partial$")
+_LEFTOVER_AGE_S = 3600.0
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -83,3 +87,27 @@ def to_json(value: Any) -> bytes:
     except UnicodeEncodeError:
         # half a surrogate pair, which some endpoints send, has no form in UTF-8 but one in JSON
         return json.dumps(value, ensure_ascii=True, allow_nan=False).encode("ascii")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes were writing: partial files over an hour old whose process is gone."""
+    for partial in folder.glob(".*.partial"):
+        owner = _PARTIAL_OWNER.search(partial.name)
+        if owner is None or _is_running(int(owner.group(1))):
+            continue
+        try:
+            # a process of another machine that shares the folder may have this id, too
+            if time.time() - partial.stat().st_mtime > _LEFTOVER_AGE_S:
+                partial.unlink()
+        except FileNotFoundError:
+            continue
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

@@ -17,6 +17,10 @@ class PackedEntries(MutableMapping[str, RecordT], Generic[RecordT]):
         self._pack, self._unpack = pack, unpack
         self._packed: dict[str, bytes] = {}
 
+    def packed(self, key: str) -> bytes | None:
+        """The record as it is kept, to compare parts of it without making it anew."""
+        return self._packed.get(key)
+
     def __getitem__(self, key: str) -> RecordT:
         return self._unpack(self._packed[key])
 
@@ -40,7 +44,7 @@ def pack_digest(digest: str) -> bytes:
     """A hexadecimal digest in half its length; any other text as it is, told apart by its first byte."""
     try:
         packed = bytes.fromhex(digest)
-        if packed.hex() == digest:
+        if packed.hex() == digest and len(packed) < 0xFF:
             return bytes((len(packed),)) + packed
     except ValueError:
         pass
@@ -56,3 +60,13 @@ def unpack_digest(packed: bytes, start: int) -> tuple[str, int]:
         return packed[start + 1 : end].hex(), end
     end = start + 3 + int.from_bytes(packed[start + 1 : start + 3], "big")
     return packed[start + 3 : end].decode("utf-8", "surrogatepass"), end
+
+
+def digest_end(packed: bytes, start: int) -> int:
+    """Where the packed digest that begins at `start` ends."""
+    length = packed[start]
+    return (
+        start + 1 + length
+        if length != 0xFF
+        else start + 3 + int.from_bytes(packed[start + 1 : start + 3], "big")
+    )

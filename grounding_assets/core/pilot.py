@@ -51,7 +51,7 @@ class PilotFigures:
     """One entry a sample with a result, failed attempts included."""
     seconds: list[float] = field(default_factory=list)
     """Time on each of these samples, waits between attempts not included."""
-    failed_usage: Usage = Usage()
+    failed_usage: Usage = field(default_factory=Usage)
     """Of the samples that have no result."""
 
     @property

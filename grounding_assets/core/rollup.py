@@ -89,7 +89,11 @@ def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
         return counts
     source = _source_digest(workspace, step)
     mark = written_mark(annotations)
-    if mark is not None and mark["source"] == source:
+    if (
+        mark is not None
+        and mark["source"] == source
+        and mark["figures"].keys() == RollupCounts().to_dict().keys()
+    ):
         return RollupCounts(**mark["figures"])
     write_lines(annotations, _annotated_records(workspace, step, counts))
     mark_as_written(annotations, source, counts.to_dict())

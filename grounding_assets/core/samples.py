@@ -24,6 +24,8 @@ from grounding_assets.core.packed_entries import PackedEntries, pack_digest, unp
 from grounding_assets.core.records import Sample
 from grounding_assets.core.sample_ids import SampleIds
 
+_OFFSET_BYTES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class SampleEntry:
@@ -45,6 +47,13 @@ class SampleIndex:
         self._repeats: dict[int, str] = {}
         """Fingerprint by offset, of lines whose sample an earlier line has named."""
         self._end_offset = 0
+
+    def packed_fingerprint(self, sample_id: str) -> bytes:
+        """The sample's fingerprint as `pack_digest` makes it."""
+        packed = self.entries.packed(sample_id)
+        if packed is None:
+            raise KeyError(sample_id)
+        return packed[_OFFSET_BYTES:]
 
     @property
     def stamp(self) -> tuple[int, int]:
@@ -141,11 +150,12 @@ class SampleIndex:
 
 
 def _pack(entry: SampleEntry) -> bytes:
-    return entry.offset.to_bytes(8, "big") + pack_digest(entry.fingerprint)
+    return entry.offset.to_bytes(_OFFSET_BYTES, "big") + pack_digest(entry.fingerprint)
 
 
 def _unpack(packed: bytes) -> SampleEntry:
-    return SampleEntry(int.from_bytes(packed[:8], "big"), unpack_digest(packed, 8)[0])
+    offset = int.from_bytes(packed[:_OFFSET_BYTES], "big")
+    return SampleEntry(offset, unpack_digest(packed, _OFFSET_BYTES)[0])
 
 
 def to_sample(sample_id: str, record: dict[str, Any]) -> Sample:

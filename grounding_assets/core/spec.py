@@ -7,144 +7,18 @@ import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    SecretStr,
     field_validator,
     model_validator,
 )
 
+from grounding_assets.core.spec_models import Section, VerifierSpec, VlmSpec, verifier_or_default
+
 SUPPORTED_TYPE = "image_grounding"
 StepName = Literal["0", "1", "2"]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        coerce_numbers_to_str=True,
-        allow_inf_nan=False,
-    )
-
-
-class GeminiSpec(_Section):
-    """Google's Gemini API."""
-
-    api_key: SecretStr = SecretStr("")
-    """API key; empty: the environment variable GOOGLE_API_KEY. Never stored."""
-    base_url: str = ""
-    """Another address of the same API, such as a proxy; empty: Google's own."""
-    model: str = "gemini-3.1-flash-lite-preview"
-    """Model name."""
-    media_resolution: Literal["MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH"] = (
-        "MEDIA_RESOLUTION_HIGH"
-    )
-    """How finely the model looks at the image; lower is cheaper and localizes worse."""
-    temperature: float = Field(default=0.3, ge=0, le=2)
-    """Sampling temperature."""
-    max_output_tokens: int = Field(default=8192, ge=64)
-    """Limit of a reply, in tokens."""
-    timeout: float = Field(default=120, gt=0)
-    """Limit of a request, in seconds."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, url: str) -> str:
-        return _checked_url(url)
-
-
-class OpenAiSpec(_Section):
-    """Any endpoint that speaks OpenAI's chat completions: NIM, TAO microservice, vLLM, custom."""
-
-    api_key: SecretStr = SecretStr("")
-    """API key; empty: the environment variable OPENAI_API_KEY, and without it no key. Never stored."""
-    base_url: str = ""
-    """Base URL without `/chat/completions`, such as http://localhost:8000/v1."""
-    model_name: str = ""
-    """Model name as the endpoint lists it."""
-    temperature: float = Field(default=0.7, ge=0, le=2)
-    """Sampling temperature."""
-    max_tokens: int = Field(default=4096, ge=64)
-    """Limit of a reply, in tokens."""
-    timeout: float = Field(default=60, gt=0)
-    """Limit of a request, in seconds."""
-    max_image_bytes: int = Field(default=0, ge=0)
-    """Largest image file to send, in bytes; 0: 134,900 at NVIDIA's hosted endpoints, 20 MB elsewhere."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, url: str) -> str:
-        url = _checked_url(url)
-        return re.sub(r"/chat/completions/?$", "", url)
-
-
-class LocalSpec(_Section):
-    """The embedded demonstration teacher: 80 kinds of things, no key, no network."""
-
-    single_threshold: float = Field(default=0.2, ge=0.05, le=1)
-    """Lowest detector score for an expression that names one thing."""
-    plural_threshold: float = Field(default=0.35, ge=0.05, le=1)
-    """Lowest detector score for each box of an expression that names several things."""
-
-
-FamilyName = Literal[
-    "auto", "gemini", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "internvl", "cosmos_reason1", "cosmos_reason2",
-    "glm_v", "gemma", "gpt", "claude", "deepseek_vl2", "kimi_vl", "molmo", "unknown",
-]  # fmt: skip
-
-
-class PriceSpec(_Section):
-    """What the model costs; while both are 0 it is not known, and tokens are shown alone."""
-
-    input_per_million: float = Field(default=0, ge=0)
-    """Price of a million input tokens, images included."""
-    output_per_million: float = Field(default=0, ge=0)
-    """Price of a million output tokens."""
-    currency: str = Field(default="USD", min_length=1, max_length=10)
-    """The currency of both prices; a name to show, nothing is converted."""
-
-
-class VlmSpec(_Section):
-    """Which model annotates."""
-
-    backend: Literal["gemini", "openai", "local"] = "gemini"
-    """gemini, openai (any compatible endpoint) or local (embedded, offline)."""
-    family: FamilyName = "auto"
-    """Model family, which decides prompt and box coordinates; auto: by the model's name."""
-    measure: bool = True
-    """Ask an endpoint about two calibration cards before its first sample, and stop if its boxes contradict
-    the family. Kept in results_dir, so it costs two or three calls once."""
-    gemini: GeminiSpec = GeminiSpec()
-    openai: OpenAiSpec = OpenAiSpec()
-    local: LocalSpec = LocalSpec()
-    price: PriceSpec = PriceSpec()
-
-
-class VerifierSpec(_Section):
-    """Which model takes the second look, where workflow.steps hold "2"; the fields are those of vlm."""
-
-    backend: Literal["same", "gemini", "openai"] = "same"
-    """same (as vlm), gemini or openai (any compatible endpoint)."""
-    family: FamilyName = "auto"
-    """Model family, which decides the size of pictures and whether a reply schema helps; auto: by the name."""
-    gemini: GeminiSpec = GeminiSpec()
-    openai: OpenAiSpec = OpenAiSpec()
-
-    def as_vlm(self) -> VlmSpec:
-        """The same settings as those of a model that annotates. Raises ValueError where it is "same"."""
-        if self.backend == "same":
-            raise ValueError("the verifier has no settings of its own")
-        return VlmSpec(backend=self.backend, family=self.family, gemini=self.gemini, openai=self.openai)
-
-
-def _or_default(verifier: object) -> object:
-    return VerifierSpec() if verifier is None else verifier
 
 
 def _as_step_names(steps: object) -> object:
@@ -155,7 +29,7 @@ def _as_step_names(steps: object) -> object:
     return steps
 
 
-class WorkflowSpec(_Section):
+class WorkflowSpec(Section):
     """What a run does."""
 
     steps: Annotated[tuple[StepName, ...], BeforeValidator(_as_step_names)] = ("0", "1")
@@ -205,7 +79,7 @@ class WorkflowSpec(_Section):
         return tuple(sorted(set(steps)))
 
 
-class DataSpec(_Section):
+class DataSpec(Section):
     """What is annotated."""
 
     input_jsonl: str = "???"
@@ -220,7 +94,7 @@ class DataSpec(_Section):
     """Who owns the data set's assets in Dagster: an e-mail address or team:NAME."""
 
 
-class ChecksSpec(_Section):
+class ChecksSpec(Section):
     """Limits of the checks on annotations.jsonl; beyond its limit a check fails, and nothing is thrown away."""
 
     max_unaccounted_lines: int = Field(default=0, ge=0)
@@ -239,7 +113,7 @@ class ChecksSpec(_Section):
     """Share of boxes that say an object of the same expression again, dropped ones included. A warning."""
 
 
-class ReportSpec(_Section):
+class ReportSpec(Section):
     """The report that people look at."""
 
     max_samples: int = Field(default=10_000, ge=0)
@@ -251,7 +125,7 @@ class ReportSpec(_Section):
 ExportFormat = Literal["odvg", "mdetr", "coco", "flickr30k_entities", "parquet"]
 
 
-class ExportSpec(_Section):
+class ExportSpec(Section):
     """What exports hold and leave out."""
 
     formats: tuple[ExportFormat, ...] = ()
@@ -270,11 +144,11 @@ class ExportSpec(_Section):
     """Export the embedded demonstration teacher's annotations, which are no training data."""
 
 
-class ImageGroundingSpec(_Section):
+class ImageGroundingSpec(Section):
     """The image_grounding pipeline."""
 
     vlm: VlmSpec = VlmSpec()
-    vlm_verifier: Annotated[VerifierSpec, BeforeValidator(_or_default)] = VerifierSpec()
+    vlm_verifier: Annotated[VerifierSpec, BeforeValidator(verifier_or_default)] = VerifierSpec()
     workflow: WorkflowSpec = WorkflowSpec()
     data: DataSpec = DataSpec()
     checks: ChecksSpec = ChecksSpec()
@@ -293,7 +167,7 @@ class ImageGroundingSpec(_Section):
         return self
 
 
-class Spec(_Section):
+class Spec(Section):
     """A whole spec. Relative paths start from the working directory."""
 
     results_dir: str = Field(min_length=1)
@@ -339,15 +213,3 @@ def derived_name(results_dir: Path) -> str:
     absolute = results_dir.absolute()
     slug = re.sub(r"[^A-Za-z0-9]+", "_", absolute.name).strip("_").lower()[:60] or "results"
     return f"{slug}_{hashlib.sha256(str(absolute).encode()).hexdigest()[:6]}"
-
-
-def _checked_url(url: str) -> str:
-    """Refuses addresses that would carry a secret into logs and stored configurations."""
-    if not url:
-        return url
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must start with http:// or https:// and name a host")
-    if parts.username or parts.password or parts.query:
-        raise ValueError("must not hold a user, password or query; give the key as api_key")
-    return url.rstrip("/")

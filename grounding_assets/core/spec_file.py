@@ -131,11 +131,29 @@ def validate_spec(tree: DictConfig | Mapping[str, Any], *, where: str) -> Spec:
     plain = {str(k): v for k, v in plain.items() if k not in TAO_BLOCKS_OF_OTHER_PIPELINES}
     plain.setdefault("results_dir", "???")
     try:
-        return Spec.model_validate(plain)
+        return Spec.model_validate(_without_blanks(plain, Spec))
     except ValidationError as error:
         raise SpecError(
             f"{where}: " + "; ".join(_explain(problem) for problem in error.errors()) + "."
         ) from None
+
+
+def _without_blanks(tree: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """Without the known fields that are left blank, as in `image_root:`; they have their defaults."""
+    kept: dict[str, Any] = {}
+    for name, value in tree.items():
+        field = model.model_fields.get(name)
+        section = _section_model(field.annotation) if field is not None else None
+        if value is None and field is not None and section is None and not field.is_required():
+            continue
+        if section is not None and isinstance(value, dict):
+            value = _without_blanks(value, section)
+        kept[name] = value
+    return kept
+
+
+def _section_model(annotation: Any) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def field_names(model: type[BaseModel] = Spec, prefix: str = "") -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.records import Expression, Extraction, Grounding
 
 
@@ -49,6 +50,10 @@ class Teacher(Protocol, Generic[ImageT]):
         self, image: ImageT, cleaned_caption: str, expressions: Sequence[Expression]
     ) -> Grounding:
         """Step 1. Returns one expression for each given one, in order, with instances and status."""
+        ...
+
+    def stop(self, reason: RunStopped) -> None:
+        """Sends nothing more; coroutines that wait raise `reason`. Called on the event loop."""
         ...
 
     async def aclose(self) -> None:

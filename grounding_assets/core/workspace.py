@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grounding_assets.core.checkpoint_index import CheckpointIndex
 from grounding_assets.core.checkpoints import CheckpointStore
+from grounding_assets.core.packed_entries import pack_digest, unpack_digest
 from grounding_assets.core.records import Sample
 from grounding_assets.core.samples import SampleIndex
 
@@ -63,17 +64,38 @@ class Workspace:
 
     def input_fingerprint(self, sample_id: str, step: str) -> str | None:
         """Digest of the step's input as it is now; None where the step before has no current result."""
-        before = STEP_BEFORE.get(step)
-        if before is None:
-            return self.samples.entries[sample_id].fingerprint
-        made = self.step(before).index.entries.get(sample_id)
-        if made is None or made.fingerprint != self.input_fingerprint(sample_id, before):
-            return None
-        return made.output_fingerprint
+        packed = self._packed_input(sample_id, step)
+        return None if packed is None else unpack_digest(packed, 0)[0]
 
     def is_done(self, sample_id: str, step: str) -> bool:
-        entry = self.step(step).index.entries.get(sample_id)
-        return entry is not None and entry.fingerprint == self.input_fingerprint(sample_id, step)
+        """Whether the step has a result, and its input has not changed since."""
+        digests = self.results[step].index.packed_digests(sample_id)
+        return digests is not None and digests[0] == self._packed_input(sample_id, step)
+
+    def _packed_input(self, sample_id: str, step: str) -> bytes | None:
+        before = STEP_BEFORE.get(step)
+        if before is None:
+            return self.samples.packed_fingerprint(sample_id)
+        made = self.results[before].index.packed_digests(sample_id)
+        if made is None or made[0] != self._packed_input(sample_id, before):
+            return None
+        return made[1]
+
+    def made_with_other_settings(
+        self, sample_ids: Sequence[str], step: str, settings_fingerprint: str
+    ) -> int:
+        """How many of the samples have a current result of the step that other settings made."""
+        own, index = pack_digest(settings_fingerprint), self.results[step].index
+        count = 0
+        for sample_id in sample_ids:
+            digests = index.packed_digests(sample_id)
+            if (
+                digests is not None
+                and digests[2] != own
+                and digests[0] == self._packed_input(sample_id, step)
+            ):
+                count += 1
+        return count
 
     def pending(self, sample_ids: Sequence[str], steps: Sequence[str]) -> Iterator[PendingSample]:
         """Which of the samples lack a current result of which of the steps."""

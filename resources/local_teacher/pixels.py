@@ -27,6 +27,7 @@ _SQUARE = (INPUT_SIZE, INPUT_SIZE)
 _SIDEWAYS = range(5, 9)
 """EXIF orientations under which width and height change places."""
 _DECODER_ERRORS = (
+    RuntimeError,
     OSError,
     SyntaxError,
     ValueError,

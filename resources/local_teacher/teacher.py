@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from grounding_assets.core.errors import SpecError
+from grounding_assets.core.errors import RunStopped, SpecError
 from grounding_assets.core.records import Expression, Extraction, Grounding, GroundingStatus, Instance
 from resources.local_teacher.captions import clean_caption
 from resources.local_teacher.detector import (
@@ -83,6 +83,9 @@ class LocalTeacher:
         Raises `RunStopped` where the model file is missing.
         """
         return await asyncio.to_thread(self._ground, image, expressions)
+
+    def stop(self, reason: RunStopped) -> None:
+        """Nothing is sent, and no step takes longer than an image's detection."""
 
     async def aclose(self) -> None:
         """Nothing is held open."""

@@ -1,6 +1,7 @@
 """Google's Gemini API through google-genai. One request at a time, no retries of the SDK's own."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -180,9 +181,11 @@ def _retry_info_seconds(details: Any) -> float | None:
         delay = row.get("retryDelay") if isinstance(row, dict) else None
         if isinstance(delay, str) and delay.endswith("s"):
             try:
-                return max(0.0, float(delay[:-1]))
+                seconds = float(delay[:-1])
             except ValueError:
                 continue
+            if math.isfinite(seconds):
+                return max(0.0, seconds)
     return None
 
 

@@ -9,10 +9,10 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from grounding_assets.core.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
 from grounding_assets.core.cost import BudgetReached, Usage
@@ -39,9 +39,11 @@ class RetryPolicy:
     first_wait_s: float = 1.0
     longest_wait_s: float = 60.0
     dead_after_attempts: int = 20
-    """Failed attempts in a row, over all samples, from which on the endpoint may be dead …"""
+    """Failed attempts in a row, over all samples, from which on an endpoint that has worked may be dead …"""
     dead_after_s: float = 90.0
-    """… and is, once nothing has succeeded for so long; at once where nothing ever has."""
+    """… and is, once nothing has succeeded for so long."""
+    never_worked: Sequence[tuple[int, float]] = ((5, 10.0), (2, 60.0))
+    """The same two figures for an endpoint that nothing has come from yet; any pair of them will do."""
 
 
 @dataclass(slots=True)
@@ -138,11 +140,11 @@ class RetryingCaller:
         self._clock = clock
         self.pacer = Pacer(max_in_flight, clock)
         self.stats = CallStats()
-        self._capped = asyncio.Event()
-        self._stop = ""
-        """What the cap said."""
         self._failed_in_a_row = 0
+        self._first_sent = float("inf")
         self._last_success: float | None = None
+        self._stopped: RunStopped | None = None
+        self._stopping = asyncio.Event()
 
     @property
     def structured_output(self) -> str:
@@ -161,6 +163,11 @@ class RetryingCaller:
     async def aclose(self) -> None:
         await self._client.aclose()
 
+    def stop(self, reason: RunStopped) -> None:
+        """Sends nothing more: `call` raises `reason` instead. Requests in flight go on."""
+        self._stopped = self._stopped or reason
+        self._stopping.set()
+
     async def call(self, request: ModelRequest) -> CallOutcome:
         """One reply.
 
@@ -172,7 +179,7 @@ class RetryingCaller:
         attempt = counted = 0
         while True:
             attempt += 1
-            sent_at = time.monotonic()
+            sent_at = self._clock()
             try:
                 async with self.pacer.slot() as sent_at:
                     reply = await self._send(request)
@@ -181,13 +188,10 @@ class RetryingCaller:
                 # being told to wait is no failed attempt: only time limits it
                 counted += error.trouble is not Trouble.RATE_LIMITED
                 wait = self._wait_before(attempt + 1, error)
-                spent = self._clock() - begun
-                if error.trouble is Trouble.REJECTED or counted >= self._policy.max_attempts:
-                    raise self._failure(error, attempt) from None
-                if spent + wait > self._policy.max_elapsed_s:
+                if error.trouble is Trouble.REJECTED or self._is_used_up(begun, counted, wait, error):
                     raise self._failure(error, attempt) from None
                 self.stats.retries += 1
-                await self._wait(wait)
+                await self._pause(wait)
                 continue
             self._failed_in_a_row = 0
             self.stats.count(reply)
@@ -195,23 +199,15 @@ class RetryingCaller:
             self.pacer.grow()
             return CallOutcome(reply, attempt, self._last_success - sent_at)
 
-    async def _wait(self, seconds: float) -> None:
-        """Waits before another attempt, but not beyond the moment at which a cap ends the run."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._capped.wait()
-        except TimeoutError:
-            return
-        raise BudgetReached(self._stop)
-
     async def _send(self, request: ModelRequest) -> ModelReply:
         """One request, with the account asked before it and told after it, however it ends."""
+        self._raise_if_stopped()
+        self._first_sent = min(self._first_sent, self._clock())
         if self.account is not None:
             try:
                 self.account.reserve()
-            except BudgetReached as stop:
-                self._stop = str(stop)
-                self._capped.set()
+            except BudgetReached as reached:
+                self.stop(reached)
                 raise
         self.stats.calls += 1
         usage = Usage(calls=1)
@@ -223,14 +219,39 @@ class RetryingCaller:
             if self.account is not None:
                 self.account.settle(usage)
 
+    async def _pause(self, seconds: float) -> None:
+        """Waits before another attempt, but not beyond the moment at which the run is stopped."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+        self._raise_if_stopped()
+
+    def _is_used_up(self, begun: float, counted: int, wait: float, error: CallError) -> bool:
+        """Whether a call has had its share of attempts or of time.
+
+        Raises:
+            RunStopped: all that time the endpoint has let nothing through, whatever was asked.
+        """
+        spent = self._clock() - begun
+        worked = self._last_success is not None and self._last_success >= begun
+        if counted >= self._policy.max_attempts:
+            # while nothing succeeds at all, it is too early to blame the sample: the endpoint may be dead
+            return worked or spent >= self._policy.dead_after_s
+        if spent + wait <= self._policy.max_elapsed_s:
+            return False
+        if error.trouble is Trouble.RATE_LIMITED and not worked:
+            self._stop_run(f"Stopped: no request has been let through for {spent:.0f} s. {error}")
+        return True
+
     def _judge(self, error: CallError, sent_at: float) -> None:
         """Draws the conclusions for the run as a whole."""
         if error.trouble is Trouble.FATAL:
-            raise RunStopped(str(error)) from None
+            self._stop_run(str(error))
         if (error.retry_after_s or 0) > self._policy.max_elapsed_s:
-            raise RunStopped(
-                f"Stopped: the endpoint asks to wait {error.retry_after_s:.0f} s; run again then. {error}"
-            ) from None
+            wait = f"{error.retry_after_s:.0f} s"
+            self._stop_run(f"Stopped: the endpoint asks to wait {wait}; run again then. {error}")
         if error.trouble is Trouble.RATE_LIMITED:
             self.stats.rate_limited += 1
             self.pacer.cut(sent_at)
@@ -238,14 +259,30 @@ class RetryingCaller:
         if error.trouble is Trouble.REJECTED and self._last_success is not None:
             return
         self._failed_in_a_row += 1
-        never = self._last_success is None
-        quiet_s = float("inf") if self._last_success is None else self._clock() - self._last_success
-        enough = self._failed_in_a_row >= self._policy.dead_after_attempts
-        if enough and quiet_s >= self._policy.dead_after_s:
+        never, quiet_s, policy = self._last_success is None, self._quiet_s(), self._policy
+        limits = policy.never_worked if never else ((policy.dead_after_attempts, policy.dead_after_s),)
+        if error.trouble is Trouble.REJECTED:
+            # nothing is loading there: what is asked is wrong
+            limits = ((policy.dead_after_attempts, 0.0),)
+        # many that still wait for their answer say more than a few that failed fast
+        enough = self._failed_in_a_row >= self.pacer.in_flight
+        if enough and any(self._failed_in_a_row >= count and quiet_s >= s for count, s in limits):
             since = "no request has succeeded" if never else f"nothing has succeeded for {quiet_s:.0f} s"
-            raise RunStopped(
+            self._stop_run(
                 f"Stopped: {self._failed_in_a_row} requests in a row failed and {since}. Last: {error}"
-            ) from None
+            )
+
+    def _stop_run(self, message: str) -> NoReturn:
+        self.stop(RunStopped(message))
+        raise RunStopped(message) from None
+
+    def _raise_if_stopped(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _quiet_s(self) -> float:
+        """Seconds since the last success, or since the first request where there was none."""
+        return self._clock() - (self._first_sent if self._last_success is None else self._last_success)
 
     def _wait_before(self, attempt: int, error: CallError) -> float:
         doublings = min(attempt - 2, 30)

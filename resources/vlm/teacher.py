@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from grounding_assets.core import prompts
 from grounding_assets.core.calls import Finish, ModelRequest
 from grounding_assets.core.coordinates import CONVENTIONS, RawBox, resolve_boxes
-from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.grounding import (
     MAX_EXPRESSIONS_PER_CALL,
     GroundedChunk,
@@ -94,6 +94,10 @@ class VlmTeacher:
     def answer_in(self, convention: str) -> None:
         """Reads boxes in this convention from now on: what was measured goes before what is assumed."""
         self.family = replace(self.family, convention=convention)
+
+    def stop(self, reason: RunStopped) -> None:
+        """Sends nothing more, see `RetryingCaller.stop`."""
+        self.caller.stop(reason)
 
     async def aclose(self) -> None:
         await self.caller.aclose()

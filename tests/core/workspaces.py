@@ -12,7 +12,7 @@ from PIL import Image
 
 from grounding_assets.core.annotator import Annotator
 from grounding_assets.core.checkpoints import Checkpoint
-from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.files import write_lines
 from grounding_assets.core.images import ImagePolicy, PreparedImage, prepare_image
 from grounding_assets.core.input_file import RejectedLine
@@ -109,6 +109,8 @@ class RuleTeacher:
             grounded.append(replace(expression, instances=instances, grounding_status=status))
         provenance = self._provenance(image) | {"convention": "xyxy_px", "boxes": {}}
         return Grounding(tuple(grounded), provenance, (f"step 1 of {cleaned_caption}",))
+
+    def stop(self, reason: RunStopped) -> None: ...
 
     async def aclose(self) -> None:
         self.closed = True

@@ -113,7 +113,7 @@ def test_a_fatal_error_stops_the_run() -> None:
 
 def test_waiting_doubles_with_jitter_up_to_a_minute() -> None:
     endpoint = Endpoint(scripted(*[trouble(Trouble.UNAVAILABLE)] * 9))
-    call_once(endpoint, max_attempts=20)
+    call_once(endpoint, max_attempts=20, never_worked=())
     ceilings = [1, 2, 4, 8, 16, 32, 60, 60, 60]
     for gap, ceiling in zip(gaps(endpoint), ceilings, strict=True):
         assert ceiling / 2 <= gap <= ceiling
@@ -124,7 +124,7 @@ def test_the_same_seed_waits_the_same() -> None:
     traces = []
     for seed in (1, 1, 2):
         endpoint = Endpoint(scripted(*[trouble(Trouble.TIMEOUT)] * 5))
-        call_once(endpoint, seed=seed)
+        call_once(endpoint, seed=seed, never_worked=())
         traces.append(endpoint.sent_at)
     assert traces[0] == traces[1] != traces[2]
 
@@ -147,27 +147,31 @@ def test_attempts_are_limited_and_rate_limits_do_not_count() -> None:
     limited = [trouble(Trouble.RATE_LIMITED, 1.0)] * 30
     endpoint = Endpoint(scripted(*limited, *[trouble(Trouble.TIMEOUT)] * 8))
     with pytest.raises(SampleFailure) as caught:
-        call_once(endpoint)
+        call_once(endpoint, never_worked=())
     assert (caught.value.reason, caught.value.attempts) == (Reason.TIMEOUT, 38)
     assert len(endpoint.sent_at) == 38
 
 
 @pytest.mark.parametrize(
-    ("kind", "asked_s", "reason"),
+    ("kind", "asked_s", "error"),
     [
-        (Trouble.RATE_LIMITED, None, Reason.RATE_LIMITED),
-        (Trouble.RATE_LIMITED, 100.0, Reason.RATE_LIMITED),
-        (Trouble.RATE_LIMITED, 0.0, Reason.RATE_LIMITED),
-        (Trouble.TIMEOUT, None, Reason.TIMEOUT),
+        (Trouble.RATE_LIMITED, None, RunStopped),
+        (Trouble.RATE_LIMITED, 100.0, RunStopped),
+        (Trouble.RATE_LIMITED, 0.0, RunStopped),
+        (Trouble.TIMEOUT, None, SampleFailure),
     ],
 )
-def test_time_is_limited_waiting_included(kind: Trouble, asked_s: float | None, reason: Reason) -> None:
-    """With Retry-After 0 this is over a thousand attempts: the doubling must not overflow."""
+def test_time_is_limited_waiting_included(
+    kind: Trouble, asked_s: float | None, error: type[Exception]
+) -> None:
+    """With Retry-After 0 this is over a thousand attempts: the doubling must not overflow.
+
+    Nothing but 429s for a quarter of an hour is nothing that a sample can be blamed for.
+    """
 
     async def run() -> float:
-        with pytest.raises(SampleFailure) as caught:
-            await caller(endpoint, max_attempts=10**6, dead_after_attempts=10**6).call(REQUEST)
-        assert caught.value.reason is reason
+        with pytest.raises(error, match=f"{kind} happened"):
+            await caller(endpoint, max_attempts=10**6, never_worked=()).call(REQUEST)
         return now()
 
     endpoint = Endpoint(lambda number, at: trouble(kind, asked_s))
@@ -287,13 +291,55 @@ def failures(endpoint: Endpoint, count: int, workers: int, **policy: Any) -> tup
     return run_in_virtual_time(run())
 
 
-def test_an_endpoint_that_never_answers_stops_the_run_early() -> None:
-    endpoint = Endpoint(lambda number, at: trouble(Trouble.UNAVAILABLE))
-    outcomes, _ = failures(endpoint, count=1000, workers=4)
+@pytest.mark.parametrize(
+    ("workers", "latency_s", "within_s"),
+    [(1, 0.5, 25), (4, 0.5, 20), (64, 0.5, 15), (1, 60, 125), (8, 60, 65)],
+)
+def test_an_endpoint_that_never_answers_stops_the_run_early(
+    workers: int, latency_s: float, within_s: float
+) -> None:
+    """Refused at once, or no answer within a timeout of a minute."""
+    endpoint = Endpoint(lambda number, at: trouble(Trouble.UNAVAILABLE), latency_s)
+    outcomes, seconds = failures(endpoint, count=1000, workers=workers)
     assert {type(outcome) for outcome in outcomes} == {RunStopped}
-    words = r"Stopped: 2\d requests in a row failed and no request has succeeded\. Last: unavailable happened"
+    words = r"Stopped: \d+ requests in a row failed and no request has succeeded\. Last: unavailable happened"
     assert re.fullmatch(words, str(outcomes[0]))
-    assert len(endpoint.sent_at) <= 20 + 4
+    assert seconds <= within_s
+
+
+def test_failures_that_come_before_the_first_reply_do_not_stop_a_run() -> None:
+    """Errors are fast and replies are not: the first dozens of outcomes can all be errors."""
+    endpoint = Endpoint(lambda number, at: None)
+
+    async def complete(request: ModelRequest) -> ModelReply:
+        number = len(endpoint.sent_at)
+        endpoint.sent_at.append(now())
+        await asyncio.sleep(0.01 if number % 10 == 0 else 40)
+        if number % 10 == 0:
+            raise trouble(Trouble.UNAVAILABLE)
+        return REPLY
+
+    endpoint.complete = complete  # type: ignore[method-assign]
+    outcomes, _ = failures(endpoint, count=600, workers=256)
+    assert all(isinstance(outcome, CallOutcome) for outcome in outcomes) and len(outcomes) == 600
+
+
+def test_after_a_stop_nothing_more_is_sent() -> None:
+    async def run() -> None:
+        endpoint = Endpoint(lambda number, at: trouble(Trouble.UNAVAILABLE) if number % 2 else None, 5)
+        calls = caller(endpoint, 4)
+        waiting = asyncio.create_task(in_parallel(12, lambda: calls.call(REQUEST)))
+        await asyncio.sleep(5.2)
+        sent, begun = len(endpoint.sent_at), now()
+        calls.stop(RunStopped("enough"))
+        results = await waiting
+        assert len(endpoint.sent_at) == sent
+        assert now() - begun <= 5, "only what is in flight is waited for, not the time until another attempt"
+        answered = [result for result in results if isinstance(result, CallOutcome)]
+        assert len(answered) >= 2
+        assert all(str(result) == "enough" for result in results if result not in answered)
+
+    run_in_virtual_time(run())
 
 
 def test_an_endpoint_that_dies_stops_the_run_when_it_stays_dead() -> None:

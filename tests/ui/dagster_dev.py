@@ -17,7 +17,13 @@ from tests.doors.project import BIN, Project
 
 T = TypeVar("T")
 LOCATION = "grounding_assets.definitions"
-_STARTED_WITHIN_S = 90.0
+_STARTED_WITHIN_S, _POLL_S = 90.0, 0.25
+_PROMPT_LAUNCHES = """
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config: {dequeue_interval_seconds: 1}
+"""
 
 
 def wait_for(condition: Callable[[], T], what: str, within_s: float = 60.0) -> T:
@@ -28,7 +34,7 @@ def wait_for(condition: Callable[[], T], what: str, within_s: float = 60.0) -> T
         if value:
             return value
         assert time.monotonic() < deadline, f"{what}: not within {within_s:g} s"
-        time.sleep(0.1)
+        time.sleep(_POLL_S)
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,9 @@ class DagsterDev:
 
 @contextmanager
 def running_dagster(project: Project) -> Iterator[DagsterDev]:
-    """`dagster dev` in the project's folder, as the Makefile starts it."""
+    """`dagster dev` in the project's folder, as the Makefile starts it, but with runs launched at once."""
+    with (project.folder / "dagster.yaml").open("a", encoding="utf-8") as settings:
+        settings.write(_PROMPT_LAUNCHES)
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]

@@ -19,8 +19,10 @@ from tests.ui.dagster_dev import DagsterDev, wait_for
 
 T = TypeVar("T")
 OUTPUT = PROJECT / ".ci" / "output"
-_PARTITION_FILTER, _SWITCH = "[placeholder='Filter partitions']", "[role=switch]"
+_PARTITION_FILTER, _SWITCH = "[placeholder='Filter partitions']", "label[class*='formatSwitch']"
 _FOLLOWS_WITHIN_S = 10
+_AT_REST = """return document.getAnimations()
+  .every((a) => a.playState === "finished" || a.effect.getComputedTiming().endTime === Infinity)"""
 _REDRAWN = (
     TimeoutException,
     StaleElementReferenceException,
@@ -52,7 +54,8 @@ class DagsterPages:
         return self._until(shown, f"{words} on {self.browser.current_url}", within_s)
 
     def shoot(self, name: str) -> None:
-        """Keeps a picture of the page for people to look at."""
+        """Keeps a picture of the page, once it has come to rest, for people to look at."""
+        WebDriverWait(self.browser, 5).until(lambda b: b.execute_script(_AT_REST))
         OUTPUT.mkdir(parents=True, exist_ok=True)
         self.browser.save_screenshot(str(OUTPUT / f"ui-{name}.png"))
 
@@ -102,6 +105,7 @@ class DagsterPages:
 
     def choose_partitions(self, typed: str, entry: str) -> None:
         """In the launch dialog, narrows the list of partitions down and ticks an entry of it."""
+        self.see("Failed and missing", "Select a partition", "Launch backfill")
         self.click(
             "Select a partition", then=lambda: self.browser.find_elements(By.CSS_SELECTOR, _PARTITION_FILTER)
         )

@@ -32,7 +32,7 @@ pytestmark = [needs_corpus("coco24"), needs_chromium]
 ROWS = coco24_rows(20)
 FIRST_PHOTO = ROWS[0]["image_id"]
 """Of five captions, which are the first five partitions."""
-REFUSED = ROWS[3]["caption"]
+REFUSED, ONE = ROWS[3]["caption"], ROWS[15]
 ASSETS = ("samples", "endpoint_check", "expressions", "groundings", "annotation_run", "step_0_annotations",
           "step_1_annotations", "annotations", "report")  # fmt: skip
 
@@ -88,25 +88,7 @@ def test_samples_become_partitions(ui: Seen) -> None:
     ui.page.open("/assets/tested/groundings?view=partitions", FIRST_PHOTO, *counts(ui, 0, 0, 20))
 
 
-def test_one_partition(ui: Seen) -> None:
-    page, before = ui.page, len(ui.endpoint.requests)
-    page.tick("expressions", "groundings")
-    page.click("Materialize selected")
-    page.choose_partitions(ROWS[10]["image_id"], ROWS[10]["image_id"])
-    page.click("Launch 1 run")
-    page.see("Launched run")
-    page.dev.finished(page.dev.run_ids()[0])
-    assert asked(ui, before) == {ROWS[10]["caption"]}
-    page.open("/assets/tested/groundings?view=partitions", *counts(ui, 0, 1, 19))
-    page.click(ROWS[10]["image_id"])
-    text = page.see(
-        "Latest materialization", "attempts", "boxes", "expressions", "model", "seconds", "tokens"
-    )
-    assert "Unsynced" not in text
-    page.shoot("partition")
-
-
-def test_a_backfill_over_a_range_with_a_sample_that_fails(ui: Seen) -> None:
+def test_a_backfill_over_a_range_is_launched(ui: Seen) -> None:
     page = ui.page
     page.tick("expressions", "groundings")
     page.click("Materialize selected")
@@ -114,14 +96,33 @@ def test_a_backfill_over_a_range_with_a_sample_that_fails(ui: Seen) -> None:
     page.see("5 partitions")
     page.shoot("backfill")
     page.click("Launch backfill")
+    page.see("Created backfill")
+
+
+def test_one_partition(ui: Seen) -> None:
+    page = ui.page
+    page.tick("expressions", "groundings")
+    page.click("Materialize selected")
+    page.choose_partitions(ONE["image_id"], ONE["image_id"])
+    page.click("Launch 1 run")
+    page.see("Launched run")
+    (run,) = page.dev.run_ids(tags=[{"key": "dagster/partition", "value": ONE["image_id"]}])
+    assert page.dev.finished(run) == "SUCCESS"
+    assert asked(ui, 0) - {" ".join(row["caption"].split()) for row in ROWS[:5]} == {ONE["caption"]}
+    page.open(f"/assets/tested/groundings?view=partitions&partition={ONE['image_id']}", run[:8])
+    text = page.see("Materialized", "attempts", "boxes", "expressions", "model", "seconds", "tokens")
+    assert "Unsynced" not in text
+    page.shoot("partition")
+
+
+def test_the_sample_that_fails_and_the_others_are_counted(ui: Seen) -> None:
+    page = ui.page
     wait_for(lambda: page.dev.partition_counts("groundings")["numFailed"] == 1, "the failed sample")
     page.open("/assets/tested/groundings?view=partitions", *counts(ui, 1, 5, 14))
     page.open("/assets/tested/expressions?view=partitions", *counts(ui, 1, 5, 14))
     page.shoot("partitions")
-    assert (
-        len(page.dev.run_ids(tags=[{"key": "dagster/asset_partition_range_start", "value": FIRST_PHOTO}]))
-        == 1
-    )
+    ranges = page.dev.run_ids(tags=[{"key": "dagster/asset_partition_range_start", "value": FIRST_PHOTO}])
+    assert len(ranges) == 1, "the range is one run"
 
 
 def test_failed_partitions_are_launched_again_with_one_click(ui: Seen) -> None:
@@ -130,7 +131,7 @@ def test_failed_partitions_are_launched_again_with_one_click(ui: Seen) -> None:
     (failed,) = page.dev.run_ids(statuses=["FAILURE"])
     page.open(f"/runs/{failed}", "Re-execute all")
     page.click("Re-execute all", then=lambda: failed not in page.browser.current_url)
-    wait_for(lambda: page.dev.partition_counts("groundings")["numFailed"] == 0, "the healed sample")
+    assert page.dev.finished(page.dev.run_ids()[0]) == "SUCCESS"
     assert asked(ui, before) == {REFUSED}, "done samples are not asked about again"
     page.open("/assets/tested/groundings?view=partitions", *counts(ui, 0, 6, 14))
     ui.endpoint.faults = refusing(ROWS[19]["caption"])
