@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check format dev bench
+.PHONY: setup demo test test-slow check format dev bench
 
 setup: $(STAMP)
 
@@ -16,7 +16,10 @@ demo: setup
 	$(BIN)/auto_label generate -e demo/spec.yaml
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: setup
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 check: setup
 	$(BIN)/ruff format --check .

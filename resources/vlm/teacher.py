@@ -220,15 +220,16 @@ class VlmTeacher:
                 message = f"The endpoint refused this sample ({reply.detail or 'no reason given'})."
                 raise self._failed(Reason.REFUSED, message, trace)
             result: ReadT | None = None
-            cut = reply.finish is Finish.LENGTH
-            problem = ""
+            problem = "The reply breaks off."
             try:
                 result, cut = read(reply.text)
             except SampleFailure as failure:
-                cut = cut or failure.reason is Reason.TRUNCATED
+                cut = reply.finish is Finish.LENGTH or failure.reason is Reason.TRUNCATED
                 problem = str(failure)
             if result is not None and not cut:
                 return result
+            # some servers say "stop" at the limit, too; what breaks off far below it was spoiled, not cut
+            cut = cut and (reply.finish is Finish.LENGTH or not 0 < reply.tokens_out < 0.9 * max_tokens)
             if cut:
                 if longer:
                     raise _Truncated

@@ -57,8 +57,12 @@ class Run:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         file_size_limit: int | None = None,
+        name: str = "run",
     ):
-        self._files = [project.folder / f".run.{name}" for name in ("stdout", "stderr")]
+        """`name` tells the outputs of two at once apart."""
+        self._files = [project.folder / f".{name}.{stream}" for stream in ("stdout", "stderr")]
+        for file in self._files:
+            file.write_bytes(b"")
         self._began = time.monotonic()
         self._process = _context.Process(
             target=_auto_label,
@@ -92,7 +96,7 @@ class Run:
     @property
     def stderr(self) -> str:
         """What it has said so far."""
-        return self._files[1].read_text(encoding="utf-8") if self._files[1].exists() else ""
+        return self._files[1].read_text(encoding="utf-8")
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -151,7 +155,7 @@ def _auto_label(
     os.environ.clear()
     os.environ.update(environment)
     for descriptor, file in zip((1, 2), outputs, strict=True):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), descriptor)
+        os.dup2(os.open(file, os.O_WRONLY), descriptor)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if limit is not None:

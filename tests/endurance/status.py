@@ -38,7 +38,8 @@ def partitions_by_status(project: Project, asset: str, name: str = "tested") -> 
     with instance_of(project) as instance:
         known = set(instance.get_dynamic_partitions(f"{name}/samples"))
         value = get_and_update_asset_status_cache_value(instance, dg.AssetKey([name, asset]), partitions)
-        assert value is not None
+        if value is None:
+            return {"materialized": set(), "failed": set(), "materializing": set()}
         failed = set(value.deserialize_failed_partition_subsets(partitions).get_partition_keys())
         going = set(value.deserialize_in_progress_partition_subsets(partitions).get_partition_keys())
         done = set(value.deserialize_materialized_partition_subsets(partitions).get_partition_keys())

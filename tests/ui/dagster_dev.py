@@ -97,6 +97,16 @@ class DagsterDev:
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return answer["run"]["runId"]
 
+    def execute_from_failure(self, run_id: str) -> str:
+        """What "Re-execute from failure" does; the new run's id."""
+        answer = self.query(
+            """mutation($p: ReexecutionParams!) { launchPipelineReexecution(reexecutionParams: $p) {
+                 __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+            p={"parentRunId": run_id, "strategy": "FROM_FAILURE"},
+        )["launchPipelineReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
     def partition_counts(self, asset: str) -> dict[str, int]:
         """How many partitions the UI shows as what."""
         return self.query(

@@ -23,7 +23,7 @@ from tests.doors.project import (
     sample_calls,
 )
 from tests.endpoints.faults import Faults
-from tests.endpoints.server import SimulatedEndpoint, running
+from tests.endpoints.server import Latency, SimulatedEndpoint, running
 from tests.report.browser import needs_chromium, opened_browser
 from tests.ui.dagster_dev import running_dagster, wait_for
 from tests.ui.pages import DagsterPages
@@ -138,20 +138,33 @@ def test_failed_partitions_are_launched_again_with_one_click(ui: Seen) -> None:
 
 
 def test_launchpad_overrides_take_effect(ui: Seen) -> None:
-    page, before = ui.page, len(ui.endpoint.requests)
+    page = ui.page
+    ui.endpoint.recorder.reset()
+    ui.endpoint.latency = Latency(0.03)
     page.open("/assets/tested/annotation_run", "Materialize")
     page.click("Materialize", held=Keys.SHIFT)
     page.write_config(
-        "resources: {dataset: {config: {workflow: {steps: ['0'], max_workers: 1}, vlm: {openai: {temperature: 0.11}}}}}"
+        "resources:\n  dataset:\n    config:\n"
+        "      workflow: {steps: ['0'], max_workers: 1}\n      vlm: {openai: {temperature: 0.11}}\n"
     )
     page.see("No errors")
     page.shoot("launchpad")
     page.click("Materialize")
     wait_for(lambda: page.dev.partition_counts("expressions")["numMaterialized"] == 19, "step 0 of all")
-    calls = ui.endpoint.requests[before:]
-    assert {call.step for call in calls} == {"0"}
-    assert {call.parameters["temperature"] for call in calls} == {0.11}
+    assert {call.step for call in ui.endpoint.requests} == {"0"}
+    assert {call.parameters["temperature"] for call in ui.endpoint.requests} == {0.11}
+    assert ui.endpoint.recorder.max_in_flight == 1
     assert page.dev.partition_counts("groundings")["numMaterialized"] == 6
+    ui.endpoint.latency = Latency()
+
+
+def test_another_model_is_asked_for_over_graphql(ui: Seen) -> None:
+    before = len(ui.endpoint.requests)
+    config = {"vlm": {"openai": {"model_name": "nobody-serves-this"}, "family": "qwen3_vl"}}
+    run = ui.page.dev.materialize("annotation_run", config={"resources": {"dataset": {"config": config}}})
+    assert ui.page.dev.finished(run) == "FAILURE"
+    assert {call.status for call in ui.endpoint.requests[before:]} == {404}
+    assert ui.page.dev.partition_counts("groundings")["numFailed"] == 0, "what was not tried is not failed"
 
 
 def test_everything_pending_then_checks_and_the_contact_sheet(ui: Seen) -> None:
@@ -159,7 +172,8 @@ def test_everything_pending_then_checks_and_the_contact_sheet(ui: Seen) -> None:
     page.open("/locations/grounding_assets.definitions/jobs/annotate_pending", "Materialize all")
     page.click("Materialize all")
     page.see("Launched run")
-    assert page.dev.finished(page.dev.run_ids()[0]) == "FAILURE", "one sample is still refused"
+    run = page.dev.run_ids()[0]
+    assert page.dev.finished(run) == "FAILURE", "one sample is still refused"
     assert len(ui.project.lines()) == 19
     assert (ui.project.results / "report.html").is_file()
 
@@ -177,6 +191,8 @@ def test_everything_pending_then_checks_and_the_contact_sheet(ui: Seen) -> None:
 
     page.open("/assets/tested/annotation_run", "made_with_other_settings", "tokens_in", "p95_latency_seconds")
     page.shoot("annotation-run")
+    again = page.dev.execute_from_failure(run)
+    assert page.dev.finished(again) == "FAILURE", "annotates nothing, so it must not pass for a success"
 
 
 def test_fifty_new_lines_are_annotated_without_a_further_action(ui: Seen) -> None:

@@ -1,0 +1,27 @@
+"""Which tests are slow: those that drive browsers, terminals and killed processes."""
+
+from pathlib import Path
+
+import pytest
+
+SLOW = (
+    "ui/",
+    "endurance/",
+    "init/",
+    "verification/",
+    "money/",
+    "report/test_report_judging.py",
+    "report/test_report_browser.py",
+    "report/test_report_looks.py",
+    "doors/test_evaluate.py",
+    "doors/test_export.py",
+    "doors/test_reparse.py",
+)
+"""Paths below tests/. `make test` leaves them out, `make test-slow` runs just them, and CI runs both."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for test in items:
+        if test.path.relative_to(here).as_posix().startswith(SLOW):
+            test.add_marker(pytest.mark.slow)

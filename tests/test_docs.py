@@ -1,0 +1,90 @@
+"""The documentation, compared with what it speaks of: settings, families, messages, links and commands."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from docs.tables import PAGES, TABLES, with_table
+from grounding_assets.core.errors import Reason
+from grounding_assets.core.spec_file import field_names
+from tests.corpus import PROJECT
+
+DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PAGES.glob("*.md")])
+CODE_SPAN = re.compile(r"`([^`\n]+)`")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_generated_tables_are_up_to_date(name: str) -> None:
+    page = (PAGES / name).read_text(encoding="utf-8")
+    assert page == with_table(page, "".join(TABLES[name]())), "run: python -m docs.tables"
+
+
+def test_every_setting_is_on_the_page() -> None:
+    named = set(CODE_SPAN.findall((PAGES / "configuration.md").read_text(encoding="utf-8")))
+    assert not set(field_names()) - named
+
+
+def test_every_reason_of_a_failure_is_explained() -> None:
+    rows = _first_columns((PAGES / "errors.md").read_text(encoding="utf-8"))
+    assert {str(reason) for reason in Reason} <= set(chain.from_iterable(map(CODE_SPAN.findall, rows)))
+
+
+def test_the_messages_on_the_page_are_those_of_the_code() -> None:
+    rows = _first_columns((PAGES / "errors.md").read_text(encoding="utf-8"))
+    quoted = [span for row in rows for span in CODE_SPAN.findall(row) if " " in span and "<" not in span]
+    assert len(quoted) > 50
+    known = "\n".join(_messages())
+    missing = [message for message in quoted if message not in known]
+    assert not missing
+
+
+def _first_columns(page: str) -> Iterator[str]:
+    """Of all tables but TAO's, whose first column quotes TAO."""
+    for section in page.split("\n## "):
+        if not section.startswith("TAO"):
+            yield from (line.split(" | ")[0] for line in section.splitlines() if line.startswith("| "))
+
+
+@cache
+def _messages() -> tuple[str, ...]:
+    """The texts in the code, with … for every value that is filled in."""
+    files = chain(PROJECT.glob("grounding_assets/**/*.py"), PROJECT.glob("resources/**/*.py"))
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in files)
+    return tuple(_text(node) for tree in trees for node in ast.walk(tree))
+
+
+def _text(node: ast.AST) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    local = [target for target in targets if not target.startswith(("http:", "https:", "mailto:"))]
+    assert [target for target in local if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    parser = (PROJECT / "grounding_assets/cli/__init__.py").read_text(encoding="utf-8")
+    code = "\n".join(CODE_SPAN.findall(text) + re.findall(r"```(?:bash)?\n(.*?)```", text, re.DOTALL))
+    targets = set(re.findall(r"^make ([a-z]+)", code, re.MULTILINE))
+    assert targets <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    commands = set(re.findall(r"^(?:auto_label) ([a-z_]+)", code, re.MULTILINE))
+    assert commands <= set(re.findall(r'add_parser\(\s*"([a-z_]+)"', parser))
+    modules = set(re.findall(r"python -m ((?:tests|bench|docs)[\w.]*)", code))
+    assert not [m for m in modules if not _is_module(PROJECT / m.replace(".", "/"))]
+
+
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
