@@ -24,7 +24,7 @@ from grounding_assets.core.spec import WorkflowSpec
 from grounding_assets.core.summary import RunSummary
 from grounding_assets.core.teacher import Teacher
 from grounding_assets.core.workspace import PendingSample, Workspace
-from grounding_assets.partitions import DataSetKeys
+from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs
 from resources.memory import keep_large_buffers_apart
@@ -136,7 +136,12 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
         # a cap is a planned end: what was paid for is rolled up before the run fails
         planned = isinstance(error, RunStopped) and error.lets_calls_finish and not partitioned
         if run in selected and (error is None or planned):
-            yield dg.MaterializeResult(asset_key=run, metadata=_metadata(summary))
+            yield dg.MaterializeResult(
+                asset_key=run,
+                metadata=_metadata(summary),
+                # the samples of this very run came after the run's inputs were noted
+                tags=provenance_tags([expressions, groundings, *(spec.key for spec in second_look)]),
+            )
         if error is not None and not planned:
             if partitioned:
                 # in a failed run, every chosen partition that was not reached would show as failed

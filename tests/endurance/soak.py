@@ -15,7 +15,7 @@ from tests.endpoints.record import ReceivedRequest
 from tests.endpoints.server import SimulatedEndpoint, running
 from tests.endurance.pictures import Pictures
 from tests.endurance.runs import generate, generating
-from tests.endurance.status import partitions_by_status, unfinished_runs
+from tests.endurance.status import STEP_FOLDERS, ids_on_disk, partitions_by_status, unfinished_runs
 
 Records = Mapping[tuple[str, str], Mapping[str, Any]]
 WORKERS = 16
@@ -28,7 +28,6 @@ THREE_PERCENT = Faults(
     ),
     seed=3,
 )
-STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding"}
 
 
 @dataclass
@@ -131,10 +130,6 @@ def endpoint_is_idle(endpoint: SimulatedEndpoint) -> None:
     while endpoint.recorder.in_flight:
         assert time.monotonic() < deadline, "the endpoint still serves a client that is dead"
         time.sleep(0.002)
-
-
-def ids_on_disk(project: Project, step: str) -> set[str]:
-    return {file.stem for file in project.results.glob(f"{STEP_FOLDERS[step]}/.ckpt/*.json")}
 
 
 def captions_on_disk(project: Project, step: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What Dagster itself shows of a project: partitions by status, runs that are not over."""
+"""What lies on disk of a project, and what Dagster itself shows: partitions by status, runs that are not over."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 
 from tests.doors.project import Project
 
+STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding"}
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -16,6 +17,11 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+
+
+def ids_on_disk(project: Project, step: str) -> set[str]:
+    """The samples that have a checkpoint."""
+    return {file.stem for file in project.results.glob(f"{STEP_FOLDERS[step]}/.ckpt/*.json")}
 
 
 @contextmanager
