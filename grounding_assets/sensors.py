@@ -1,6 +1,6 @@
 """`new_samples`: lines that are added to the input become samples with a run that annotates them.
 
-What is added is found from a byte offset on, so that a tick costs the same however long the file is.
+What is added is found from a byte offset on, so that a tick without new lines costs next to nothing.
 Everything is read from the beginning where the file was cut or replaced: samples that are registered
 already are passed over.
 """
@@ -48,9 +48,12 @@ def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
         file = dataset.input_file
         if not file.exists():
             return dg.SkipReason(f"There is no {file} yet.")
-        begin = _begin(file, context.cursor)
+        begin, (terminated_end, end) = _begin(file, context.cursor), readable_ends(file)
+        if begin == end:
+            return dg.SkipReason(f"No new lines in {file}.")
         registered = set(context.instance.get_dynamic_partitions(keys.partition_set))
-        new, position = _read_added(file, begin, dataset.sample_ids(), registered)
+        new, unread = _added(file, (begin, end), dataset.sample_ids(), registered)
+        position = ReadPosition.at(file, min(terminated_end, unread))
         if not new:
             return dg.SensorResult(skip_reason=f"No new samples in {file}.", cursor=position.to_text())
         return dg.SensorResult(
@@ -78,24 +81,21 @@ def _begin(file: Path, cursor: str | None) -> int:
     return position.offset if position.still_holds(file) else 0
 
 
-def _read_added(
-    file: Path, begin: int, ids: SampleIds, registered: set[str]
-) -> tuple[list[str], ReadPosition]:
-    """The first samples from `begin` on that are not registered, and how far that is into the file.
+def _added(file: Path, span: tuple[int, int], ids: SampleIds, registered: set[str]) -> tuple[list[str], int]:
+    """The first samples between two offsets that are not registered, and where the rest begins.
 
     Lines that are refused are passed over: the run lists them.
     """
-    terminated_end, end = readable_ends(file)
+    begin, end = span
     new: dict[str, None] = {}
-    next_offset = terminated_end
     for line in read_input(file, start_offset=begin, end_offset=end):
         if isinstance(line, RejectedLine):
             continue
         sample_id = ids.assign(line.record)
         if sample_id not in registered and sample_id not in new:
             if len(new) == MAX_SAMPLES_PER_RUN:
-                next_offset = line.offset
+                end = line.offset
                 break
             new[sample_id] = None
     ids.save()
-    return list(new), ReadPosition.at(file, next_offset)
+    return list(new), end

@@ -27,7 +27,6 @@ def build_report(keys: DataSetKeys) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             metadata={
                 "file": dg.MetadataValue.path(str(file)),
-                "open": dg.MetadataValue.url(file.as_uri()),
                 "samples_shown": written.samples,
                 "lines": written.figures.lines,
                 "failed": written.figures.failures.total(),

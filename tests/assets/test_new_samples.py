@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grounding_assets.core.spec import Spec
+from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
 from grounding_assets.sensors import MAX_SAMPLES_PER_RUN, build_new_samples
 from resources.credentials import Credentials
@@ -18,6 +19,7 @@ from resources.dataset import DataSet
 
 KEYS = DataSetKeys("tested")
 SENSOR = build_new_samples(KEYS)
+REPOSITORY = build_defs(Spec(results_dir="unused"), name=KEYS.name).get_repository_def()
 
 
 def line(number: int) -> bytes:
@@ -43,14 +45,11 @@ class Ticks:
     def tick(self) -> list[str]:
         """The samples that a run is asked for, named by their numbers; none where the tick is skipped."""
         resources = {"dataset": self.dataset}
-        with dg.build_sensor_context(self.instance, cursor=self.cursor, resources=resources) as context:
-            result = SENSOR(context)
-        if isinstance(result, dg.SkipReason):
-            self.skip_reason = str(result.skip_message)
-            return []
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
-        self.skip_reason = str(result.skip_reason.skip_message) if result.skip_reason else ""
+        with dg.build_sensor_context(
+            self.instance, cursor=self.cursor, repository_def=REPOSITORY, resources=resources
+        ) as context:
+            result = SENSOR.evaluate_tick(context)
+        self.cursor, self.skip_reason = result.cursor, result.skip_message or ""
         if not result.run_requests:
             return []
         (added,), (request,) = result.dynamic_partitions_requests or (), result.run_requests
@@ -156,7 +155,7 @@ def test_without_step_0_nothing_is_watched(tmp_path: Path) -> None:
         ticks = Ticks(tmp_path, instance, steps="1")
         append(ticks, lines(1))
         assert ticks.tick() == []
-        assert "leaves step 0 out" in ticks.skip_reason
+        assert "Without step 0" in ticks.skip_reason
 
 
 @settings(deadline=None, max_examples=25)
