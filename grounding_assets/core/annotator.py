@@ -171,6 +171,9 @@ class Annotator:
     async def _do(self, step: str, prepared: PreparedSample, before: Checkpoint | None) -> Checkpoint | None:
         if step == "0":
             return await self._extract(prepared)
+        if before is None and step == "1":
+            # retired by another run that redoes everything: made again rather than called a failure
+            before = await self._extract(prepared)
         if before is None:
             raise SampleFailure(
                 Reason.UNPARSABLE, f"Step {STEP_BEFORE[step]}'s result has disappeared; run all steps again."

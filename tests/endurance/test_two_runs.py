@@ -1,10 +1,8 @@
 """Two runs over the same samples at once: nothing is lost, spoilt, or paid for twice."""
 
-import time
 from collections import Counter
 from pathlib import Path
 
-from grounding_assets.core.claims import Claims
 from tests.doors.project import Project, endpoint_settings, make_project
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint, running
@@ -89,19 +87,3 @@ def test_two_different_settings_at_once_are_still_one_result_each(
     assert len(project.lines()) == 80
     assert results_of(project) == {key: calm[key] for key in results_of(project)}
     assert not list(project.results.glob("step_*/.corrupt"))
-
-
-def test_a_claim_costs_microseconds(tmp_path: Path) -> None:
-    """Taken and given up, with 256 others held."""
-    with Claims(tmp_path) as claims:
-        for number in range(256):
-            assert claims.take(f"held {number}")
-
-        def seconds_each() -> float:
-            begun = time.perf_counter()
-            for number in range(1000):
-                claims.take(f"sample {number}")
-                claims.give_up(f"sample {number}")
-            return (time.perf_counter() - begun) / 1000
-
-        assert min(seconds_each() for _ in range(5)) < 50e-6
