@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slow check format dev bench
+.PHONY: setup demo test test-slow check format dev bench soak
 
 setup: $(STAMP)
 
@@ -34,6 +34,9 @@ format: setup
 bench: setup
 	$(BIN)/python -m bench.throughput
 	$(BIN)/python -m bench.scale
+
+soak: setup
+	$(BIN)/python -m bench.soak
 
 dev: setup
 	DAGSTER_HOME=$(CURDIR) $(BIN)/dagster dev -h 127.0.0.1 -p 3000

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.fingerprint import grounding_fingerprint
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
 from grounding_assets.core.sample_ids import SampleIds

@@ -119,7 +119,7 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
             notice(text)
         summary = RunSummary(requested=len(chosen), steps=steps)
         if dataset.spec.workflow.force_reprocess:
-            _retire(workspace, chosen, steps)
+            workspace.retire(chosen, steps)
         pending = _plan(workspace, chosen, steps, summary)
         summary.other_settings = _made_otherwise(dataset, workspace, chosen, steps)
         if summary.other_settings:
@@ -169,13 +169,6 @@ def _chosen(workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequen
             allow_retries=False,
         )
     return list(partition_keys)
-
-
-def _retire(workspace: Workspace, chosen: Sequence[str], steps: Sequence[str]) -> None:
-    for step in steps:
-        results = workspace.step(step)
-        results.store.retire(chosen)
-        results.index.refresh()
 
 
 def _plan(

@@ -6,6 +6,7 @@ import dagster as dg
 
 from grounding_assets.core.spec import ExportFormat
 from grounding_assets.core.summary import RunSummary
+from grounding_assets.core.workspace import Workspace
 from grounding_assets.partitions import DataSetKeys
 
 OUTPUTS = (
@@ -48,6 +49,21 @@ def raise_for_failures(failed: int, without_step_0: int, stopped_by: str = "") -
         raise dg.Failure(
             f"{without_step_0} samples have no output of the step before; run with workflow.steps "
             '["0", "1"], or ["0", "1", "2"].',
+            allow_retries=False,
+        )
+
+
+def raise_for_vanished(workspace: Workspace) -> None:
+    """Ends the run as failed where results have gone since they were made: its counts are too high by them.
+
+    Raises:
+        dg.Failure: the next run makes them again.
+    """
+    vanished = sum(results.index.vanished for results in workspace.results.values())
+    if vanished:
+        raise dg.Failure(
+            f"{vanished} results have disappeared from {workspace.results_dir} while the run was going, and are "
+            "missing from its outputs. Run again to make them anew.",
             allow_retries=False,
         )
 

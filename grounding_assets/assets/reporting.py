@@ -11,7 +11,7 @@ from typing import Any, Self
 import dagster as dg
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import SampleFailure
 from grounding_assets.core.progress import Progress
 from grounding_assets.core.summary import RunSummary

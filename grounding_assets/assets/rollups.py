@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from grounding_assets.assets.outcome import end_output
+from grounding_assets.assets.outcome import end_output, raise_for_vanished
 from grounding_assets.checks import annotation_check_specs, check_annotations
 from grounding_assets.core.audit import audit_annotations
 from grounding_assets.core.files import read_lines
@@ -16,8 +16,8 @@ from grounding_assets.core.rollup import publish_annotations, write_failures, wr
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 
-_SHEET_COLUMNS, _SHEET_PX = 4, 480
-"""Of the contact sheet, which is stored with the event: some 40 kB."""
+_SHEET_COLUMNS, _SHEET_PX = 3, 480
+"""Of the contact sheet, which is stored with the event: some 60 kB as text."""
 
 
 def build_rollups(keys: DataSetKeys, *, verifying: bool = False) -> list[dg.AssetsDefinition]:
@@ -108,6 +108,7 @@ def _published(keys: DataSetKeys, *, after: str) -> dg.AssetsDefinition:
             }
         )
         yield from check_annotations(keys, audit, workspace, dataset.spec)
+        raise_for_vanished(workspace)
         end_output(context, keys, "annotations")
 
     return annotations

@@ -40,13 +40,15 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     dataset = DataSet(spec, credentials)
     dataset.check()
     progress = TerminalProgress()
+    failure: dg.Failure | None = None
     try:
         _materialize(spec, credentials, progress)
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
-    except dg.Failure as failure:
-        if progress.summary is None:
-            raise RunStopped(failure.description or "The run failed.") from None
+    except dg.Failure as raised:
+        failure = raised
+    if failure is not None and progress.summary is None:
+        raise RunStopped(failure.description or "The run failed.")
     summary = progress.summary
     if summary is None:
         raise RunStopped("The run ended before it reached a sample.")
@@ -57,6 +59,8 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     if stop is not None:
         raise stop
     complete = summary.done_before + summary.done >= summary.requested
+    if complete and failure is not None:
+        raise RunStopped(failure.description or "The run failed.")
     if not complete:
         print(f"Failures:    {results / 'failures.jsonl'}; the same command tries them again.")
     if spec.workflow.is_pilot:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.claims import Claims
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.fingerprint import grounding_fingerprint, settings_fingerprint

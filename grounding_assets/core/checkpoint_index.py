@@ -10,9 +10,11 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
-from grounding_assets.core.checkpoints import Checkpoint, CheckpointStore
+from grounding_assets.core.checkpoint import Checkpoint
+from grounding_assets.core.checkpoints import CheckpointStore
 from grounding_assets.core.files import replacing, stopping_if_unwritable
 from grounding_assets.core.packed_entries import PackedEntries, digest_end, pack_digest, unpack_digest
 
@@ -38,6 +40,8 @@ class CheckpointIndex:
         self.entries = _no_entries()
         self.corrupt = 0
         """Files that were set aside by the last refresh because they could not be read."""
+        self.vanished = 0
+        """Files that were there at the last refresh, or saved since, and have gone."""
         self._journal = store.step_dir / _JOURNAL
         self._unsaved: list[bytes] = []
         self._lock = threading.Lock()
@@ -46,7 +50,7 @@ class CheckpointIndex:
         """Brings the entries in line with the files; reads only those that changed."""
         remembered, entries = self._read_journal(), _no_entries()
         changed = 0
-        self.corrupt = 0
+        self.corrupt = self.vanished = 0
         for sample_id, stamp in self._files():
             entry = remembered.pop(sample_id, None)
             # an entry without output digest was written before there was a step after it
@@ -76,8 +80,13 @@ class CheckpointIndex:
     def note(self, checkpoint: Checkpoint) -> None:
         """Remembers a checkpoint that was just saved. Thread-safe."""
         path = self.store.path(checkpoint.sample_id)
-        with stopping_if_unwritable(path):
+        try:
             stamp = _stamp(path.stat())
+        except FileNotFoundError:
+            # removed again at once; where its folder went with it, the next one that is saved stops the run
+            with self._lock:
+                self.vanished += 1
+            return
         entry = _entry(checkpoint, stamp)
         line = _journal_line(checkpoint.sample_id, entry)
         with self._lock:
@@ -103,7 +112,8 @@ class CheckpointIndex:
 
     def forget(self, sample_id: str) -> None:
         """The checkpoint has turned out to be gone."""
-        self.entries.pop(sample_id, None)
+        if self.entries.pop(sample_id, None) is not None:
+            self.vanished += 1
 
     def flush(self) -> None:
         with self._lock:
@@ -111,8 +121,9 @@ class CheckpointIndex:
 
     def _append(self) -> None:
         if self._unsaved:
-            # one write in append mode: lines of two processes do not mix
-            with stopping_if_unwritable(self._journal):
+            # one write in append mode: lines of two processes do not mix; where the folder has gone, what
+            # they are about has gone with it
+            with stopping_if_unwritable(self._journal), suppress(FileNotFoundError):
                 descriptor = os.open(self._journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
                 try:
                     os.write(descriptor, b"".join(self._unsaved))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.fingerprint import grounding_fingerprint
 from grounding_assets.core.images import declared_or_header_size

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.cost import Estimate, Price, Projection, Usage, project
 from grounding_assets.core.report.choice import SeededChoice
 from grounding_assets.core.spec import WorkflowSpec

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Sample
 from grounding_assets.core.teacher import Teacher, TeacherImage

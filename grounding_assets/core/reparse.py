@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.coordinates import CONVENTIONS, Convention, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.fingerprint import grounding_fingerprint, settings_fingerprint

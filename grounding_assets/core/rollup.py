@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.files import replacing, stopping_if_unwritable, write_lines
 from grounding_assets.core.records import SOURCE, STEP_NAMES
 from grounding_assets.core.sample_ids import image_id_of

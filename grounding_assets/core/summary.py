@@ -7,7 +7,7 @@ from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import GroundingError, SampleFailure
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, Instance, Verification
 from grounding_assets.core.replies.verdict import Verdict

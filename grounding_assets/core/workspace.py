@@ -1,11 +1,14 @@
 """Everything that a results folder holds, in one place: where each file lies and what is in it."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grounding_assets.core.checkpoint_index import CheckpointIndex
 from grounding_assets.core.checkpoints import CheckpointStore
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.packed_entries import pack_digest, unpack_digest
 from grounding_assets.core.records import Sample
 from grounding_assets.core.samples import SampleIndex
@@ -42,6 +45,7 @@ class Workspace:
         self.results_dir = results_dir
         self.image_root = image_root
         self.results = {step: StepResults(results_dir, step) for step in STEP_FOLDERS}
+        self._retiring = results_dir / ".retiring.json"
 
     @property
     def extractions(self) -> StepResults:
@@ -55,9 +59,35 @@ class Workspace:
         return self.results[step]
 
     def refresh(self) -> "Workspace":
+        """Brings what is known of the results in line with the disk."""
+        self._finish_retiring()
         for results in self.results.values():
             results.index.refresh()
         return self
+
+    def retire(self, sample_ids: Sequence[str], steps: Sequence[str]) -> None:
+        """Moves results aside, so that they are made again; nothing is deleted.
+
+        What is to be moved is written down first: after a kill in the middle, `refresh` moves the rest.
+        """
+        with stopping_if_unwritable(self._retiring), replacing(self._retiring) as stream:
+            stream.write(to_json({"steps": list(steps), "sample_ids": list(sample_ids)}))
+        self.refresh()
+
+    def _finish_retiring(self) -> None:
+        try:
+            wanted = json.loads(self._retiring.read_bytes())
+            steps = [step for step in wanted["steps"] if step in self.results]
+            sample_ids = [
+                sample_id for sample_id in wanted["sample_ids"] if sample_id in self.samples.entries
+            ]
+        except FileNotFoundError:
+            return
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{self._retiring} is damaged: delete it, then force the run again.") from None
+        for step in steps:
+            self.step(step).store.retire(sample_ids)
+        self._retiring.unlink(missing_ok=True)
 
     def image_file(self, sample: Sample) -> Path:
         return self.image_root / sample.image_path

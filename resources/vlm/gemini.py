@@ -13,6 +13,7 @@ from google.genai import errors, types
 
 from grounding_assets.core.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
 from resources.vlm.headers import retry_after_seconds
+from resources.vlm.keys import Scrubber, header_key
 
 _REFUSALS = frozenset(
     {"SAFETY", "RECITATION", "SPII", "PROHIBITED_CONTENT", "BLOCKLIST", "IMAGE_SAFETY", "LANGUAGE"}
@@ -25,7 +26,9 @@ class GeminiClient:
     def __init__(
         self, *, model: str, api_key: str, media_resolution: str, timeout_s: float, base_url: str = ""
     ):
-        self._model, self._api_key, self._timeout_s = model, api_key, timeout_s
+        self._model, self._timeout_s = model, timeout_s
+        api_key = header_key(api_key, "image_grounding.vlm.gemini.api_key or GOOGLE_API_KEY")
+        self._scrub = Scrubber(api_key)
         self._thinking = thinking_off(model)
         self._where = base_url or "the Gemini API"
         self._media_resolution = types.MediaResolution(media_resolution)
@@ -153,9 +156,6 @@ class GeminiClient:
                 )
             cause = cause.__cause__ or cause.__context__
         return CallError(Trouble.UNAVAILABLE, f"Cannot reach {self._where}: {self._scrub(str(error))[:200]}.")
-
-    def _scrub(self, text: str) -> str:
-        return text.replace(self._api_key, "[key]") if self._api_key else text
 
 
 def thinking_off(model: str) -> types.ThinkingConfig | None:

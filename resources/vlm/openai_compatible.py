@@ -18,6 +18,7 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 from grounding_assets.core.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
 from grounding_assets.core.images import PreparedImage
 from resources.vlm.headers import retry_after_seconds
+from resources.vlm.keys import Scrubber, header_key
 
 LEVELS = ("json_schema", "json_object", "plain")
 """Structured output, from the strictest to none."""
@@ -76,7 +77,8 @@ class OpenAiClient:
     ):
         self.manners = manners or EndpointManners()
         self._base_url, self._model, self._timeout_s = base_url, model, timeout_s
-        self._api_key = api_key
+        api_key = header_key(api_key, "image_grounding.vlm.openai.api_key or OPENAI_API_KEY")
+        self._scrub = Scrubber(api_key)
         self._rate_limits: dict[str, str] = {}
         # the SDK wants some key; servers without one ignore it
         self._sdk = AsyncOpenAI(
@@ -178,7 +180,9 @@ class OpenAiClient:
             },
         )
         self._rate_limits = {
-            name: value for name, value in response.headers.items() if name.lower().startswith("x-ratelimit")
+            name: self._scrub(value)
+            for name, value in response.headers.items()
+            if name.lower().startswith("x-ratelimit")
         }
         return json.loads(response.content)
 
@@ -194,7 +198,7 @@ class OpenAiClient:
         tokens = (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
         content, refusal = message.get("content"), message.get("refusal")
         text = self._scrub(content) if isinstance(content, str) else ""
-        detail = str(choice.get("finish_reason") or "")
+        detail = self._scrub(str(choice.get("finish_reason") or ""))
         if isinstance(refusal, str) and refusal:
             return ModelReply(self._scrub(refusal), Finish.REFUSED, *tokens, detail="refusal")
         if detail == "content_filter":
@@ -238,9 +242,6 @@ class OpenAiClient:
     def _scrubbed(self, error: openai.APIStatusError) -> str:
         # not `error.message`, which is "Error code: 400" where the body has another form than OpenAI's
         return " ".join(self._scrub(error.response.text or error.message).split())[:300]
-
-    def _scrub(self, text: str) -> str:
-        return text.replace(self._api_key, "[key]") if self._api_key else text
 
 
 def _encode(body: Mapping[str, Any], image: PreparedImage) -> tuple[bytes, bytes, bytes]:

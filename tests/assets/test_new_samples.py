@@ -52,7 +52,7 @@ class Ticks:
         self.cursor, self.skip_reason = result.cursor, result.skip_message or ""
         if not result.run_requests:
             return []
-        (added,), (request,) = result.dynamic_partitions_requests or (), result.run_requests
+        (request,), (added,) = result.run_requests, list(result.dynamic_partitions_requests or ())
         keys = list(added.partition_keys)
         self.instance.add_dynamic_partitions(KEYS.partition_set, keys)
         assert request.tags["dagster/asset_partition_range_start"] == keys[0]

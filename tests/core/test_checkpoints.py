@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grounding_assets.core.checkpoint import FORMAT, Checkpoint, CorruptCheckpoint
 from grounding_assets.core.checkpoint_index import CheckpointIndex
-from grounding_assets.core.checkpoints import FORMAT, Checkpoint, CheckpointStore, CorruptCheckpoint
+from grounding_assets.core.checkpoints import CheckpointStore
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
 from tests.corpus import PROJECT

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.summary import RunSummary
 

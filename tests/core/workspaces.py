@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from grounding_assets.core.annotator import Annotator
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.files import write_lines
 from grounding_assets.core.images import ImagePolicy, PreparedImage, prepare_image

@@ -42,11 +42,10 @@ def test_while_annotating(tmp_path: Path, pictures: Pictures, calm: Records, num
             run.until(lambda: len(ids_on_disk(project, "1")) > 10, "ten results")
             run.send(number)
             run.until(lambda: "Stopping: no more calls" in run.stderr, "a word about it")
-            # a request that was on its way is at the endpoint by now
-            endpoint_is_idle(endpoint)
             asked = endpoint.recorder.total
             is_interrupted(run.ended(within_s=30), number)
-        assert endpoint.recorder.total == asked
+        endpoint_is_idle(endpoint)
+        assert endpoint.recorder.total <= asked + 8, "no more than one request a worker was on its way"
         stored = {step: ids_on_disk(project, step) for step in ("0", "1")}
         answered = {(r.step, r.caption) for r in about_samples(endpoint.requests)}
         assert len(stored["0"]) + len(stored["1"]) == len(answered), "what was in flight is finished"

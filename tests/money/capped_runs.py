@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.annotator import Annotator
-from grounding_assets.core.checkpoints import Checkpoint
+from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.spec import Spec
 from grounding_assets.core.spec_file import validate_spec

@@ -18,12 +18,6 @@ from tests.doors.project import BIN, Project
 T = TypeVar("T")
 LOCATION = "grounding_assets.definitions"
 _STARTED_WITHIN_S, _POLL_S = 90.0, 0.25
-_PROMPT_LAUNCHES = """
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-  config: {dequeue_interval_seconds: 1}
-"""
 
 
 def wait_for(condition: Callable[[], T], what: str, within_s: float = 60.0) -> T:
@@ -43,6 +37,8 @@ class DagsterDev:
 
     project: Project
     url: str
+    data_set: str = "tested"
+    """Name of the data set, which its asset keys begin with."""
 
     def query(self, query: str, **variables: Any) -> Any:
         """The `data` of a GraphQL answer."""
@@ -88,7 +84,7 @@ class DagsterDev:
                     "repositoryName": "__repository__",
                     "repositoryLocationName": LOCATION,
                     "pipelineName": "__ASSET_JOB",
-                    "assetSelection": [{"path": ["tested", name]} for name in assets],
+                    "assetSelection": [{"path": [self.data_set, name]} for name in assets],
                 },
                 "runConfigData": config or {},
                 "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in (tags or {}).items()]},
@@ -112,19 +108,17 @@ class DagsterDev:
         return self.query(
             """query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode { partitionStats {
                  numMaterialized numFailed numMaterializing numPartitions } } } }""",
-            k={"path": ["tested", asset]},
+            k={"path": [self.data_set, asset]},
         )["assetNodeOrError"]["partitionStats"]
 
 
 @contextmanager
-def running_dagster(project: Project) -> Iterator[DagsterDev]:
-    """`dagster dev` in the project's folder, as the Makefile starts it, but with runs launched at once."""
-    with (project.folder / "dagster.yaml").open("a", encoding="utf-8") as settings:
-        settings.write(_PROMPT_LAUNCHES)
+def running_dagster(project: Project, data_set: str = "tested") -> Iterator[DagsterDev]:
+    """`dagster dev` in the project's folder, as the Makefile starts it."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    dev = DagsterDev(project, f"http://127.0.0.1:{port}")
+    dev = DagsterDev(project, f"http://127.0.0.1:{port}", data_set)
     log = project.folder / "dagster_dev.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

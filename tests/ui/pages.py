@@ -1,6 +1,7 @@
 """Pages of the Dagster UI as a user sees them: by the words on buttons, never by the structure beneath."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from selenium.common.exceptions import (
@@ -53,13 +54,15 @@ class DagsterPages:
 
         return self._until(shown, f"{words} on {self.browser.current_url}", within_s)
 
-    def shoot(self, name: str) -> None:
+    def shoot(self, name: str, folder: Path = OUTPUT) -> Path:
         """Keeps a picture of the page, once it has come to rest, for people to look at."""
         WebDriverWait(self.browser, 5).until(lambda b: b.execute_script(_AT_REST))
-        OUTPUT.mkdir(parents=True, exist_ok=True)
-        self.browser.save_screenshot(str(OUTPUT / f"ui-{name}.png"))
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = folder / f"ui-{name}.png"
+        self.browser.save_screenshot(str(picture))
+        return picture
 
-    def click(self, words: str, *, held: str = "", then: Callable[[], object] | None = None) -> None:
+    def click(self, words: str, *, held: str = "", then: Callable[[], object] = lambda: True) -> None:
         """Clicks what is called, or else begins with, the words, once it can be clicked and stands still.
 
         A click that comes while the page is being drawn again is lost; where nothing that is true `then`
@@ -76,16 +79,21 @@ class DagsterPages:
             actions = ActionChains(self.browser)
             actions = actions.key_down(held).click(found).key_up(held) if held else actions.click(found)
             actions.perform()
-            if then is not None:
-                WebDriverWait(self.browser, _FOLLOWS_WITHIN_S).until(lambda _: then())
+            WebDriverWait(self.browser, _FOLLOWS_WITHIN_S).until(lambda _: then())
             return True
 
         self._until(clicked, f"a click on '{words}'")
 
     def toggle(self) -> None:
         """Switches on the only switch of the page."""
-        (switch,) = self._until(lambda: self.browser.find_elements(By.CSS_SELECTOR, _SWITCH), "a switch")
-        switch.click()
+
+        def toggled() -> bool:
+            switches = self.browser.find_elements(By.CSS_SELECTOR, _SWITCH)
+            if len(switches) == 1:
+                switches[0].click()
+            return len(switches) == 1
+
+        self._until(toggled, "a switch")
 
     def width_of_picture(self, alternative_text: str) -> int:
         """In pixels of the picture itself; 0 while it is not shown."""
@@ -96,9 +104,9 @@ class DagsterPages:
 
     def tick(self, *assets: str) -> None:
         """Ticks assets in the catalog."""
-        self.open("/assets", *(f"tested / {asset}" for asset in assets))
+        self.open("/assets", *(f"{self.dev.data_set} / {asset}" for asset in assets))
         for asset in assets:
-            css = f"[data-testid='checkbox-tested/{asset}']"
+            css = f"[data-testid='checkbox-{self.dev.data_set}/{asset}']"
             box = self.browser.find_element(By.CSS_SELECTOR, css)
             self.browser.execute_script("arguments[0].click()", box)
         self.see("Materialize selected" + (f" ({len(assets)})" if len(assets) > 1 else ""))

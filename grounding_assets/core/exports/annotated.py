@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grounding_assets.core.checkpoints import expression_from_record
+from grounding_assets.core.checkpoint import expression_from_record
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.records import STEP_NAMES, Expression
 
