@@ -32,11 +32,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 
 bench: setup
+	$(BIN)/python -m bench.request_path
 	$(BIN)/python -m bench.throughput
 	$(BIN)/python -m bench.scale
 
 soak: setup
 	$(BIN)/python -m bench.soak
+	$(BIN)/python -m bench.storm
 
 dev: setup
 	DAGSTER_HOME=$(CURDIR) $(BIN)/dagster dev -h 127.0.0.1 -p 3000

@@ -60,6 +60,7 @@ def write_images(folder: Path) -> None:
 
 
 def write_project(folder: Path, endpoint: str, samples: int) -> None:
+    folder.mkdir(exist_ok=True)
     shutil.copy(PROJECT / "dagster.yaml", folder)
     vlm = {
         "backend": "openai",
@@ -108,13 +109,10 @@ def figures(folder: Path) -> dict[str, Any]:
     return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
-def measure(setting: Setting) -> None:
+def measure(setting: Setting, folder: Path) -> None:
+    folder.mkdir()
     options = ["--latency", str(setting.latency_s), *(["--p95", str(setting.p95_s)] if setting.p95_s else [])]
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        launched("vllm", "--cheap", "--keep-requests", "1", *options) as endpoint,
-    ):
-        folder = Path(temporary)
+    with launched("vllm", "--cheap", "--keep-requests", "1", *options) as endpoint:
         write_images(folder)
         write_project(folder, endpoint.base_url, setting.samples)
         seconds, cpu, peak = generate(folder, f"image_grounding.workflow.max_workers={setting.workers}")
@@ -140,8 +138,10 @@ def main() -> None:
         "| setting | samples | samples/s | ideal | efficiency | CPU ms/sample | peak MB | event log, share of CPU | start-up and rollup s |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    for setting in QUICK if sys.argv[1:] == ["quick"] else SETTINGS:
-        measure(setting)
+    with tempfile.TemporaryDirectory() as temporary:
+        # not deleted in between: ext4 looks for a new file's inode among all that were deleted just before
+        for number, setting in enumerate(QUICK if sys.argv[1:] == ["quick"] else SETTINGS):
+            measure(setting, Path(temporary) / str(number))
 
 
 if __name__ == "__main__":

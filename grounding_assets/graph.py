@@ -47,7 +47,7 @@ def _definitions(
         build_endpoint_check(keys),
         build_annotate(keys, progress, verifying=verifying),
         *build_rollups(keys, verifying=verifying),
-        build_report(keys),
+        build_report(keys, measured=bool(spec.data.gold_jsonl)),
         *([build_evaluation(keys)] if spec.data.gold_jsonl else []),
         *build_exports(keys, spec.image_grounding.export.formats),
     ]

@@ -112,6 +112,7 @@ class DataSet:
             if isinstance(line, InputLine):
                 return
             first_reason = first_reason or f" Line {line.number}: {line.reason}."
+        first_reason = first_reason or " The file is empty, or blank lines are all it holds."
         raise InputError(f"No input records at {self.input_file}.{first_reason}")
 
     def sample_ids(self) -> SampleIds:
@@ -237,7 +238,7 @@ class DataSet:
         account = teacher.caller.account if isinstance(teacher, VlmTeacher) else None
         if account is None:
             account = open_account(self.spec, self.results_dir)
-        verifier = build_verifier(self.spec, self._credentials, teacher, account)
+        verifier = build_verifier(self.spec, self._credentials, teacher, account.of_verifier())
         try:
             yield verifier
         finally:

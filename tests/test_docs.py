@@ -8,10 +8,11 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 
 from docs.tables import PAGES, TABLES, with_table
 from grounding_assets.core.errors import Reason
-from grounding_assets.core.spec_file import field_names
+from grounding_assets.core.spec_file import field_names, validate_spec
 from tests.corpus import PROJECT
 
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PAGES.glob("*.md")])
@@ -27,6 +28,16 @@ def test_generated_tables_are_up_to_date(name: str) -> None:
 def test_every_setting_is_on_the_page() -> None:
     named = set(CODE_SPAN.findall((PAGES / "configuration.md").read_text(encoding="utf-8")))
     assert not set(field_names()) - named
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_spec_on_a_page_is_one(document: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+    for block in blocks:
+        tree = yaml.safe_load(block)
+        # the others are pieces of one, introduced by the text before them
+        if "image_grounding" in tree:
+            validate_spec({"results_dir": "r", **tree}, where=document.name)
 
 
 def test_every_reason_of_a_failure_is_explained() -> None:

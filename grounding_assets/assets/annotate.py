@@ -27,7 +27,7 @@ from grounding_assets.core.workspace import PendingSample, Workspace
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs
-from resources.memory import keep_large_buffers_apart
+from resources.memory import collecting_only_what_is_new, keep_large_buffers_apart
 
 
 def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = False) -> dg.AssetsDefinition:
@@ -117,8 +117,9 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
 
         for text in [*dataset.notes, *([dataset.notice] if dataset.notice else [])]:
             notice(text)
-        summary = RunSummary(requested=len(chosen), steps=steps)
-        if dataset.spec.workflow.force_reprocess:
+        workflow = dataset.spec.workflow
+        summary = RunSummary(requested=len(chosen), steps=steps, max_workers=workflow.max_workers)
+        if workflow.force_reprocess:
             workspace.retire(chosen, steps)
         pending = _plan(workspace, chosen, steps, summary)
         summary.other_settings = _made_otherwise(dataset, workspace, chosen, steps)
@@ -130,7 +131,8 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
         with DagsterListener(context, keys, workspace, summary, progress) as listener:
             listener.report_done(chosen, steps, everything=partitioned)
             error = None if partitioned else _closed_gate(dataset, workspace, pending)
-            error = error or _run(dataset, workspace, pending, listener, notice)
+            with collecting_only_what_is_new():
+                error = error or _run(dataset, workspace, pending, listener, notice)
         context.log.info(f"annotation run: {summary.figures()}")
         summary.stopped_by = error
         # a cap is a planned end: what was paid for is rolled up before the run fails
@@ -233,6 +235,7 @@ def _run(
                 teacher.stop(reason)
                 listener.stopping(GRACE_S)
 
+            listener.annotating()
             with stopping_on_signals(stop):
                 await annotator.run(pending)
 

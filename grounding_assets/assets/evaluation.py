@@ -1,13 +1,13 @@
 """`evaluation`: the annotations, measured on gold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from grounding_assets.assets.outcome import end_output
-from grounding_assets.core.evaluation import figure_rows
+from grounding_assets.core.evaluation import figure_rows, second_look_rows
 from grounding_assets.core.evaluation.results import EVALUATION, Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import NothingToJudge
 from grounding_assets.partitions import DataSetKeys
@@ -39,8 +39,9 @@ def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
                 metadata={
                     "file": dg.MetadataValue.path(str(file)),
                     "judged": judgement.evaluation.tally.totals.judged,
-                    "table": dg.MetadataValue.md(_markdown(judgement)),
+                    "table": dg.MetadataValue.md(_markdown(figure_rows(judgement.evaluation))),
                     **_figures(judgement),
+                    **_second_look(judgement),
                 }
             )
         end_output(context, keys, "evaluation")
@@ -57,7 +58,17 @@ def _figures(judgement: Judgement) -> dict[str, float]:
     return shown
 
 
-def _markdown(judgement: Judgement) -> str:
-    header, *rows = figure_rows(judgement.evaluation)
+def _second_look(judgement: Judgement) -> dict[str, Any]:
+    """What step 2 refused, where it has run, and what leaving that out would change."""
+    look = judgement.second_look
+    if look is None:
+        return {}
+    counts = {f"second_look_{name}": count for name, count in look.counts.items()}
+    return counts | {"second_look_table": dg.MetadataValue.md(_markdown(second_look_rows(look)))}
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> str:
+    """`table` begins with the header."""
+    header, *rows = table
     lines = [header, ("---",) * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

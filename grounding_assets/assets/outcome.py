@@ -14,9 +14,9 @@ OUTPUTS = (
     "step_1_annotations",
     "step_2_annotations",
     "annotations",
-    "report",
     "evaluation",
     *(f"export_{fmt}" for fmt in get_args(ExportFormat)),
+    "report",
 )
 _RUNS_LOOKED_AT = 100
 

@@ -10,10 +10,12 @@ from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 
 
-def build_report(keys: DataSetKeys) -> dg.AssetsDefinition:
+def build_report(keys: DataSetKeys, *, measured: bool) -> dg.AssetsDefinition:
+    """`measured`: the graph has an evaluation, which the page shows."""
+
     @dg.asset(
         key=keys.asset("report"),
-        deps=[keys.asset("annotations")],
+        deps=[keys.asset("annotations"), *([keys.asset("evaluation")] if measured else [])],
         group_name="report",
         kinds={"html"},
         required_resource_keys={"dataset"},

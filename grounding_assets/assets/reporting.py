@@ -4,6 +4,7 @@ A sample that failed is reported as planned and not as materialized; together wi
 in failure, that is what Dagster shows as a failed partition.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -70,6 +71,10 @@ class DagsterListener:
                     checkpoint = store.load(sample_id)
                     if checkpoint is not None:
                         self._emitter.materialized(self._materialization(checkpoint, step))
+
+    def annotating(self) -> None:
+        """The endpoint is known and the first sample begins: speed and time left count from here."""
+        self._summary.begun = time.monotonic()
 
     def started(self, sample_id: str) -> None:
         self._summary.in_flight += 1

@@ -27,14 +27,15 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
         added, gone = register_samples(
             context.instance, keys, list(dict.fromkeys(workspace.samples.line_ids))
         )
-        for note in dataset.notes:
-            context.log.warning(note)
         found, probed = _images_found(workspace)
         if not found:
-            context.log.warning(
-                f"None of the first {probed} images was found; the first would be "
-                f"{_first_image(workspace)}. Check image_grounding.data.image_root."
+            # a note, so that annotation shows it at the terminal as well
+            dataset.notes.append(
+                f"None of the first {probed} images was found; the first would be {_first_image(workspace)}. "
+                "Set image_grounding.data.image_root to the folder that image_path starts from."
             )
+        for note in dataset.notes:
+            context.log.warning(note)
         return dg.MaterializeResult(
             data_version=STANDING_VERSION,
             metadata={

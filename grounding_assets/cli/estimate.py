@@ -7,14 +7,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from grounding_assets.cli.pilot import WITHOUT_VERIFIER
 from grounding_assets.cli.terminal import duration
-from grounding_assets.core.cost import Estimate, Price, Projection, Usage, money
+from grounding_assets.core.cost import Estimate, Projection, Usage
 from grounding_assets.core.errors import EXIT_OK, InputError
 from grounding_assets.core.gates import figures_so_far
 from grounding_assets.core.pilot import PilotFigures, project_seconds, project_set
 from grounding_assets.core.spec import Spec
 from grounding_assets.core.spec_file import load_spec
-from grounding_assets.core.spending import CallLog, price_of
+from grounding_assets.core.spending import CallLog, Prices, Spent
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 
@@ -23,30 +24,35 @@ def estimate(spec_file: str, overrides: Sequence[str]) -> int:
     """Prints what was spent and what the samples without a result will take, with intervals."""
     spec = load_spec(Path(spec_file), overrides)
     dataset = DataSet(spec, Credentials.of(spec, os.environ))
-    figures = figures_so_far(dataset.workspace(), spec.workflow.steps)
+    prices = Prices.of(spec)
+    figures = figures_so_far(dataset.workspace(), spec.workflow.steps, prices)
     if not figures.done:
         raise InputError(
             "There is no result yet to estimate from: run a pilot first, such as "
             f"`auto_label generate -e {spec_file} workflow.sample=20`."
         )
     console = Console(highlight=False)
-    price = price_of(spec)
-    spent = CallLog(dataset.results_dir).total()
-    console.print(f"Spent so far: {_spent(spent, price)}.", markup=False, soft_wrap=True)
+    log = CallLog(dataset.results_dir, has_verifier=prices.has_verifier).total()
+    spent = log.total(prices)
+    console.print(f"Spent so far: {_spent(spent, prices.currency)}.", markup=False, soft_wrap=True)
     if not figures.remaining:
         console.print("Nothing is left to do: every sample has a result.")
         return EXIT_OK
-    projection = project_set(figures, figures.remaining, price)
-    console.print(_table(projection, figures, spec, price))
-    for line in [*_remarks(figures, price), *_caps_in_the_way(spec, spent, projection, price)]:
+    projection = project_set(figures, figures.remaining)
+    console.print(_table(projection, figures, spec, prices.currency))
+    for line in [
+        *_remarks(figures, spec, prices, log),
+        *_caps_in_the_way(spec, spent, projection, prices.currency),
+    ]:
         console.print(line, markup=False, soft_wrap=True)
     return EXIT_OK
 
 
-def _table(projection: Projection, figures: PilotFigures, spec: Spec, price: Price | None) -> Table:
+def _table(projection: Projection, figures: PilotFigures, spec: Spec, currency: str | None) -> Table:
+    failed = figures.failed.total()
+    seen = f"{figures.done:,} that are done" + (f" and {failed:,} that failed" if failed else "")
     table = Table(
-        title=f"The remaining {projection.samples:,} samples will take, by {figures.done:,} that are done",
-        title_justify="left",
+        title=f"The remaining {projection.samples:,} samples will take, by {seen}", title_justify="left"
     )
     table.add_column("")
     for column in ("Expected", f"{100 * projection.confidence:g} % from", "to"):
@@ -56,8 +62,8 @@ def _table(projection: Projection, figures: PilotFigures, spec: Spec, price: Pri
         ("Tokens in", projection.tokens_in, "{:,.0f}".format),
         ("Tokens out", projection.tokens_out, "{:,.0f}".format),
     ]
-    if price is not None and projection.cost is not None:
-        rows.append((f"Cost, {price.currency}", projection.cost, "{:,.2f}".format))
+    if currency is not None:
+        rows.append((f"Cost, {currency}", projection.cost, "{:,.2f}".format))
     workers = spec.workflow.max_workers
     rows.append((f"Time, {workers} workers", project_seconds(figures, projection.samples, workers), duration))
     for name, one, words in rows:
@@ -65,23 +71,23 @@ def _table(projection: Projection, figures: PilotFigures, spec: Spec, price: Pri
     return table
 
 
-def _spent(spent: Usage, price: Price | None) -> str:
+def _spent(spent: Usage, currency: str | None) -> str:
     words = f"{spent.calls:,} calls, {spent.tokens_in:,} tokens in, {spent.tokens_out:,} tokens out"
-    if price is not None:
-        words += f", {money(spent.tokens_in, spent.tokens_out, price):,.2f} {price.currency}"
-    return words
+    return words if currency is None else f"{words}, {spent.cost:,.2f} {currency}"
 
 
-def _remarks(figures: PilotFigures, price: Price | None) -> list[str]:
+def _remarks(figures: PilotFigures, spec: Spec, prices: Prices, log: Spent) -> list[str]:
     remarks = []
     if not any(usage.tokens_in + usage.tokens_out for usage in figures.usage):
         remarks.append("No tokens are known: the teacher reports none.")
-    elif price is None:
+    elif prices.currency is None:
         remarks.append("Set image_grounding.vlm.price to see this in money.")
+    elif prices.lacks_verifier(spec.workflow.steps) or log.has_unpriced_verifier(prices):
+        remarks.append(WITHOUT_VERIFIER)
     return remarks
 
 
-def _caps_in_the_way(spec: Spec, spent: Usage, projection: Projection, price: Price | None) -> list[str]:
+def _caps_in_the_way(spec: Spec, spent: Usage, projection: Projection, currency: str | None) -> list[str]:
     workflow = spec.workflow
     expected: list[tuple[str, float, float]] = [
         ("max_calls", workflow.max_calls, spent.calls + projection.calls.high),
@@ -91,9 +97,8 @@ def _caps_in_the_way(spec: Spec, spent: Usage, projection: Projection, price: Pr
             spent.tokens_in + spent.tokens_out + projection.tokens_in.high + projection.tokens_out.high,
         ),
     ]
-    if price is not None and projection.cost is not None:
-        cost = money(spent.tokens_in, spent.tokens_out, price)
-        expected.append(("max_cost", workflow.max_cost, cost + projection.cost.high))
+    if currency is not None:
+        expected.append(("max_cost", workflow.max_cost, spent.cost + projection.cost.high))
     return [
         f"workflow.{name}={cap:,} may stop the run before its end: up to {total:,.6g} in all."
         for name, cap, total in expected

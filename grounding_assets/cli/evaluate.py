@@ -13,6 +13,8 @@ from grounding_assets.core.evaluation import (
     JudgeOptions,
     comparison_rows,
     figure_rows,
+    second_look_rows,
+    second_look_words,
     slice_rows,
     verdict,
 )
@@ -24,6 +26,7 @@ _OWN = ("gold", "other", "steps", "missing", "min_span_iou")
 _HEADLINES = ("r1_50", "box_recall_50", "all_box_f1")
 """What a comparison is put into words for."""
 _ANNOTATIONS = "annotations.jsonl"
+_FILE_COLUMNS = 140
 
 
 def evaluate(spec_file: str, words: Sequence[str]) -> int:
@@ -38,7 +41,11 @@ def evaluate(spec_file: str, words: Sequence[str]) -> int:
         Path(gold).absolute(), results_dir / _ANNOTATIONS, _options(given), _other_file(given.get("other"))
     )
     file = write_judgement(judgement, results_dir)
-    _print(Console(highlight=False), judgement)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # a file has no width of its own, and Rich would fold the slices into 80 columns
+        console.width = _FILE_COLUMNS
+    _print(console, judgement)
     print(f"Evaluation: {file}")
     return EXIT_OK
 
@@ -69,6 +76,10 @@ def _print(console: Console, judgement: Judgement) -> None:
     slices = slice_rows(judgement.evaluation)
     if len(slices) > 1:
         _print_table(console, "By slice", slices, 2)
+    if judgement.second_look is not None:
+        title = "If boxes that the second look refused are left out"
+        _print_table(console, title, second_look_rows(judgement.second_look), 1)
+        console.print(second_look_words(judgement.second_look), markup=False, soft_wrap=True)
     if judgement.comparison is None or judgement.other_results is None:
         return
     second = _label(judgement.other_results)

@@ -17,7 +17,6 @@ from grounding_assets.core.gates import check_gates
 from grounding_assets.core.pilot import chosen_samples
 from grounding_assets.core.spec import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
 from grounding_assets.core.spec_file import load_spec
-from grounding_assets.core.spending import price_of
 from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
 from resources.credentials import Credentials
@@ -72,7 +71,7 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
 def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> None:
     chosen = chosen_samples(dataset.workspace().samples.ids, dataset.spec.workflow)
     file, _ = dataset.write_report()
-    print(pilot_words(dataset, chosen, price_of(dataset.spec)))
+    print(pilot_words(dataset, chosen))
     print(f"Look at it:  {file}")
     print(f"The full set: {full_run_command(spec_file, overrides)}")
 

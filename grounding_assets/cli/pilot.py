@@ -6,32 +6,39 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grounding_assets.cli.terminal import duration
-from grounding_assets.core.cost import Estimate, Price, Usage, money
+from grounding_assets.core.cost import Estimate, Usage
 from grounding_assets.core.pilot import PilotFigures, pilot_figures, project_seconds, project_set
 from grounding_assets.core.spec import Spec
 from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spending import Prices
 from resources.dataset import DataSet
 
+WITHOUT_VERIFIER = (
+    "The money leaves out the second look's model: set image_grounding.vlm_verifier.price to see that, too."
+)
 _CHOOSING = re.compile(r"[+~]*(image_grounding\.)?workflow\.(limit|sample|seed)\b")
 
 
-def pilot_words(dataset: DataSet, chosen: Sequence[str], price: Price | None = None) -> str:
+def pilot_words(dataset: DataSet, chosen: Sequence[str]) -> str:
     """What the results of the chosen samples come to, and what the rest of the set will take."""
     spec, workspace = dataset.spec, dataset.workspace()
-    figures = pilot_figures(workspace, chosen, spec.workflow.steps)
+    prices = Prices.of(spec)
+    figures = pilot_figures(workspace, chosen, spec.workflow.steps, prices)
     # a run that redoes everything redoes the pilot, too
     remaining = figures.set_size if spec.workflow.force_reprocess else figures.remaining
     lines = [
         f"Pilot of {figures.samples:,} of {figures.set_size:,} samples",
         f"  found   {_found(figures)}",
         f"  failed  {_failed(figures)}",
-        f"  spent   {_spent(figures.spent, price)}, {duration(sum(figures.seconds))} of the model's time",
+        f"  spent   {_spent(figures.spent, prices.currency)}, {duration(sum(figures.seconds))} of the model's time",
     ]
+    if prices.currency is not None and prices.lacks_verifier(spec.workflow.steps):
+        lines.append(WITHOUT_VERIFIER)
     if not remaining:
         return "\n".join([*lines, "That was the whole set."])
     if not figures.done:
         return "\n".join([*lines, "No sample has a result, so nothing can be said of the rest yet."])
-    return "\n".join([*lines, *_prediction(figures, remaining, spec, price)])
+    return "\n".join([*lines, *_prediction(figures, remaining, spec, prices.currency)])
 
 
 def full_run_command(spec_file: str, overrides: Sequence[str]) -> str:
@@ -57,25 +64,23 @@ def _failed(figures: PilotFigures) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in figures.failed.most_common())
 
 
-def _spent(spent: Usage, price: Price | None) -> str:
+def _spent(spent: Usage, currency: str | None) -> str:
     if not spent.calls:
         return "no calls"
     words = f"{_count(spent.calls, 'call')}, {spent.tokens_in:,} tokens in, {spent.tokens_out:,} tokens out"
     if not spent.tokens_in + spent.tokens_out:
         words += " (the endpoint reports no tokens)"
-    if price is not None:
-        words += f", {money(spent.tokens_in, spent.tokens_out, price):,.2f} {price.currency}"
-    return words
+    return words if currency is None else f"{words}, {spent.cost:,.2f} {currency}"
 
 
-def _prediction(figures: PilotFigures, remaining: int, spec: Spec, price: Price | None) -> list[str]:
-    total = project_set(figures, remaining, price)
+def _prediction(figures: PilotFigures, remaining: int, spec: Spec, currency: str | None) -> list[str]:
+    total = project_set(figures, remaining)
     workers = spec.workflow.max_workers
     time = project_seconds(figures, remaining, workers)
     rows = [("calls", total.calls), ("tokens in", total.tokens_in), ("tokens out", total.tokens_out)]
     shown = [(name, _interval(estimate, "{:,.0f}".format)) for name, estimate in rows if estimate.high]
-    if price is not None and total.cost is not None:
-        shown.append(("cost", f"{_interval(total.cost, '{:,.2f}'.format)} {price.currency}"))
+    if currency is not None:
+        shown.append(("cost", f"{_interval(total.cost, '{:,.2f}'.format)} {currency}"))
     shown.append(("time", f"{_interval(time, duration)} with {_count(workers, 'worker')}"))
     other = "samples of the set" if remaining == figures.set_size else "other samples"
     return [

@@ -49,9 +49,9 @@ def _save(workspace: Workspace, batch: list[Reparsed]) -> None:
     for step in _PARSED_STEPS:
         results = workspace.step(step)
         checkpoints = [found.checkpoint for found in batch if found.step == step and found.checkpoint]
-        results.store.supersede(checkpoints)
-        for checkpoint in checkpoints:
-            results.index.note(checkpoint)
+        saved = results.store.supersede(checkpoints)
+        for checkpoint, status in zip(checkpoints, saved, strict=True):
+            results.index.note(checkpoint, status)
         results.index.flush()
     batch.clear()
 

@@ -66,8 +66,9 @@ def progress_line(summary: RunSummary) -> str:
 
 def _in_flight(summary: RunSummary) -> str:
     limit = summary.in_flight_limit
-    slowed = limit is not None and limit < summary.in_flight
-    return f"{summary.in_flight} in flight" + (f" (the endpoint allows {limit})" if slowed else "")
+    if limit is None or limit >= summary.max_workers:
+        return f"{min(summary.in_flight, summary.max_workers)} in flight"
+    return f"{min(summary.in_flight, limit)} in flight (the endpoint allows {limit})"
 
 
 def duration(seconds: float) -> str:

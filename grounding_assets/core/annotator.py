@@ -25,6 +25,8 @@ from grounding_assets.core.workspace import STEP_BEFORE, PendingSample, Workspac
 
 GRACE_S = 10.0
 """How long calls in flight may go on after a stop, in seconds."""
+_AHEAD = 8
+"""One sample more for so many requests in flight: reading and storing take some 3 % of the time of two calls."""
 _LOOK_AGAIN_S = 0.5
 """Between two looks at a sample that another run is working on."""
 
@@ -42,7 +44,11 @@ class Listener(Protocol):
 
 
 class Annotator:
-    """Runs a teacher over pending samples, `max_workers` samples at a time."""
+    """Runs a teacher over pending samples.
+
+    A teacher that limits its own requests is kept busy by some samples more than `max_workers`: they are read,
+    or stored, while the others wait for their answers. Any other teacher gets `max_workers` samples at a time.
+    """
 
     def __init__(
         self,
@@ -85,7 +91,8 @@ class Annotator:
         """
         queue = iter(pending)
         with self._claims:
-            workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers)}
+            ahead = 0 if self._teacher.in_flight_limit is None else max(2, self._max_workers // _AHEAD)
+            workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers + ahead)}
             try:
                 await self._supervise(workers)
             finally:
@@ -248,8 +255,7 @@ class Annotator:
             provenance=provenance,
             replies=tuple(result.replies),
         )
-        results = self._workspace.step(step)
-        await asyncio.to_thread(_save, results.store.save, results.index.note, checkpoint)
+        await asyncio.to_thread(self._workspace.step(step).index.save, checkpoint)
         self._listener.done(checkpoint, step)
         return checkpoint
 
@@ -263,11 +269,6 @@ def _at_no_cost(made_before: Checkpoint) -> Checkpoint:
 def _size(prepared: PreparedSample) -> tuple[int, int]:
     assert prepared.image is not None
     return prepared.image.image_size
-
-
-def _save(save: Any, note: Any, checkpoint: Checkpoint) -> None:
-    save(checkpoint)
-    note(checkpoint)
 
 
 def _check_same(asked: Sequence[Expression], answered: Sequence[Expression]) -> None:

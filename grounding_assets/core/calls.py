@@ -13,7 +13,8 @@ from grounding_assets.core.images import PreparedImage
 class ModelRequest:
     """Parts in the order they are sent: constant instructions, the image, varying text.
 
-    Both steps of a sample then share a prefix that a caching server can keep.
+    A caching server can then keep the instructions, which all samples of a step share, and all that stands before the
+    text where a sample is asked about the same image several times. The steps have instructions of their own.
     """
 
     instructions: str

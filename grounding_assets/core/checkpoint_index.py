@@ -77,17 +77,13 @@ class CheckpointIndex:
         settings = digest_end(packed, output)
         return packed[_STAMP_BYTES:output], packed[output:settings], packed[settings:]
 
-    def note(self, checkpoint: Checkpoint) -> None:
-        """Remembers a checkpoint that was just saved. Thread-safe."""
-        path = self.store.path(checkpoint.sample_id)
-        try:
-            stamp = _stamp(path.stat())
-        except FileNotFoundError:
-            # removed again at once; where its folder went with it, the next one that is saved stops the run
-            with self._lock:
-                self.vanished += 1
-            return
-        entry = _entry(checkpoint, stamp)
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Stores a result and remembers it. Thread-safe; raises as `CheckpointStore.save` does."""
+        self.note(checkpoint, self.store.save(checkpoint))
+
+    def note(self, checkpoint: Checkpoint, status: os.stat_result) -> None:
+        """Remembers a checkpoint that was just saved as a file of this status. Thread-safe."""
+        entry = _entry(checkpoint, _stamp(status))
         line = _journal_line(checkpoint.sample_id, entry)
         with self._lock:
             self.entries[checkpoint.sample_id] = entry
@@ -97,17 +93,17 @@ class CheckpointIndex:
 
     def look_again(self, sample_id: str) -> Checkpoint | None:
         """The checkpoint, where another run has written one since this index last saw the file. Thread-safe."""
-        path = self.store.path(sample_id)
         try:
-            stamp = _stamp(path.stat())
+            status = self.store.path(sample_id).stat()
         except FileNotFoundError:
             return None
         entry = self.entries.get(sample_id)
-        if entry is not None and entry.stamp == stamp:
+        if entry is not None and entry.stamp == _stamp(status):
             return None
         checkpoint = self.store.load(sample_id)
         if checkpoint is not None:
-            self.note(checkpoint)
+            # where yet another one has come since, the old status makes the next refresh read it
+            self.note(checkpoint, status)
         return checkpoint
 
     def forget(self, sample_id: str) -> None:

@@ -4,6 +4,7 @@ The file is the result. `CheckpointIndex` (see `checkpoint_index`) only remember
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any
 
 from grounding_assets.core.checkpoint import Checkpoint, CorruptCheckpoint
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
-from grounding_assets.core.files import remove_leftovers, replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.files import remove_leftovers, stopping_if_unwritable, to_json, write_whole
 
 
 class CheckpointStore:
@@ -39,8 +40,8 @@ class CheckpointStore:
         remove_leftovers(self.step_dir)
         self._prepared = True
 
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Makes the result durable, then forgets an earlier failure.
+    def save(self, checkpoint: Checkpoint) -> os.stat_result:
+        """Makes the result durable, then forgets an earlier failure; returns what the system knows of the file.
 
         Raises:
             RunStopped: it cannot be written, or was written and the folder of the earlier ones has gone.
@@ -49,7 +50,7 @@ class CheckpointStore:
         if defect:
             raise AssertionError(f"a teacher broke the output format for {checkpoint.sample_id}: {defect}")
         path = self.path(checkpoint.sample_id)
-        made_folder = _write(path, checkpoint.to_json())
+        status, made_folder = _write(path, checkpoint.to_json())
         with stopping_if_unwritable(path):
             self._failed_path(checkpoint.sample_id).unlink(missing_ok=True)
         if made_folder and self._prepared:
@@ -57,6 +58,7 @@ class CheckpointStore:
                 f"{self.done_dir} was removed while the run was going; what was in flight is kept in a new one. "
                 "Put the old one back if you can, then run again."
             )
+        return status
 
     def load(self, sample_id: str) -> Checkpoint | None:
         """The result, or None where there is none; a file that is no checkpoint of it is set aside first.
@@ -118,21 +120,20 @@ class CheckpointStore:
                     moved += 1
         return moved
 
-    def supersede(self, checkpoints: Iterable[Checkpoint]) -> int:
-        """Saves results in place of those that are there, which are kept aside as by `retire`.
+    def supersede(self, checkpoints: Iterable[Checkpoint]) -> list[os.stat_result]:
+        """Saves results in place of those that are there, which are kept aside as by `retire`; as `save` returns.
 
         At no moment is a sample without a result, so a kill loses nothing.
         """
         kept = self._retired_dir()
-        saved = 0
+        saved: list[os.stat_result] = []
         for checkpoint in checkpoints:
             path = self.path(checkpoint.sample_id)
             if path.exists():
                 with stopping_if_unwritable(kept):
                     kept.mkdir(parents=True, exist_ok=True)
                     shutil.copy2(path, kept / path.name)
-            self.save(checkpoint)
-            saved += 1
+            saved.append(self.save(checkpoint))
         return saved
 
     def _retired_dir(self) -> Path:
@@ -153,19 +154,16 @@ class CheckpointStore:
                 path.replace(self.corrupt_dir / f"{path.stem}.{stamp}.json")
 
 
-def _write(path: Path, tree: Mapping[str, Any]) -> bool:
-    """Returns whether the folder had to be made first."""
+def _write(path: Path, tree: Mapping[str, Any]) -> tuple[os.stat_result, bool]:
+    """Returns what the system knows of the file, and whether its folder had to be made first."""
+    content = to_json(tree)
     with stopping_if_unwritable(path):
-        made_folder = not path.parent.is_dir()
         try:
-            with replacing(path) as stream:
-                stream.write(to_json(tree))
+            return write_whole(path, content), False
         except FileNotFoundError:
-            # the folder went while this was written; what is paid for is not given up for that
-            made_folder = True
-            with replacing(path) as stream:
-                stream.write(to_json(tree))
-        return made_folder
+            # what is paid for is not given up because its folder has gone
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return write_whole(path, content), True
 
 
 def _refuse(constant: str) -> Any:

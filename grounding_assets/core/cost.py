@@ -5,7 +5,7 @@ before each call (the annotator).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -33,11 +33,20 @@ class Usage:
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    cost: float = 0.0
+    """In the currency of the data set's prices; 0 until it is `priced`."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
-            self.calls + other.calls, self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out
+            self.calls + other.calls,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.cost + other.cost,
         )
+
+    def priced(self, price: Price | None) -> "Usage":
+        """With the cost of its tokens at this price; 0 where that is None."""
+        return replace(self, cost=money(self.tokens_in, self.tokens_out, price) if price else 0.0)
 
 
 def money(tokens_in: float, tokens_out: float, price: Price) -> float:
@@ -61,8 +70,8 @@ class Projection:
     calls: Estimate
     tokens_in: Estimate
     tokens_out: Estimate
-    cost: Estimate | None
-    """In the price's currency; None without a price."""
+    cost: Estimate
+    """Of what is `priced`."""
     confidence: float
 
 
@@ -70,7 +79,6 @@ def project(
     per_sample_usage: Sequence[Usage],
     remaining: int,
     confidence: float = 0.95,
-    price: Price | None = None,
     seed: int = 0,
 ) -> Projection:
     """Totals of `remaining` further samples, from those that are done.
@@ -82,15 +90,15 @@ def project(
     computed with one further sample that costs twice the dearest seen; its weight fades as 1/(n + 1).
 
     Args:
-        per_sample_usage: one entry a finished sample, retries and failed calls included.
+        per_sample_usage: one entry a sample that was tried, retries and failed calls included.
         confidence: share of cases that the interval should cover, between 0 and 1.
 
     Raises:
-        InputError: no sample is done yet.
+        InputError: no sample was tried yet.
     """
     if not per_sample_usage:
         raise InputError("A projection needs at least one finished sample: run a pilot first.")
-    seen = np.array([_measures(usage, price) for usage in per_sample_usage])
+    seen = np.array([_measures(usage) for usage in per_sample_usage])
     rng = np.random.default_rng(seed)
     tail = (1 - confidence) / 2
     low = np.quantile(_resampled_totals(seen, remaining, rng), tail, axis=0)
@@ -102,16 +110,13 @@ def project(
         for e, a, b in zip(expected, low, high, strict=True)
     ]
     calls, tokens_in, tokens_out, _, cost = estimates
-    return Projection(
-        remaining, calls, tokens_in, tokens_out, cost if price is not None else None, confidence
-    )
+    return Projection(remaining, calls, tokens_in, tokens_out, cost, confidence)
 
 
-def _measures(usage: Usage, price: Price | None) -> tuple[float, float, float, float, float]:
-    """Calls, tokens in, tokens out, tokens, cost (0 without a price)."""
-    cost = money(usage.tokens_in, usage.tokens_out, price) if price is not None else 0.0
+def _measures(usage: Usage) -> tuple[float, float, float, float, float]:
+    """Calls, tokens in, tokens out, tokens, cost."""
     tokens = usage.tokens_in + usage.tokens_out
-    return usage.calls, usage.tokens_in, usage.tokens_out, tokens, cost
+    return usage.calls, usage.tokens_in, usage.tokens_out, tokens, usage.cost
 
 
 def _resampled_totals(per_sample: np.ndarray, remaining: int, rng: np.random.Generator) -> np.ndarray:
@@ -150,13 +155,13 @@ class Budget:
         max_cost: float | None = None,
         max_tokens: int | None = None,
         max_calls: int | None = None,
-        price: Price | None = None,
         spent: Usage = Usage(),
     ):
-        """`spent` is what earlier runs of the same set took, where they count against the caps.
+        """`spent` is what earlier runs of the same set took, where they count against the caps. `max_cost`
+        holds for what is `priced`.
 
         Raises:
-            SpecError: a negative cap, or a cap on cost without a price.
+            SpecError: a negative cap.
         """
         self._caps = {
             "workflow.max_calls": max_calls,
@@ -166,9 +171,6 @@ class Budget:
         for field, cap in self._caps.items():
             if cap is not None and not cap >= 0:
                 raise SpecError(f"{field} is {cap}: give 0 or more, or leave it out for no cap.")
-        if max_cost is not None and price is None:
-            raise SpecError("workflow.max_cost needs vlm.price: what a million tokens in and out cost.")
-        self._price = price
         self.spent = spent
         self.in_flight = 0
 
@@ -178,7 +180,7 @@ class Budget:
         Raises:
             BudgetReached: with it, what is spent and in flight would exceed a cap.
         """
-        calls, _, _, tokens, cost = _measures(self.spent, self._price)
+        calls, _, _, tokens, cost = _measures(self.spent)
         settled_calls = max(self.spent.calls, 1)
         for (field, cap), spent in zip(self._caps.items(), (calls, tokens, cost), strict=True):
             mean = 1 if field == "workflow.max_calls" else spent / settled_calls

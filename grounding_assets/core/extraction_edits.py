@@ -107,8 +107,7 @@ def _adopt(
         provenance=provenance,
         replies=replies,
     )
-    workspace.extractions.store.save(checkpoint)
-    workspace.extractions.index.note(checkpoint)
+    workspace.extractions.index.save(checkpoint)
     return True
 
 

@@ -1,5 +1,6 @@
 """Writing files so that a reader sees all of them or nothing, whatever happens while writing; reading them."""
 
+import itertools
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from grounding_assets.core.errors import InputError, RunStopped
 
 _PARTIAL_OWNER = re.compile(r"\.(\d{1,10})-[0-9a-f]{8}\.partial$")
 _LEFTOVER_AGE_S = 3600.0
+_NUMBERS = itertools.count(secrets.randbits(32))
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -21,7 +23,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A stream whose content takes `path`'s place when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    partial = _partial(path)
     try:
         with partial.open("xb") as stream:
             yield stream
@@ -30,6 +32,39 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> os.stat_result:
+    """Puts a small file in its place, durable before it has its name; returns what the system knows of it.
+
+    The same as `replacing` in a third of the system calls: each of them lets go of the interpreter, and getting it
+    back is what a thread beside a busy event loop spends most of its time on.
+
+    Raises:
+        OSError: it cannot be written; FileNotFoundError where its folder is not there.
+    """
+    partial = _partial(path)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return status
+
+
+def _partial(path: Path) -> Path:
+    """A name beside it that no other process or thread takes; `remove_leftovers` knows it."""
+    number = next(_NUMBERS) & 0xFFFFFFFF
+    return path.with_name(f".{path.name[:100]}.{os.getpid()}-{number:08x}.partial")
 
 
 @contextmanager

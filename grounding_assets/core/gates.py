@@ -12,6 +12,7 @@ from grounding_assets.core.evaluation.results import evaluate_workspace
 from grounding_assets.core.pilot import PilotFigures, pilot_figures
 from grounding_assets.core.report.choice import SeededChoice
 from grounding_assets.core.spec import Spec, WorkflowSpec
+from grounding_assets.core.spending import Prices
 from grounding_assets.core.workspace import Workspace
 
 MAX_SAMPLES = 2_000
@@ -48,7 +49,10 @@ def check_gates(spec: Spec, workspace: Workspace) -> None:
 
 
 def figures_so_far(
-    workspace: Workspace, steps: Sequence[str], max_samples: int = MAX_SAMPLES
+    workspace: Workspace,
+    steps: Sequence[str],
+    prices: Prices | None = None,
+    max_samples: int = MAX_SAMPLES,
 ) -> PilotFigures:
     """Counts over the samples that have a result or a failure, or over a seeded choice of them."""
     failed = {path.stem for step in steps for path in workspace.step(step).store.failed_dir.glob("*.json")}
@@ -56,7 +60,7 @@ def figures_so_far(
     for sample_id in workspace.samples.ids:
         if sample_id in failed or all(workspace.is_done(sample_id, step) for step in steps):
             choice.offer(sample_id, lambda kept=sample_id: kept)
-    return pilot_figures(workspace, choice.chosen(), steps)
+    return pilot_figures(workspace, choice.chosen(), steps, prices)
 
 
 def broken_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure | None) -> list[str]:

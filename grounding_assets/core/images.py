@@ -4,8 +4,11 @@ Boxes come back in the frame of the sent image and are mapped to the upright ori
 scale per axis, so the two sizes travel together.
 """
 
+import errno
 import hashlib
 import io
+import os
+import stat
 import struct
 import warnings
 import zlib
@@ -29,6 +32,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVI
 """What is opened. Pillow reads more, some of it by starting another program (EPS)."""
 _JPEG_END = b"\xff\xd9"
 _EXIF_ORIENTATION = 0x0112
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _TURN_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -170,18 +174,22 @@ def declared_or_header_size(path: Path, declared: tuple[int, int] | None) -> tup
 
 def read_image_bytes(path: Path) -> bytes:
     try:
-        if not path.is_file():
-            if path.exists():
+        # without waiting: nobody may ever write into a pipe
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} is not a file.")
-            raise SampleFailure(
-                Reason.IMAGE_MISSING,
-                f"No image at {path}. Check image_path and image_grounding.data.image_root.",
-            )
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise SampleFailure(Reason.IMAGE_TOO_LARGE, f"{path} has {size >> 20} MB; the limit is 200.")
-        raw = path.read_bytes()
+            if status.st_size > MAX_FILE_BYTES:
+                size = f"{status.st_size >> 20} MB"
+                raise SampleFailure(Reason.IMAGE_TOO_LARGE, f"{path} has {size}; the limit is 200.")
+            raw = b"".join(iter(lambda: os.read(descriptor, max(status.st_size, 1 << 16)), b""))
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in _ABSENT:
+            where = "Check image_path and image_grounding.data.image_root."
+            raise SampleFailure(Reason.IMAGE_MISSING, f"No image at {path}. {where}") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise SampleFailure(Reason.IMAGE_UNREADABLE, f"Cannot read {path}: {reason}.") from None
     if not raw:

@@ -5,6 +5,7 @@ Not here: which sample a line belongs to (`samples`).
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ MAX_LINE_BYTES = 1 << 20
 MAX_NESTING = 100
 """Objects and lists within each other; Python's own limit depends on where a record is read and written."""
 REJECTED_TEXT_CHARS = 500
+_PART_BYTES = 16 << 10
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -79,6 +81,29 @@ def read_input(
                 yield InputLine(number, start, parse_line(raw))
             except LineError as error:
                 yield RejectedLine(number, str(error), _beginning(raw))
+
+
+def line_at(path: Path, offset: int) -> bytes:
+    """The line that begins at this byte, read in as few system calls as there can be.
+
+    Raises:
+        InputError: the file cannot be opened or read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            line = b""
+            while b"\n" not in line and len(line) <= MAX_LINE_BYTES:
+                part = os.pread(descriptor, _PART_BYTES, offset + len(line))
+                if not part:
+                    break
+                line += part
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise InputError(f"Cannot read the input {path}: {error.strerror}.") from None
+    line = line.partition(b"\n")[0]
+    return line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line
 
 
 def open_input(path: Path) -> BinaryIO:

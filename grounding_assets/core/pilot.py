@@ -4,14 +4,15 @@ Not here: how money is counted and totals are predicted (`cost`), and how it is 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from grounding_assets.core.checkpoint import Checkpoint
-from grounding_assets.core.cost import Estimate, Price, Projection, Usage, project
+from grounding_assets.core.cost import Estimate, Projection, Usage, project
 from grounding_assets.core.report.choice import SeededChoice
 from grounding_assets.core.spec import WorkflowSpec
-from grounding_assets.core.spending import usage_of
+from grounding_assets.core.spending import Prices, usage_of
 from grounding_assets.core.workspace import Workspace
 
 
@@ -47,24 +48,27 @@ class PilotFigures:
     """Expressions that step 1 was asked about and found nothing for."""
     failed: Counter[str] = field(default_factory=Counter)
     """Samples without a result, by reason."""
+    done: int = 0
+    """Samples with a result."""
     usage: list[Usage] = field(default_factory=list)
-    """One entry a sample with a result, failed attempts included."""
+    """One entry a sample that has a result or has failed, failed attempts included."""
     seconds: list[float] = field(default_factory=list)
     """Time on each of these samples, waits between attempts not included."""
-    failed_usage: Usage = field(default_factory=Usage)
-    """Of the samples that have no result."""
-
-    @property
-    def done(self) -> int:
-        return len(self.usage)
+    unfinished: Usage = field(default_factory=Usage)
+    """Of samples that were begun, and have neither a result nor a failure yet."""
 
     @property
     def spent(self) -> Usage:
-        return sum(self.usage, self.failed_usage)
+        return sum(self.usage, self.unfinished)
 
 
-def pilot_figures(workspace: Workspace, chosen: Sequence[str], steps: Sequence[str]) -> PilotFigures:
-    """Counts over the checkpoints and failures of the chosen samples, each read once."""
+def pilot_figures(
+    workspace: Workspace, chosen: Sequence[str], steps: Sequence[str], prices: Prices | None = None
+) -> PilotFigures:
+    """Counts over the checkpoints and failures of the chosen samples, each read once.
+
+    Without `prices` the usage has no cost.
+    """
     figures = PilotFigures(
         samples=len(chosen),
         set_size=len(workspace.samples.entries),
@@ -72,57 +76,72 @@ def pilot_figures(workspace: Workspace, chosen: Sequence[str], steps: Sequence[s
         steps=tuple(steps),
     )
     for sample_id in chosen:
-        results: list[Checkpoint] = []
+        taken, seconds, failed = Usage(), 0.0, False
+        last: Checkpoint | None = None
         for step in steps:
-            if not workspace.is_done(sample_id, step):
-                _count_failure(figures, workspace, sample_id, step)
-                figures.failed_usage += _usage(results)
+            stored, last = _outcome(figures, workspace, sample_id, step)
+            if stored is None:
                 break
-            checkpoint = workspace.step(step).store.load(sample_id)
-            if checkpoint is None:
+            taken += usage_of(stored).priced(prices.of_step(step) if prices else None)
+            seconds += _seconds(stored)
+            if last is None:
+                failed = True
                 break
-            results.append(checkpoint)
+        if last is not None:
+            _count_result(figures, last)
+        if last is not None or failed:
+            figures.usage.append(taken)
+            figures.seconds.append(seconds)
         else:
-            _count_result(figures, results)
+            figures.unfinished += taken
     return figures
 
 
-def _count_result(figures: PilotFigures, results: Sequence[Checkpoint]) -> None:
-    expressions = results[-1].expressions
+def _outcome(
+    figures: PilotFigures, workspace: Workspace, sample_id: str, step: str
+) -> tuple[dict[str, Any] | None, Checkpoint | None]:
+    """What is stored of a step, a result or a failure, and the result; (None, None) where there is neither."""
+    store = workspace.step(step).store
+    if workspace.is_done(sample_id, step):
+        checkpoint = store.load(sample_id)
+        return (None, None) if checkpoint is None else ({"provenance": checkpoint.provenance}, checkpoint)
+    failure = store.load_failure(sample_id)
+    # a failure of an earlier input says nothing of this one
+    if failure is None or failure.get("fingerprint") != workspace.input_fingerprint(sample_id, step):
+        return None, None
+    figures.failed[str(failure["reason"])] += 1
+    return failure, None
+
+
+def _count_result(figures: PilotFigures, result: Checkpoint) -> None:
+    figures.done += 1
+    expressions = result.expressions
     figures.expressions += len(expressions)
     figures.boxes += sum(len(expression.instances) for expression in expressions)
     if figures.steps != ("0",):
         figures.without_box += sum(not expression.instances for expression in expressions)
-    figures.usage.append(_usage(results))
-    figures.seconds.append(sum(float(result.provenance.get("seconds", 0.0)) for result in results))
 
 
-def _usage(results: Sequence[Checkpoint]) -> Usage:
-    return sum((usage_of({"provenance": dict(result.provenance)}) for result in results), Usage())
+def _seconds(stored: Mapping[str, Any]) -> float:
+    made = stored.get("provenance")
+    seconds = made.get("seconds", 0.0) if isinstance(made, Mapping) else 0.0
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
 
 
-def _count_failure(figures: PilotFigures, workspace: Workspace, sample_id: str, step: str) -> None:
-    failure = workspace.step(step).store.load_failure(sample_id)
-    # a failure of an earlier input says nothing of this one
-    if failure is not None and failure.get("fingerprint") == workspace.input_fingerprint(sample_id, step):
-        figures.failed[str(failure["reason"])] += 1
-        figures.failed_usage += usage_of(failure)
-
-
-def project_set(figures: PilotFigures, remaining: int, price: Price | None = None) -> Projection:
-    """What `remaining` further samples will take; see `cost.project`.
+def project_set(figures: PilotFigures, remaining: int) -> Projection:
+    """What `remaining` further samples will take, of which as many will fail; see `cost.project`.
 
     Raises:
-        InputError: no sample of the pilot has a result.
+        InputError: no sample of the pilot was tried.
     """
-    return project(figures.usage, remaining, price=price)
+    return project(figures.usage, remaining)
 
 
 def project_seconds(figures: PilotFigures, remaining: int, workers: int) -> Estimate:
     """How long that will take in seconds, with so many samples in work at a time.
 
     Raises:
-        InputError: no sample of the pilot has a result.
+        InputError: no sample of the pilot was tried.
     """
     # predicted like any other count of a sample: in whole milliseconds of one worker
     milliseconds = [Usage(calls=round(1000 * seconds)) for seconds in figures.seconds]

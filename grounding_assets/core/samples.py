@@ -16,7 +16,7 @@ from grounding_assets.core.input_file import (
     InputLine,
     RejectedLine,
     declared_size,
-    open_input,
+    line_at,
     parse_line,
     read_input,
 )
@@ -72,11 +72,8 @@ class SampleIndex:
             InputError: the line is no longer what it was.
         """
         entry = self.entries[sample_id]
-        with open_input(self.path) as stream:
-            stream.seek(entry.offset)
-            raw = stream.readline().removeprefix(b"\xef\xbb\xbf")
         try:
-            sample = to_sample(sample_id, parse_line(raw))
+            sample = to_sample(sample_id, parse_line(line_at(self.path, entry.offset)))
         except ValueError:
             raise self._changed() from None
         if extraction_fingerprint(sample) != entry.fingerprint:

@@ -40,7 +40,8 @@ class WorkflowSpec(Section):
     force_reprocess: bool = False
     """Redo samples that are done; their old results are kept aside."""
     max_cost: float = Field(default=0, ge=0)
-    """Most that this data set may cost in all its runs, in the currency of vlm.price; 0: no cap."""
+    """Most that this data set may cost in all its runs, in the currency of the prices; 0: no cap. Needs the price of each
+    model that is asked."""
     max_tokens: int = Field(default=0, ge=0)
     """Most tokens, in and out, that this data set may take in all its runs; 0: no cap."""
     max_calls: int = Field(default=0, ge=0)
@@ -157,10 +158,21 @@ class ImageGroundingSpec(Section):
 
     @model_validator(mode="after")
     def _limits_have_their_measure(self) -> Self:
-        price = self.vlm.price
-        if self.workflow.max_cost and not price.input_per_million and not price.output_per_million:
+        own_verifier = "2" in self.workflow.steps and self.vlm_verifier.backend != "same"
+        prices = self.vlm.price, self.vlm_verifier.price
+        if self.workflow.max_cost and self.vlm.backend != "local" and not prices[0].is_known:
             raise ValueError(
                 "workflow.max_cost needs vlm.price.input_per_million and output_per_million: what a million tokens cost"
+            )
+        if self.workflow.max_cost and own_verifier and not prices[1].is_known:
+            raise ValueError(
+                "workflow.max_cost needs vlm_verifier.price.input_per_million and output_per_million, too: step "
+                '"2" asks another model than vlm, whose tokens have a price of their own'
+            )
+        if all(price.is_known for price in prices) and prices[0].currency != prices[1].currency:
+            raise ValueError(
+                f"vlm.price is in {prices[0].currency} and vlm_verifier.price in {prices[1].currency}: give "
+                "both in one currency, since they are added up"
             )
         if self.workflow.min_recall and not self.data.gold_jsonl:
             raise ValueError("workflow.min_recall needs data.gold_jsonl: records with human boxes")

@@ -4,7 +4,7 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
@@ -17,6 +17,14 @@ class Section(BaseModel):
         coerce_numbers_to_str=True,
         allow_inf_nan=False,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        # pydantic would take them for 1 and 0
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in (int, float):
+            raise ValueError(f"give a number, not {str(value).lower()}")
+        return value
 
 
 class GeminiSpec(Section):
@@ -95,6 +103,10 @@ class PriceSpec(Section):
     currency: str = Field(default="USD", min_length=1, max_length=10)
     """The currency of both prices; a name to show, nothing is converted."""
 
+    @property
+    def is_known(self) -> bool:
+        return bool(self.input_per_million or self.output_per_million)
+
 
 class VlmSpec(Section):
     """Which model annotates."""
@@ -121,12 +133,19 @@ class VerifierSpec(Section):
     """Model family, which decides the size of pictures and whether a reply schema helps; auto: by the name."""
     gemini: GeminiSpec = GeminiSpec()
     openai: OpenAiSpec = OpenAiSpec()
+    price: PriceSpec = PriceSpec()
 
     def as_vlm(self) -> VlmSpec:
         """The same settings as those of a model that annotates. Raises ValueError where it is "same"."""
         if self.backend == "same":
             raise ValueError("the verifier has no settings of its own")
-        return VlmSpec(backend=self.backend, family=self.family, gemini=self.gemini, openai=self.openai)
+        return VlmSpec(
+            backend=self.backend,
+            family=self.family,
+            gemini=self.gemini,
+            openai=self.openai,
+            price=self.price,
+        )
 
 
 def verifier_or_default(verifier: object) -> object:

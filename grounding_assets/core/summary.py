@@ -23,6 +23,7 @@ class RunSummary:
     done_before: int = 0
     done: int = 0
     in_flight: int = 0
+    """Samples begun and not finished."""
     finished: int = 0
     """Samples that this run is through with, whatever came of them."""
     steps_done: Counter[str] = field(default_factory=Counter)
@@ -34,13 +35,16 @@ class RunSummary:
     retries: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    max_workers: int = 0
+    """Requests in flight at most."""
     in_flight_limit: int | None = None
-    """Requests that may be in flight at present; lower than max_workers after the endpoint asked to slow down."""
+    """Of them, as many as may be in flight at present: fewer after the endpoint asked to slow down."""
     event_log_cpu_s: float = 0.0
     """CPU seconds spent on writing events."""
     stopped_by: GroundingError | None = None
     """What ended the run before everything was tried."""
     begun: float = field(default_factory=time.monotonic)
+    """On the monotonic clock: when the first sample was begun."""
     _latencies_s: MutableSequence[float] = field(default_factory=lambda: array("f"))
 
     @property

@@ -1,5 +1,6 @@
 """Examining an endpoint: is it there, does it take the key, the model, images, a schema; how does it write boxes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -67,7 +68,7 @@ async def _listings(spec: Spec, credentials: Credentials) -> list[Finding]:
                 findings += _models(response.status, await _json(response), spec.vlm.openai.model_name)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return [Finding("reachable", "failed", f"{url}: {error or type(error).__name__}")]
-        findings += await _readiness(session, url)
+        findings += await readiness(session, url)
     return findings
 
 
@@ -87,27 +88,34 @@ def _models(status: int, listing: Any, model: str) -> list[Finding]:
     ]
 
 
-async def _readiness(session: aiohttp.ClientSession, url: str) -> list[Finding]:
-    """A TAO inference microservice tells how far it is: 200 ready, 202 loading, 503 failed."""
+async def readiness(session: aiohttp.ClientSession, url: str) -> list[Finding]:
+    """A TAO inference microservice tells how far it is: 200 ready, 202 loading, 503 failed.
+
+    Nothing is found where there is no such route. `url` is the base URL.
+    """
     parts = urlsplit(url)
     try:
         async with session.get(f"{parts.scheme}://{parts.netloc}/api/v1/health/readiness") as response:
             body = await _json(response)
-            if response.status == 200:
+            if not isinstance(body, dict):
+                return []
+            # a server that has no such route may answer 200 as well, with an error in the body
+            if response.status == 200 and "error" not in body:
                 return [Finding("readiness", "ok", "ready")]
             if response.status in (202, 503):
-                error = body.get("error") if isinstance(body, dict) else None
-                kind = error.get("type") if isinstance(error, dict) else None
-                return [
-                    Finding(
-                        "readiness",
-                        "failed",
-                        f"{response.status} {kind or 'not ready'}; wait, then try again",
-                    )
-                ]
+                return [Finding("readiness", "failed", f"{response.status} {_not_ready(body)}")]
             return []
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return [Finding("readiness", "warning", f"could not be asked: {error or type(error).__name__}")]
+
+
+def _not_ready(body: Mapping[str, Any]) -> str:
+    """Why, by either release's form of the body, and what to do."""
+    error = body.get("error")
+    state = str((error.get("type") if isinstance(error, dict) else body.get("reason")) or "not ready")
+    if state == "model_load_error":
+        return f"{state}; waiting does not help: the server's log says why the model did not load"
+    return f"{state}; wait, then try again"
 
 
 async def _json(response: aiohttp.ClientResponse) -> Any:
@@ -123,7 +131,8 @@ def _from_calls(teacher: VlmTeacher, measurement: Measurement) -> list[Finding]:
     structured: Outcome = (
         "ok" if measurement.structured_output == "json_schema" or family.structure == "plain" else "warning"
     )
-    level = "not asked for" if family.structure == "plain" else measurement.structured_output
+    # that a schema is taken does not tell whether replies are held to it
+    level = "not asked for" if family.structure == "plain" else f"{measurement.structured_output} accepted"
     findings = [
         Finding("images", "ok", "accepted"),
         Finding("structured output", structured, level),

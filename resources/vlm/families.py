@@ -79,7 +79,13 @@ FAMILIES: tuple[Family, ...] = (
     Family("cosmos_reason2", "xyxy_1000", "box_2d", _XYXY_1000, r"cosmos-?reason-?2", image=_QWEN_3_IMAGE),
     Family("cosmos_reason1", "xyxy_px_sent", "bbox_2d", _XYXY_PX, r"cosmos-?reason-?1", image=_QWEN_25_IMAGE),
     Family(
-        "glm_v", "xyxy_1000", "bbox_2d", _XYXY_1000, r"glm-?4(\.\d)?v", structure="plain", extra=_NO_THINKING
+        "glm_v",
+        "xyxy_1000",
+        "bbox_2d",
+        _XYXY_1000,
+        r"glm-?(4(\.\d)?|5)v",
+        structure="plain",
+        extra=_NO_THINKING,
     ),
     Family("gemma", "yxyx_1000", "box_2d", _YXYX_1000, r"gemma|paligemma"),
     Family("gpt", "xyxy_999", "bbox", _XYXY_999, r"(^|/)(gpt-|o\d|chatgpt)"),

@@ -1,6 +1,6 @@
 """Any endpoint that speaks OpenAI's chat completions: NIM, TAO microservice, vLLM, LM Studio, custom.
 
-One request at a time, no retries of the SDK's own. What an endpoint refuses (a way of structured
+One request at a time, without retries: those are `retry`'s. What an endpoint refuses (a way of structured
 output, a parameter) is learned from its 400 and left out from then on.
 """
 
@@ -12,10 +12,10 @@ from typing import Any
 
 import aiohttp
 import httpx2
-import openai
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from grounding_assets.core.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.errors import SpecError
 from grounding_assets.core.images import PreparedImage
 from resources.vlm.headers import retry_after_seconds
 from resources.vlm.keys import Scrubber, header_key
@@ -80,14 +80,17 @@ class OpenAiClient:
         api_key = header_key(api_key, "image_grounding.vlm.openai.api_key or OPENAI_API_KEY")
         self._scrub = Scrubber(api_key)
         self._rate_limits: dict[str, str] = {}
-        # the SDK wants some key; servers without one ignore it
-        self._sdk = AsyncOpenAI(
-            base_url=base_url or None,
-            api_key=api_key or "EMPTY",
-            timeout=timeout_s,
-            max_retries=0,
-            http_client=DefaultAioHttpClient(),
-        )
+        # what the SDK itself sends with, used without the SDK's way to it, which takes as long again
+        self._http = DefaultAioHttpClient(timeout=timeout_s)
+        try:
+            # the SDK wants some key; servers without one ignore it
+            sdk = AsyncOpenAI(base_url=base_url or None, api_key=api_key or "EMPTY", http_client=self._http)
+        except httpx2.InvalidURL as error:
+            raise SpecError(f"image_grounding.vlm.openai.base_url={base_url} is no URL: {error}.") from None
+        self._url = f"{sdk.base_url}chat/completions"
+        headers = {**sdk.default_headers, **sdk.auth_headers}
+        # the SDK marks what it leaves out by a value of its own
+        self._headers = {name: text for name, text in headers.items() if isinstance(text, str)}
 
     @property
     def structured_output(self) -> str:
@@ -105,19 +108,14 @@ class OpenAiClient:
         }
 
     async def aclose(self) -> None:
-        await self._sdk.close()
+        await self._http.aclose()
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         for _ in range(_MAX_LESSONS):
             body = self.manners.adapt(self._body(request))
             try:
-                return self._read(await self._send(body, request.image))
-            except openai.APIStatusError as error:
-                text = self._scrubbed(error)
-                if error.status_code in (400, 404, 422) and self.manners.learn(text, body):
-                    continue
-                raise self._classified(error.status_code, text, error.response.headers) from None
-            except openai.APITimeoutError as error:
+                response = await self._send(body, request.image)
+            except httpx2.TimeoutException as error:
                 if _caused_by(error, aiohttp.ClientConnectionError, ConnectionError):
                     # the aiohttp transport reports a lost connection as a timeout
                     raise self._unreachable(error) from None
@@ -125,12 +123,15 @@ class OpenAiClient:
                     Trouble.TIMEOUT,
                     f"No reply from {self._base_url} within {self._timeout_s:g} s; raise openai.timeout.",
                 ) from None
-            except openai.APIConnectionError as error:
+            # a host's name that cannot be one is a ValueError
+            except (httpx2.RequestError, aiohttp.ClientError, OSError, ValueError) as error:
                 raise self._unreachable(error) from None
-            except ValueError:
-                raise CallError(
-                    Trouble.UNAVAILABLE, f"{self._base_url} sent a body that is not JSON."
-                ) from None
+            if response.is_success:
+                return self._read(response)
+            text = " ".join(self._scrub(response.text).split())[:300]
+            if response.status_code in (400, 404, 422) and self.manners.learn(text, body):
+                continue
+            raise self._classified(response.status_code, text, response.headers)
         raise CallError(
             Trouble.REJECTED, f"{self._base_url} refuses every form of request that is known here."
         )
@@ -162,31 +163,23 @@ class OpenAiClient:
             body["response_format"] = {"type": "json_object"}
         return body
 
-    async def _send(self, body: Mapping[str, Any], image: PreparedImage) -> Any:
-        """The decoded body of a successful reply.
-
-        Raises:
-            ValueError: the body is not JSON.
-        """
-        # `chat.completions.create` would walk and copy the 250 kB of the image several times: most of its 4 ms
+    async def _send(self, body: Mapping[str, Any], image: PreparedImage) -> httpx2.Response:
         parts = _encode(body, image)
-        response = await self._sdk.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            content=_stream(parts),
-            # with a length, the body is not sent chunked, which some servers refuse
-            options={
-                "headers": {"Content-Type": "application/json", "Content-Length": str(sum(map(len, parts)))}
-            },
-        )
+        # with a length, the body is not sent chunked, which some servers refuse
+        headers = {**self._headers, "Content-Length": str(sum(map(len, parts)))}
+        response = await self._http.post(self._url, content=_stream(parts), headers=headers)
         self._rate_limits = {
             name: self._scrub(value)
             for name, value in response.headers.items()
             if name.lower().startswith("x-ratelimit")
         }
-        return json.loads(response.content)
+        return response
 
-    def _read(self, reply: Any) -> ModelReply:
+    def _read(self, response: httpx2.Response) -> ModelReply:
+        try:
+            reply = json.loads(response.content)
+        except ValueError:
+            raise CallError(Trouble.UNAVAILABLE, f"{self._base_url} sent a body that is not JSON.") from None
         choices = reply.get("choices") if isinstance(reply, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
         message = choice.get("message") if isinstance(choice, dict) else None
@@ -227,7 +220,7 @@ class OpenAiClient:
             return CallError(Trouble.UNAVAILABLE, f"{where} answered {status}. {text}", retry_after_s=wait)
         return CallError(Trouble.REJECTED, f"{where} rejects the request ({status}). {text}")
 
-    def _unreachable(self, error: openai.APIConnectionError) -> CallError:
+    def _unreachable(self, error: Exception) -> CallError:
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, socket.gaierror):
@@ -236,12 +229,8 @@ class OpenAiClient:
                     f"No such host: {self._base_url}. Check image_grounding.vlm.openai.base_url.",
                 )
             cause = cause.__cause__ or cause.__context__
-        reason = self._scrub(str(error.__cause__ or error))[:200]
+        reason = self._scrub(str(error) or type(error).__name__)[:200]
         return CallError(Trouble.UNAVAILABLE, f"Cannot reach {self._base_url}: {reason}.")
-
-    def _scrubbed(self, error: openai.APIStatusError) -> str:
-        # not `error.message`, which is "Error code: 400" where the body has another form than OpenAI's
-        return " ".join(self._scrub(error.response.text or error.message).split())[:300]
 
 
 def _encode(body: Mapping[str, Any], image: PreparedImage) -> tuple[bytes, bytes, bytes]:

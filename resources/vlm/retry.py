@@ -19,6 +19,7 @@ from grounding_assets.core.cost import BudgetReached, Usage
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.spending import Account
 
+_LEAST_SHARE = 16
 _REASONS = {
     Trouble.RATE_LIMITED: Reason.RATE_LIMITED,
     Trouble.TIMEOUT: Reason.TIMEOUT,
@@ -66,14 +67,19 @@ class CallStats:
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
+    """The reply, the requests it took, and the seconds of the one that succeeded."""
+
     reply: ModelReply
     attempts: int
     seconds: float
-    """Of the request that succeeded."""
 
 
 class Pacer:
-    """How many requests may be in flight: at most `ceiling`, halved by a wave of 429s, then growing back."""
+    """How many requests may be in flight: at most `ceiling`, halved by a wave of 429s, then growing back.
+
+    Not below a sixteenth of the ceiling: what is refused waits longer each time anyway, and an endpoint that
+    refuses by chance would end at one request at a time.
+    """
 
     def __init__(self, ceiling: int, clock: Callable[[], float] = time.monotonic):
         self.ceiling = ceiling
@@ -111,7 +117,7 @@ class Pacer:
     def cut(self, sent_at: float) -> None:
         """Halves the limit, once per wave: a request sent before the last cut says nothing new."""
         if sent_at > self._last_cut:
-            self.limit = max(1.0, self.limit / 2)
+            self.limit = max(1.0, self.ceiling / _LEAST_SHARE, self.limit / 2)
             self._last_cut = self._clock()
 
     def grow(self) -> None:

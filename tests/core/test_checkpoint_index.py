@@ -49,8 +49,7 @@ def store(tmp_path: Path) -> CheckpointStore:
     store.prepare()
     index = CheckpointIndex(store)
     for name in ("a", "b", "c~1", "é", "日本"):
-        store.save(checkpoint(name))
-        index.note(checkpoint(name))
+        index.save(checkpoint(name))
     index.flush()
     return store
 
@@ -131,8 +130,9 @@ def test_a_journal_with_nothing_new_is_not_rewritten(store: CheckpointStore) -> 
 def test_many_notes_are_appended_without_a_flush(store: CheckpointStore) -> None:
     index = CheckpointIndex(store)
     before = (store.step_dir / JOURNAL).stat().st_size
+    status = store.path("a").stat()
     for _ in range(300):
-        index.note(checkpoint("a"))
+        index.note(checkpoint("a"), status)
     assert (store.step_dir / JOURNAL).stat().st_size > before
 
 
@@ -140,14 +140,14 @@ def test_what_is_removed_under_the_run_is_counted_and_stops_the_next_one_saved(
     store: CheckpointStore,
 ) -> None:
     index = CheckpointIndex(store).refresh()
-    index.note(checkpoint("a"))
+    index.save(checkpoint("a"))
     store.path("a").unlink()
-    index.note(checkpoint("a"))
+    index.forget("a")
     assert index.vanished == 1
     shutil.rmtree(store.step_dir)
     index.flush()
     with pytest.raises(RunStopped, match="was removed while the run was going"):
-        store.save(checkpoint("b"))
+        index.save(checkpoint("b"))
     assert set(CheckpointIndex(store).refresh().entries) == {"b"}, "what is paid for is kept"
 
 
@@ -166,9 +166,9 @@ class Journal(RuleBasedStateMachine):
     @rule(name=names, fingerprint=st.sampled_from(["f", "g", "longer"]), noted=st.booleans())
     def save(self, name: str, fingerprint: str, noted: bool) -> None:
         one = checkpoint(name, fingerprint)
-        self.store.save(replace(one, replies=(fingerprint * 3,)))
+        status = self.store.save(replace(one, replies=(fingerprint * 3,)))
         if noted:
-            self.index.note(one)
+            self.index.note(one, status)
 
     @rule(name=names)
     def delete(self, name: str) -> None:

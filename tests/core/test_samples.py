@@ -93,7 +93,7 @@ def test_reading_one_sample_notices_the_change_too(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="was changed"):
         index.read("0")
     (tmp_path / "input.jsonl").unlink()
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="No such file"):
         index.read("3")
 
 

@@ -285,3 +285,11 @@ def test_a_relative_results_folder_means_the_working_directory(tmp_path: Path) -
         assert derived_name(Path("out")) == derived_name(tmp_path / "out")
     finally:
         os.chdir(before)
+
+
+@pytest.mark.parametrize(
+    "field", ["workflow.max_workers", "workflow.limit", "workflow.max_cost", "vlm.openai.temperature"]
+)
+def test_a_truth_value_is_no_number(tmp_path: Path, field: str) -> None:
+    message = error_of(tmp_path, overrides=[f"{field}=true"])
+    assert f"'image_grounding.{field}': give a number, not true" in message

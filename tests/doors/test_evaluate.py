@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from grounding_assets.cli import main
+from grounding_assets.core.geometry import iou_xyxy
 from tests.corpus import needs_corpus
 from tests.doors.project import Project, endpoint_settings, make_project
 from tests.endpoints.model import Behaviour
@@ -16,6 +17,8 @@ from tests.evaluation.coco24 import derived_gold
 
 pytestmark = needs_corpus("coco24")
 STEP_1_ALONE = 'image_grounding.workflow.steps=["1"]'
+ALL_STEPS = 'image_grounding.workflow.steps=["0","1","2"]'
+GOLD = "image_grounding.data.gold_jsonl=gold.jsonl"
 
 
 def write_gold(folder: Path) -> Path:
@@ -34,9 +37,7 @@ def grounded_on_gold(folder: Path, name: str, behaviour: Behaviour) -> Project:
         extracted.mkdir(parents=True)
         shutil.copy(gold, extracted / "annotations.jsonl")
         shutil.copy(gold, project.folder / "input.jsonl")
-        done = project.generate(
-            STEP_1_ALONE, "image_grounding.vlm.measure=false", "image_grounding.data.gold_jsonl=gold.jsonl"
-        )
+        done = project.generate(STEP_1_ALONE, "image_grounding.vlm.measure=false", GOLD)
         assert done.returncode == 0, done.stderr
     return project
 
@@ -49,6 +50,22 @@ def evaluated(project: Project, *words: str) -> dict[str, Any]:
 
 def value(evaluation: dict[str, Any], name: str) -> float:
     return evaluation["overall"][name]["value"]
+
+
+def boxes_held_against_gold(project: Project) -> list[tuple[bool, bool | None]]:
+    """(whether a gold box of the expression overlaps it by half, `verified`) of every box."""
+    gold = {
+        (row["image_path"], row["caption"], expression["text"]): [i["bbox"] for i in expression["instances"]]
+        for row in derived_gold()
+        for expression in row["expressions"]
+    }
+    return [
+        (bool(right) and bool(iou_xyxy([instance["bbox"]], right).max() >= 0.5), instance["verified"])
+        for row in project.lines()
+        for expression in row["expressions"]
+        for right in [gold[row["image_path"], row["caption"], expression["text"]]]
+        for instance in expression["instances"]
+    ]
 
 
 def test_models_of_known_quality_are_told_apart(tmp_path, capsys):
@@ -77,6 +94,38 @@ def test_models_of_known_quality_are_told_apart(tmp_path, capsys):
     assert 0 < recall["low"] < recall["difference"] < recall["high"]
     assert "steady" in told or "results" in told
     assert f"is better than {careless.results} by" in told.replace("\n", "")
+
+
+def test_a_second_look_is_weighed_and_shown(tmp_path):
+    """With `pytest -s` it prints the tables that docs/second_look.md shows."""
+    flawed = Behaviour(noise=0.02, drop=0.15, swap=0.3, scores=True, wrong_verdicts=0.2, seed=5)
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", behaviour=flawed)) as endpoint:
+        project = make_project(tmp_path / "looked", endpoint_settings(endpoint))
+        shutil.copy(write_gold(project.folder), project.folder / "input.jsonl")
+        done = project.generate(ALL_STEPS, "image_grounding.vlm.measure=false", GOLD)
+        assert done.returncode == 0, done.stderr
+
+    # the run has measured what it wrote, and the page shows that
+    written = json.loads((project.results / "evaluation.json").read_text())
+    r1 = written["overall"]["r1_50"]
+    shown = f"<td>{100 * r1['value']:.1f} %</td><td>{100 * r1['low']:.1f} to {100 * r1['high']:.1f}</td>"
+    assert project.run("auto_label", "report", "-e", "spec.yaml").returncode == 0
+    page = (project.results / "report.html").read_text(encoding="utf-8")
+    assert f"R@1, IoU 0.5</th>{shown}" in page
+
+    told = project.run("auto_label", "evaluate", "-e", "spec.yaml", "gold=gold.jsonl", COLUMNS="120")
+    assert told.returncode == 0, told.stderr
+    print(told.stdout)
+    assert json.loads((project.results / "evaluation.json").read_text()) == written
+    boxes = boxes_held_against_gold(project)
+    refused = [right for right, verdict in boxes if verdict is False]
+    look = written["second_look"]
+    assert (look["boxes"], look["refused"], look["refused_right"]) == (len(boxes), len(refused), sum(refused))
+    assert look["refused_wrong"] > look["refused_right"] > 10
+    figures = look["comparison"]["overall"]
+    assert figures["box_precision_50"]["low"] > 0.1
+    assert figures["box_recall_50"]["high"] < 0
+    assert f"refused {len(refused)}, of which {len(refused) - sum(refused)} are wrong" in told.stdout
 
 
 def test_what_is_wrong_with_the_words_is_said(tmp_path, capsys):

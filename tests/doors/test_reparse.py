@@ -1,6 +1,7 @@
 """`auto_label reparse`: stored replies read again, as after the parser has become better; nothing is sent."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import pytest
 
 from grounding_assets.cli import main
 from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.spec_file import validate_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from tests.core.workspaces import picture_rows, write_input
 from tests.endpoints.faults import Fault, Faults, Rule
+from tests.endpoints.model import CHARACTERS_PER_TOKEN
 from tests.endpoints.server import SimulatedEndpoint, running
 from tests.money.capped_runs import capped_spec, prepare_set, run
 
@@ -123,6 +126,43 @@ def test_several_calls_and_repeated_ones_are_told_apart(tmp_path, capsys):
     edit(result, lose_all)
     assert main(["reparse", "-e", str(spec), "apply=true"]) == 0
     assert json.loads(result.read_text())["record"] == stored["record"]
+
+
+def test_replies_that_were_cut_and_asked_in_halves_go_to_their_own_expressions(tmp_path, endpoint, capsys):
+    """33 expressions take a call of 25, which is cut twice and halved, and one of 8."""
+    write_input(tmp_path / "input.jsonl", [{**picture_rows(tmp_path, 1)[0], "caption": MANY}])
+    spec = annotated(tmp_path, endpoint)
+    (result,) = checkpoints(tmp_path, STEP_1)
+    characters = [len(reply) for reply in json.loads(result.read_text())["replies"]]
+    assert len(characters) == 2
+    result.unlink()
+    tree = json.loads(spec.read_text())
+    # a reply of 25 does not fit into twice as many tokens, one of 13 does
+    tree["image_grounding"]["vlm"]["openai"]["max_tokens"] = round(characters[0] / CHARACTERS_PER_TOKEN * 0.4)
+    spec.write_text(json.dumps(tree))
+    run(validate_spec(tree, where="the test"), endpoint)
+    stored = json.loads(result.read_text())
+    parts = stored["provenance"]["answered_by"]
+    assert [(start, count) for start, count, _ in parts] == [(0, 12), (12, 13), (25, 8)]
+    assert len(stored["replies"]) > len(parts), "the replies that were cut are kept, too"
+    assert main(["reparse", "-e", str(spec)]) == 0
+    assert capsys.readouterr().out == "Today's parser changes nothing.\n"
+
+    def mark_each_part(tree: Any) -> None:
+        for start, _, reply in parts:
+            box = f"[{start * 10}, 0, {start * 10 + 200}, 500]"
+            tree["replies"][reply] = re.sub(r"\[\d+(, ?\d+){3}\]", box, tree["replies"][reply])
+
+    edit(result, mark_each_part)
+    assert main(["reparse", "-e", str(spec), "apply=true"]) == 0
+    assert "boxes moved" in capsys.readouterr().out
+    record = json.loads(result.read_text())["record"]
+    found = [expression["instances"][0]["bbox"] for expression in record["expressions"]]
+    for start, count, _ in parts:
+        left, right = (round(record["width"] * edge / 1000) for edge in (start * 10, start * 10 + 200))
+        assert all(
+            abs(box[0] - left) <= 1 and abs(box[2] - right) <= 1 for box in found[start : start + count]
+        )
 
 
 def test_results_without_a_note_on_their_calls_are_left_alone_where_they_cannot_be_told_apart(

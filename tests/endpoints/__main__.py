@@ -79,7 +79,7 @@ def _family(options: argparse.Namespace) -> Family | str | None:
 
 
 def endpoint_from(arguments: Sequence[str] | None = None) -> SimulatedEndpoint:
-    """The endpoint that a command line describes; exits with a usage message where it does not."""
+    """The endpoint that a command line describes; exits with a message where it does not."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -114,6 +114,8 @@ def endpoint_from(arguments: Sequence[str] | None = None) -> SimulatedEndpoint:
             host=options.host,
             port=options.port,
         )
+    except FileNotFoundError as error:
+        sys.exit(f"no photos to know boxes of ({error.filename}): set GROUNDING_CORPUS, or add --cheap")
     except (ValueError, TypeError) as error:
         parser.error(str(error))
 

@@ -136,10 +136,10 @@ def generating(project: Project, *overrides: str, **options: Any) -> Run:
     return Run(project, "generate", "-e", "spec.yaml", *overrides, **options)
 
 
-def generate(project: Project, *overrides: str, **options: Any) -> Ended:
+def generate(project: Project, *overrides: str, within_s: float = _PATIENCE_S, **options: Any) -> Ended:
     """`auto_label generate`, to its end."""
     with generating(project, *overrides, **options) as run:
-        return run.ended()
+        return run.ended(within_s)
 
 
 def _auto_label(

@@ -64,7 +64,8 @@ def storm(
         reasons: list[str] = []
         unparsable = runs = 0
         while runs == 0 or (set(reasons) != {"refused"} and runs < 8):
-            ended = generate(project, f"image_grounding.workflow.max_workers={workers}")
+            most_s = max(120, len(calm))
+            ended = generate(project, f"image_grounding.workflow.max_workers={workers}", within_s=most_s)
             assert ended.code == 1, ended.output
             reasons = [row["reason"] for row in project.lines("failures.jsonl")]
             assert set(reasons) <= {"refused", "unparsable"}, reasons

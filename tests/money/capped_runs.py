@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.annotator import Annotator
+from grounding_assets.core.annotator import Annotator, Listener
 from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.spec import Spec
@@ -43,6 +43,11 @@ class _Listener:
         self._outcome.failed.append(sample_id)
 
 
+def listener(outcome: Outcome) -> Listener:
+    """Notes in `outcome` what a run comes to."""
+    return _Listener(outcome)
+
+
 def prepare_set(folder: Path, samples: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_input(folder / "input.jsonl", picture_rows(folder, samples))
@@ -71,7 +76,7 @@ def run(spec: Spec, endpoint: SimulatedEndpoint) -> Outcome:
     outcome = Outcome()
 
     async def work(teacher: Any) -> None:
-        annotator = Annotator(workspace, teacher, _Listener(outcome), max_workers=spec.workflow.max_workers)
+        annotator = Annotator(workspace, teacher, listener(outcome), max_workers=spec.workflow.max_workers)
         await annotator.run(list(workspace.pending(workspace.samples.ids, spec.workflow.steps)))
 
     try:

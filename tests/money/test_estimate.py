@@ -4,9 +4,12 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from grounding_assets.cli import main
 from grounding_assets.core.cost import Price, Usage, money
 from grounding_assets.core.spec import Spec
+from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint, running
 from tests.money.capped_runs import PRICE, booked, capped_spec, prepare_set, run
 
@@ -34,9 +37,10 @@ def test_without_a_result_it_says_to_run_a_pilot(tmp_path, capsys):
 
 def test_the_rest_of_the_set_takes_what_was_estimated(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
-    prepare_set(tmp_path, 60)
+    prepare_set(tmp_path, 20)
     with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True)) as endpoint:
-        run(capped_spec(tmp_path, endpoint, 1, {"max_calls": 40}), endpoint)
+        run(capped_spec(tmp_path, endpoint, 1, {}), endpoint)
+        prepare_set(tmp_path, 60)
         spec = write_spec(tmp_path, capped_spec(tmp_path, endpoint, 1, {"max_calls": 100}))
         assert main(["estimate", "-e", spec]) == 0
         told = capsys.readouterr().out
@@ -68,3 +72,29 @@ def test_without_a_price_there_is_no_money(tmp_path, capsys):
         assert main(["estimate", "-e", spec, override]) == 0
         told = capsys.readouterr().out
         assert "Cost" not in told and "EUR" not in told and "Tokens in" in told
+
+
+def test_what_failed_samples_took_is_part_of_the_projection(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    prepare_set(tmp_path, 10)
+    # half of them are read at neither temperature: two calls in vain where the others take one in each step
+    garbled = Faults((Rule(Fault.MALFORMED, step="1", captions=tuple(f"cat {n} " for n in range(5, 10))),))
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True, faults=garbled)) as endpoint:
+        outcome = run(capped_spec(tmp_path, endpoint, 2, {}), endpoint)
+        assert len(outcome.failed) == 5
+        taken = sum((Usage(**row) for row in booked(tmp_path)), Usage())
+        assert taken.calls == 5 * 2 + 5 * 3
+        prepare_set(tmp_path, 25)
+        spec = write_spec(tmp_path, capped_spec(tmp_path, endpoint, 2, {}))
+        assert main(["estimate", "-e", spec]) == 0
+    told = capsys.readouterr().out
+    assert "will take, by 5 that are done and 5 that failed" in " ".join(told.split())
+    for name, seen in (
+        ("Calls", taken.calls),
+        ("Tokens in", taken.tokens_in),
+        ("Tokens out", taken.tokens_out),
+        ("Cost, EUR", money(taken.tokens_in, taken.tokens_out, Price(**PRICE))),
+    ):
+        expected, low, high = row_of(told, name)
+        assert expected == pytest.approx(2 * seen, abs=1), name
+        assert low < expected < high, name

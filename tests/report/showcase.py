@@ -7,7 +7,9 @@ from typing import Any
 from PIL import Image
 
 from grounding_assets.core.report import ReportOptions, WrittenReport, write_report
+from grounding_assets.core.report.gold_section import GoldSection
 from tests.report.generated import HEIGHT, WIDTH, annotated, expression, failure
+from tests.report.measured import measured_section
 
 SCRIPT = (
     'A <script>document.title="owned"</script> sign & a cat </script><img src=x onerror="document.title=1">.'
@@ -52,15 +54,23 @@ def showcase_failures() -> list[dict[str, Any]]:
     ]
 
 
-def write_showcase(folder: Path, *, records: list[dict[str, Any]] | None = None) -> Path:
-    """Writes photos and `report.html` into the folder; returns the report's path."""
+def write_showcase(
+    folder: Path, *, records: list[dict[str, Any]] | None = None, measured: bool = False
+) -> Path:
+    """Writes photos and `report.html` into the folder; returns the report's path.
+
+    `measured`: with the section of what was measured on gold.
+    """
     write_photos(folder)
     out = folder / "report.html"
-    write(out, records if records is not None else showcase_records(), showcase_failures())
+    shown = records if records is not None else showcase_records()
+    write(out, shown, showcase_failures(), gold=measured_section(folder) if measured else None)
     return out
 
 
-def write(out: Path, records: Any, failures: Any = (), **options: Any) -> WrittenReport:
+def write(
+    out: Path, records: Any, failures: Any = (), *, gold: GoldSection | None = None, **options: Any
+) -> WrittenReport:
     """A report whose photos lie beside it."""
     return write_report(
         records,
@@ -70,6 +80,7 @@ def write(out: Path, records: Any, failures: Any = (), **options: Any) -> Writte
         title='Showcase of <b>"trouble"</b>',
         summary={"rejected lines": 2},
         options=ReportOptions(**options),
+        gold=gold,
     )
 
 

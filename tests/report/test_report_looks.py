@@ -17,7 +17,7 @@ from tests.report.generated import annotated, expression
 from tests.report.showcase import write, write_showcase
 
 AA_TEXT = 4.5
-CONTRASTS = """
+_COLOURS = """
 const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 const rgba = (colour) => {
   canvas.clearRect(0, 0, 1, 1);
@@ -36,6 +36,10 @@ const luminance = (colour) => {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
 const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+"""
+CONTRASTS = (
+    _COLOURS
+    + """
 const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 const found = {};
 while (texts.nextNode()) {
@@ -49,13 +53,35 @@ while (texts.nextNode()) {
 }
 return found;
 """
+)
+PLOT_CONTRASTS = (
+    _COLOURS
+    + """
+const [svg, chosen, property] = arguments;
+return [...svg.querySelectorAll(chosen)].map((element) => {
+  const ground = behind(svg);
+  return ratio(luminance(over(rgba(getComputedStyle(element)[property]), ground)), luminance(ground));
+});
+"""
+)
+APART = """
+const frame = arguments[0].getBoundingClientRect();
+const labels = [...arguments[0].querySelectorAll("text")].map((label) => [label.textContent, label.getBoundingClientRect()]);
+const outside = ({ left, right, top, bottom }) =>
+  left < frame.left - 1 || right > frame.right + 1 || top < frame.top - 1 || bottom > frame.bottom + 1;
+const touching = (a, b) => a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
+return labels.flatMap(([text, box], at) => [
+  ...(outside(box) ? [text] : []),
+  ...labels.slice(at + 1).filter(([, other]) => touching(box, other)).map(([other]) => `${text} ${other}`),
+]);
+"""
 
 pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_showcase(tmp_path_factory.mktemp("looks"))
+    return write_showcase(tmp_path_factory.mktemp("looks"), measured=True)
 
 
 @pytest.fixture
@@ -75,9 +101,12 @@ def at_rest(page: webdriver.Chrome) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_has_enough_contrast(page: webdriver.Chrome, theme: str) -> None:
     Select(page.find_element(By.ID, "theme")).select_by_value(theme)
-    page.find_element(By.CSS_SELECTOR, '[data-filter="no_box"]').click()
-    page.find_element(By.CSS_SELECTOR, '[data-filter="failed"]').click()
-    for pressed in ('[data-verdict="accept"]', ".provenance summary"):
+    for pressed in (
+        '[data-filter="no_box"]',
+        '[data-filter="failed"]',
+        '[data-verdict="accept"]',
+        ".provenance summary",
+    ):
         bring_into_view(page, page.find_element(By.CSS_SELECTOR, pressed))
         page.find_element(By.CSS_SELECTOR, pressed).click()
     piece = page.find_element(By.CSS_SELECTOR, ".piece")
@@ -128,6 +157,23 @@ def test_nothing_sticks_out_sideways(page: webdriver.Chrome, width: int, view: s
     overflow = page.execute_script("return document.documentElement.scrollWidth - innerWidth")
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert overflow <= 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_was_measured_can_be_read(page: webdriver.Chrome, theme: str) -> None:
+    Select(page.find_element(By.ID, "theme")).select_by_value(theme)
+    figures = page.find_element(By.ID, "gold-figures").text.splitlines()
+    assert "R@1, IoU 0.5 72.7 % 57.4 to 86.1" in figures
+    for plot in ("calibration", "by-slice"):
+        svg = page.find_element(By.CSS_SELECTOR, f"#{plot} svg")
+        labels = svg.find_elements(By.TAG_NAME, "text")
+        assert page.execute_script(APART, svg) == [], "labels that touch each other or stick out"
+        assert len(labels) > 10
+        # of text and of what is drawn: at least 4.5 and 3
+        assert min(page.execute_script(PLOT_CONTRASTS, svg, "text", "fill")) >= AA_TEXT
+        assert (
+            min(page.execute_script(PLOT_CONTRASTS, svg, "circle, .whisker, .gap, .diagonal", "stroke")) >= 3
+        )
 
 
 def test_controls_and_pictures_have_names(page: webdriver.Chrome) -> None:

@@ -213,6 +213,29 @@ def test_a_failed_check_leaves_null_with_its_reason(
     assert [without_second_look(line) for line in lines] == project.lines(STEP_1)[: len(lines)]
 
 
+def test_failed_checks_are_asked_again_by_redoing_step_2_alone(grounded: Grounded, tmp_path: Path) -> None:
+    project, endpoint = grounded.copy(tmp_path / "project"), grounded.endpoint
+    few = (ALONE, "image_grounding.workflow.limit=6")
+    endpoint.faults = Faults((Rule(Fault.REFUSED, 0.4, step="2"),))
+    try:
+        assert generate(project, *few).code == 0
+    finally:
+        endpoint.faults = Faults()
+    before = verified_lines(project)
+    assert any(line["provenance"]["step_2"]["failed_checks"] for line in before)
+    start = len(endpoint.requests)
+    assert generate(project, *few).code == 0
+    assert len(endpoint.requests) == start, "a sample with a failed check has a result"
+    ended = generate(project, *few, "image_grounding.workflow.force_reprocess=true")
+    assert ended.code == 0, ended.output
+    after = verified_lines(project)
+    assert not any(line["provenance"]["step_2"]["failed_checks"] for line in after)
+    assert len(asked(endpoint, start)) == len(endpoint.requests) - start == questions(after)
+    assert [without_second_look(line) for line in after] == [without_second_look(line) for line in before]
+    kept = (project.results / "step_2_verification" / ".retired").rglob("*.json")
+    assert {file.stem for file in kept} == {line["sample_id"] for line in before}
+
+
 def test_the_embedded_teacher_cannot_look_twice_but_another_model_can(
     grounded: Grounded, tmp_path: Path
 ) -> None:

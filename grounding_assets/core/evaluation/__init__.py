@@ -2,7 +2,13 @@
 
 from grounding_assets.core.evaluation.comparison import Comparison, compare, verdict
 from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, Resampling, evaluate, summarize
-from grounding_assets.core.evaluation.tables import comparison_rows, figure_rows, slice_rows
+from grounding_assets.core.evaluation.tables import (
+    comparison_rows,
+    figure_rows,
+    second_look_rows,
+    second_look_words,
+    slice_rows,
+)
 from grounding_assets.core.evaluation.tally import JudgeOptions, Tally, tally
 
 __all__ = [
@@ -16,6 +22,8 @@ __all__ = [
     "comparison_rows",
     "evaluate",
     "figure_rows",
+    "second_look_rows",
+    "second_look_words",
     "slice_rows",
     "summarize",
     "tally",

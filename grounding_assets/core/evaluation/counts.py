@@ -8,6 +8,7 @@ Definitions, for a gold expression and the predicted one that stands for it (`sp
 - *answered*: judged, and boxes were predicted.
 - *hit*: a predicted box matched one-to-one to a gold box (`boxes.match`).
 - *rejected*: absent, the model looked (not `not_mentioned`, not `out_of_vocabulary`) and gave no box.
+- *refused*: a box predicted for a judged expression of which step 2 says that it does not show it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,11 @@ class Count(IntEnum):
     """Of the hits at 0.5."""
     ABSENT = auto()
     REJECTED = auto()
+    VERDICTS = auto()
+    """Boxes with a yes or no of step 2."""
+    REFUSED = auto()
+    REFUSED_RIGHT = auto()
+    """Refused, though any gold box of the expression overlaps with an IoU of 0.5."""
 
 
 class Bin(IntEnum):
@@ -105,6 +111,7 @@ def count_sample(
             one[Count.ANSWERED] = bool(predicted)
             one[Count.BOXES] = len(predicted)
             one[Count.REJECTED] = _looked(result, partner) and not predicted
+            _count_verdicts(one, predicted, np.zeros(len(predicted)))
             _count_reliability(sample.bins, predicted, np.full(len(predicted), -1))
         for slice_ in (ALL_SLICES[0], *slices_of(expression, judged=judged)):
             sample.counts[_ROW[slice_]] += one
@@ -158,7 +165,17 @@ def _count_present(
     one[Count.IOU_SUM] = ious[hits, at_50[hits]].sum()
     one[Count.ANY_HIT] = len(hits) > 0
     one[Count.ALL_HIT] = len(hits) == len(predicted) == len(gold)
+    _count_verdicts(one, predicted, ious.max(axis=1))
     _count_reliability(bins, predicted, at_50)
+
+
+def _count_verdicts(one: np.ndarray, predicted: Sequence[Instance], overlaps: np.ndarray) -> None:
+    """`overlaps`: the greatest IoU of each box with any gold box of its expression."""
+    for instance, overlap in zip(predicted, overlaps, strict=True):
+        one[Count.VERDICTS] += isinstance(instance.verified, bool)
+        if instance.verified is False:
+            one[Count.REFUSED] += 1
+            one[Count.REFUSED_RIGHT] += overlap >= 0.5
 
 
 def _count_reliability(bins: np.ndarray, predicted: Sequence[Instance], matched: np.ndarray) -> None:

@@ -3,15 +3,17 @@
 The judging itself is `evaluation`; how figures are shown is the caller's business.
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.comparison import Comparison, compare
 from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
+from grounding_assets.core.evaluation.second_look import SecondLook, has_verdicts, is_kept
 from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey
 from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.rollup import annotated_record
@@ -26,14 +28,25 @@ class Judgement:
 
     gold: Path
     results: Path
+    results_sha256: str
+    """Of the bytes of `results`: tells later on whether they are still what was judged."""
     evaluation: Evaluation
+    second_look: SecondLook | None = None
+    """Where step 2 has looked at `results`."""
     other_results: Path | None = None
     other: Evaluation | None = None
     comparison: Comparison | None = None
     """`other` minus `evaluation`, over the samples that both have."""
 
     def to_dict(self) -> dict[str, Any]:
-        row = {"gold": str(self.gold), "results": str(self.results)} | self.evaluation.to_dict()
+        files = {
+            "gold": str(self.gold),
+            "results": str(self.results),
+            "results_sha256": self.results_sha256,
+        }
+        row = files | self.evaluation.to_dict()
+        if self.second_look is not None:
+            row["second_look"] = self.second_look.to_dict()
         if self.other is not None and self.comparison is not None:
             row["other"] = {"results": str(self.other_results)} | self.other.to_dict()
             row["comparison"] = self.comparison.to_dict()
@@ -52,11 +65,35 @@ def judge_results(
         raise InputError(
             f"There are no results at {results} yet: run `auto_label generate` with the same spec."
         )
+    # before reading: where the file is replaced meanwhile, the digest fits neither, and the figures count as old
+    digest = sha256_of(results)
     evaluation = evaluate(read_records(gold), read_records(results), options)
+    second_look = _second_look(gold, results, options, evaluation) if has_verdicts(evaluation) else None
+    judgement = Judgement(gold, results, digest, evaluation, second_look)
     if other is None:
-        return Judgement(gold, results, evaluation)
+        return judgement
     second = evaluate(read_records(gold), read_records(other), options)
-    return Judgement(gold, results, evaluation, other, second, compare(evaluation, second))
+    return replace(judgement, other_results=other, other=second, comparison=compare(evaluation, second))
+
+
+def _second_look(
+    gold: Path, results: Path, options: JudgeOptions | None, everything: Evaluation
+) -> SecondLook:
+    kept = evaluate(read_records(gold), read_records(results), options, keep_instance=is_kept)
+    return SecondLook(everything, kept, compare(everything, kept))
+
+
+def sha256_of(file: Path) -> str:
+    """Hex digest of a file's bytes, read in pieces.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror}.") from None
 
 
 def write_judgement(judgement: Judgement, results_dir: Path) -> Path:

@@ -3,6 +3,7 @@
 from grounding_assets.core.evaluation.comparison import Comparison, Difference
 from grounding_assets.core.evaluation.evaluation import Evaluation, Figure
 from grounding_assets.core.evaluation.metrics import METRICS, Metric
+from grounding_assets.core.evaluation.second_look import SecondLook
 
 NONE = "n/a"
 SLICE_METRICS = ("r1_50", "box_recall_50", "box_recall_75", "all_box_f1", "mean_iou", "absent_rejected")
@@ -50,6 +51,20 @@ def comparison_rows(comparison: Comparison, first: str, second: str) -> list[tup
             values = (_value(value, metric) for value in (one.first, one.second))
             rows.append((metric.label, *values, *_signed(one, metric)))
     return rows
+
+
+def second_look_rows(look: SecondLook) -> list[tuple[str, ...]]:
+    """`comparison_rows` of all boxes and of those that the second look did not refuse."""
+    return comparison_rows(look.comparison, "all boxes", "without refused")
+
+
+def second_look_words(look: SecondLook) -> str:
+    """How many boxes were refused, and how many of these rightly."""
+    counts = {name: f"{count:,}" for name, count in look.counts.items()}
+    return (
+        "The second look said yes or no to {verdicts} of {boxes} judged boxes and refused {refused}, "
+        "of which {refused_wrong} are wrong and {refused_right} right."
+    ).format(**counts)
 
 
 def _value_and_interval(figure: Figure, metric: Metric) -> tuple[str, str]:

@@ -7,7 +7,7 @@ they cannot close, and the constant instructions say that they are data.
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -27,7 +27,13 @@ def _template(name: str) -> tuple[Template, str]:
 
 def render(name: str, **values: Any) -> str:
     """The text of template `name`; a missing value is an error."""
-    return _template(name)[0].render(**values).strip()
+    return _rendered(name, tuple(sorted(values.items())))
+
+
+@lru_cache(maxsize=256)
+def _rendered(name: str, values: tuple[tuple[str, Any], ...]) -> str:
+    # instructions differ only by the size of the photo and what the family is told
+    return _template(name)[0].render(dict(values)).strip()
 
 
 def version(name: str) -> str:

@@ -20,7 +20,9 @@ from markupsafe import Markup
 from grounding_assets.core.files import replacing
 from grounding_assets.core.report.choice import SeededChoice
 from grounding_assets.core.report.doubt import FILTERS, RULES
+from grounding_assets.core.report.evaluation_plots import FEW
 from grounding_assets.core.report.figures import Figures
+from grounding_assets.core.report.gold_section import GoldSection
 from grounding_assets.core.report.palette import INK, PALETTE
 from grounding_assets.core.report.rows import Row, named_line, row_of_failure, row_of_record, sample_id_of
 from grounding_assets.core.report.summary import PLOT_SIZE, fact, facts, plots, reasons
@@ -71,6 +73,7 @@ def write_report(
     title: str,
     summary: Mapping[str, Any],
     options: ReportOptions,
+    gold: GoldSection | None = None,
 ) -> WrittenReport:
     """Writes `out`, replacing it once the new page is whole.
 
@@ -78,7 +81,7 @@ def write_report(
     only what the page shows is kept. A record may carry `sample_id`, which tells records without
     expressions apart. Input order is that of the records, then that of the failures. `image_file` gives
     the file of an `image_path`; a photo that cannot be read is shown as a reason. `summary` holds further
-    facts, label to value, that are shown as they are.
+    facts, label to value, that are shown as they are; `gold` what was measured of these records.
 
     Raises `InputError` for a line that is not an annotation, `OSError` where `out` cannot be written.
     """
@@ -111,6 +114,8 @@ def write_report(
         reasons=reasons(figures),
         plots=plots(figures),
         plot_size=PLOT_SIZE,
+        gold=gold,
+        few=FEW,
         made_by=figures.made_by.most_common(5),
         filters=FILTERS,
         rules=RULES,

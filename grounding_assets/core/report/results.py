@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from grounding_assets.core.files import read_lines, stopping_if_unwritable
+from grounding_assets.core.report.gold_section import gold_section
 from grounding_assets.core.report.page import ReportOptions, WrittenReport, write_report
 
 
@@ -14,7 +15,9 @@ def report_file(results_dir: Path) -> Path:
 def write_results_report(
     results_dir: Path, image_root: Path, *, title: str, options: ReportOptions
 ) -> WrittenReport:
-    """Writes `report.html` of `annotations.jsonl` and `failures.jsonl`, each read once, line by line.
+    """Writes `report.html` of `annotations.jsonl` and `failures.jsonl`, line by line.
+
+    With `evaluation.json` beside them, the page shows its figures where they are of these annotations.
 
     Raises:
         InputError: there are no annotations yet, or a line is not one.
@@ -32,4 +35,5 @@ def write_results_report(
             title=title,
             summary={"rejected lines": rejected_lines},
             options=options,
+            gold=gold_section(results_dir),
         )

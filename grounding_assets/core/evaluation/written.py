@@ -1,0 +1,86 @@
+"""`evaluation.json`, read again: what the report shows of it. `results` writes it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.evaluation.tally import Missing, Steps
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    """What else the file says is not read."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class WrittenFigure(_Part):
+    """As `evaluation.Figure`, whose values all lie between 0 and 1."""
+
+    value: Share | None
+    low: Share | None
+    high: Share | None
+    of: Count
+
+
+class WrittenBin(_Part):
+    """As `evaluation.ReliabilityBin`."""
+
+    low: Share
+    high: Share
+    boxes: Count
+    mean_score: Share | None
+    hit_share: Share | None
+
+
+class WrittenOptions(_Part):
+    steps: Steps
+    missing: Missing
+
+
+class WrittenTotals(_Part):
+    gold: Count
+    judged: Count
+
+
+class WrittenResampling(_Part):
+    confidence: Share
+
+
+class WrittenEvaluation(_Part):
+    """The figures of one result."""
+
+    format: Literal[1]
+    gold: str
+    """Path of the gold file."""
+    results_sha256: str = ""
+    """Of the annotations that were judged; empty in files from before it was written."""
+    options: WrittenOptions
+    samples: WrittenTotals
+    resampling: WrittenResampling
+    overall: dict[str, WrittenFigure]
+    slices: dict[str, dict[str, dict[str, WrittenFigure]]]
+    calibration_error: WrittenFigure
+    reliability: list[WrittenBin]
+
+
+def read_evaluation(file: Path) -> WrittenEvaluation:
+    """Reads and checks the file.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    try:
+        return WrittenEvaluation.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise InputError(
+            f"{file} is not an evaluation ({where}: {first['msg']}). Run `auto_label evaluate` to write it anew."
+        ) from None

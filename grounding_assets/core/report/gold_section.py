@@ -1,0 +1,111 @@
+"""The report's section "Measured on gold": figures and plots of an evaluation of these very annotations."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.evaluation.metrics import BY_NAME
+from grounding_assets.core.evaluation.results import EVALUATION, sha256_of
+from grounding_assets.core.evaluation.written import WrittenEvaluation, WrittenFigure, read_evaluation
+from grounding_assets.core.report.evaluation_plots import (
+    CalibrationPlot,
+    SlicePlot,
+    calibration_plot,
+    slice_plot,
+)
+
+HEADLINES = (
+    "expression_f1",
+    "r1_50",
+    "box_recall_50",
+    "box_precision_50",
+    "all_box_f1",
+    "mean_iou",
+    "absent_rejected",
+)
+BY_SLICE = "r1_50"
+"""The figure that is drawn by slice."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldFigure:
+    """A row of the section's table, in words."""
+
+    label: str
+    value: str
+    interval: str
+    """Empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldSection:
+    """Figures and plots are there only where the evaluation is of the annotations that the page shows."""
+
+    note: str
+    confidence: str = ""
+    """Of the intervals, such as `95 %`."""
+    figures: tuple[GoldFigure, ...] = ()
+    calibration: CalibrationPlot | None = None
+    by_slice: SlicePlot | None = None
+
+
+def gold_section(results_dir: Path) -> GoldSection | None:
+    """What `evaluation.json` says of `annotations.jsonl`, both in `results_dir`; None where nothing was measured.
+
+    An evaluation of other annotations, or one that cannot be read, is a note without figures.
+    """
+    file = results_dir / EVALUATION
+    if not file.is_file():
+        return None
+    try:
+        written = read_evaluation(file)
+        current = written.results_sha256 == sha256_of(results_dir / "annotations.jsonl")
+    except InputError as error:
+        return GoldSection(str(error))
+    if not current:
+        return GoldSection(
+            f"{EVALUATION} is of earlier annotations than these; auto_label evaluate measures them anew."
+        )
+    return GoldSection(
+        note=_note(written),
+        confidence=f"{100 * written.resampling.confidence:g} %",
+        figures=tuple(_figures(written)),
+        calibration=calibration_plot(written.reliability),
+        by_slice=slice_plot(
+            written.overall.get(BY_SLICE),
+            {
+                dimension: {name: figures[BY_SLICE] for name, figures in names.items() if BY_SLICE in figures}
+                for dimension, names in written.slices.items()
+            },
+        ),
+    )
+
+
+def _note(written: WrittenEvaluation) -> str:
+    samples = written.samples
+    parts = [f"{Path(written.gold).name}: {samples.judged:,} of {samples.gold:,} gold samples judged"]
+    if written.options.steps == "step_1":
+        parts.append("boxes alone, on gold's own expressions")
+    if written.options.missing == "wrong":
+        parts.append("samples without a result count as wrong")
+    return " · ".join(parts)
+
+
+def _figures(written: WrittenEvaluation) -> list[GoldFigure]:
+    shown = [
+        _figure(BY_NAME[name].label, one, per_cent=BY_NAME[name].unit == "%")
+        for name in HEADLINES
+        if (one := written.overall.get(name)) is not None
+    ]
+    shown.append(_figure("Calibration error", written.calibration_error, per_cent=False))
+    return [figure for figure in shown if figure is not None]
+
+
+def _figure(label: str, one: WrittenFigure, *, per_cent: bool) -> GoldFigure | None:
+    if one.value is None:
+        return None
+    scale, digits, unit = (100, 1, " %") if per_cent else (1, 3, "")
+    interval = ""
+    if one.low is not None and one.high is not None:
+        interval = f"{scale * one.low:.{digits}f} to {scale * one.high:.{digits}f}"
+    return GoldFigure(label, f"{scale * one.value:.{digits}f}{unit}", interval)

@@ -1,0 +1,58 @@
+"""The report of a graph that has gold: it comes after the evaluation, whose figures it shows."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from grounding_assets.assets.outcome import OUTPUTS
+from grounding_assets.core.spec import ExportFormat, Spec
+from grounding_assets.graph import build_defs
+from tests.evaluation.test_second_look import written
+
+FORMATS: list[ExportFormat] = ["odvg", "coco"]
+
+
+def spec_of(folder: Path, *, gold: bool = True) -> Spec:
+    data = {"name": "tested", "input_jsonl": str(folder / "input.jsonl"), "image_root": str(folder)}
+    if gold:
+        data["gold_jsonl"] = str(folder / "gold.jsonl")
+    return Spec.model_validate(
+        {
+            "results_dir": str(folder / "results"),
+            "image_grounding": {"data": data, "export": {"formats": FORMATS}},
+        }
+    )
+
+
+@pytest.mark.parametrize("gold", [True, False])
+def test_the_report_is_the_last_output(tmp_path: Path, gold: bool) -> None:
+    graph = build_defs(spec_of(tmp_path, gold=gold)).resolve_asset_graph()
+    levels = [{key.path[-1] for key in level} for level in graph.toposorted_asset_keys_by_level]
+    order = {name: level for level, names in enumerate(levels) for name in names}
+    ran = [name for name in OUTPUTS if name in order]
+    assert ran[-1] == "report"
+    assert [order[name] for name in ran] == sorted(order[name] for name in ran)
+    assert ("evaluation" in order) is gold
+
+
+def test_it_shows_what_was_measured(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "input.jsonl").write_text("")
+    defs = build_defs(spec_of(tmp_path))
+    done = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=dg.DagsterInstance.ephemeral(),
+        asset_selection=[dg.AssetKey(["tested", name]) for name in ("report", "evaluation")],
+    )
+    steps = [event.step_key for event in done.all_events if event.event_type_value == "STEP_SUCCESS"]
+    assert steps == ["tested__evaluation", "tested__report"]
+    page = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    assert "Boxes: precision, IoU 0.5</th><td>57.1 %</td>" in page
+
+    [event] = done.asset_materializations_for_node("tested__evaluation")
+    look = json.loads((tmp_path / "results" / "evaluation.json").read_text())["second_look"]
+    for name in ("boxes", "verdicts", "refused", "refused_wrong", "refused_right"):
+        assert event.metadata[f"second_look_{name}"].value == look[name]
+    table = event.metadata["second_look_table"].value
+    assert "| Boxes: precision, IoU 0.5 | 57.1 % | 75.0 % | +17.9 |" in str(table)

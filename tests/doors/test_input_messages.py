@@ -1,0 +1,33 @@
+"""What the command says of an input that cannot be meant: an empty file, images that are not where they should be."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from grounding_assets.cli import main
+from tests.core.workspaces import picture_rows
+from tests.doors.project import make_project
+
+
+@pytest.mark.parametrize("content", ["", "\n\n  \n"])
+def test_an_empty_input_is_called_empty(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "input.jsonl").write_text(content)
+    data = {"input_jsonl": str(tmp_path / "input.jsonl")}
+    settings = {"vlm": {"backend": "local"}, "data": data}
+    spec = {"results_dir": str(tmp_path / "results"), "image_grounding": settings}
+    (tmp_path / "spec.yaml").write_text(json.dumps(spec))
+    assert main(["generate", "-e", str(tmp_path / "spec.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert "No input records at" in said and "The file is empty, or blank lines are all it holds." in said
+
+
+def test_images_that_are_nowhere_are_told_at_the_terminal_with_what_to_do(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", "{backend: local}", image_root=tmp_path / "elsewhere")
+    project.write_input(picture_rows(tmp_path, 3))
+    ended = project.generate()
+    assert ended.returncode == 1
+    assert "None of the first 3 images was found" in ended.stderr
+    assert "Set image_grounding.data.image_root to the folder that image_path starts from." in ended.stderr
