@@ -218,6 +218,7 @@ def _run(
     """Annotates; returns the error that ended it early, which is raised once all is reported."""
     if not pending:
         return None
+    pending.reverse()
 
     async def work(teacher: Teacher[Any]) -> None:
         async with dataset.verifier(teacher) as verifier:
@@ -237,7 +238,8 @@ def _run(
 
             listener.annotating()
             with stopping_on_signals(stop):
-                await annotator.run(pending)
+                # each is let go once it is begun: at 100,000 samples that is room for 20 images
+                await annotator.run(pending.pop() for _ in range(len(pending)))
 
     try:
         dataset.with_teacher(work, notice)

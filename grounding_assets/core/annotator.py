@@ -25,7 +25,7 @@ from grounding_assets.core.workspace import STEP_BEFORE, PendingSample, Workspac
 
 GRACE_S = 10.0
 """How long calls in flight may go on after a stop, in seconds."""
-_AHEAD = 8
+_AHEAD, _MOST_AHEAD = 8, 16
 """One sample more for so many requests in flight: reading and storing take some 3 % of the time of two calls."""
 _LOOK_AGAIN_S = 0.5
 """Between two looks at a sample that another run is working on."""
@@ -91,7 +91,7 @@ class Annotator:
         """
         queue = iter(pending)
         with self._claims:
-            ahead = 0 if self._teacher.in_flight_limit is None else max(2, self._max_workers // _AHEAD)
+            ahead = 0 if self._teacher.in_flight_limit is None else _ahead(self._max_workers)
             workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers + ahead)}
             try:
                 await self._supervise(workers)
@@ -258,6 +258,10 @@ class Annotator:
         await asyncio.to_thread(self._workspace.step(step).index.save, checkpoint)
         self._listener.done(checkpoint, step)
         return checkpoint
+
+
+def _ahead(max_workers: int) -> int:
+    return min(max(2, max_workers // _AHEAD), _MOST_AHEAD)
 
 
 def _at_no_cost(made_before: Checkpoint) -> Checkpoint:

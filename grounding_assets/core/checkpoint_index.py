@@ -16,10 +16,18 @@ from dataclasses import dataclass
 from grounding_assets.core.checkpoint import Checkpoint
 from grounding_assets.core.checkpoints import CheckpointStore
 from grounding_assets.core.files import replacing, stopping_if_unwritable
-from grounding_assets.core.packed_entries import PackedEntries, digest_end, pack_digest, unpack_digest
+from grounding_assets.core.packed_entries import (
+    DIGEST_BYTES,
+    Numbering,
+    PackedEntries,
+    digest_end,
+    pack_digest,
+    unpack_digest,
+)
 
 _JOURNAL = ".index.tsv"
 _STAMP_BYTES = 16
+_ENTRY_BYTES = _STAMP_BYTES + 3 * DIGEST_BYTES
 _STAMP = re.compile(r"[0-9]{1,38}")
 
 
@@ -35,9 +43,11 @@ class IndexEntry:
 class CheckpointIndex:
     """The digests of every checkpoint of a step, by sample id."""
 
-    def __init__(self, store: CheckpointStore):
+    def __init__(self, store: CheckpointStore, numbering: Numbering | None = None):
+        """`numbering` is that of other dictionaries over the same ids, which saves memory."""
         self.store = store
-        self.entries = _no_entries()
+        self._numbering = numbering or Numbering()
+        self.entries = self._no_entries()
         self.corrupt = 0
         """Files that were set aside by the last refresh because they could not be read."""
         self.vanished = 0
@@ -48,7 +58,7 @@ class CheckpointIndex:
 
     def refresh(self) -> "CheckpointIndex":
         """Brings the entries in line with the files; reads only those that changed."""
-        remembered, entries = self._read_journal(), _no_entries()
+        remembered, entries = self._read_journal(), self._no_entries()
         changed = 0
         self.corrupt = self.vanished = 0
         for sample_id, stamp in self._files():
@@ -127,6 +137,9 @@ class CheckpointIndex:
                     os.close(descriptor)
             self._unsaved.clear()
 
+    def _no_entries(self) -> PackedEntries[IndexEntry]:
+        return PackedEntries(_pack, _unpack, usual_bytes=_ENTRY_BYTES, numbering=self._numbering)
+
     def _files(self) -> Iterator[tuple[str, int]]:
         if not self.store.done_dir.is_dir():
             return
@@ -136,7 +149,7 @@ class CheckpointIndex:
                     yield sys.intern(file.name.removesuffix(".json")), _stamp(file.stat())
 
     def _read_journal(self) -> PackedEntries[IndexEntry]:
-        remembered = _no_entries()
+        remembered = self._no_entries()
         try:
             stream = self._journal.open("rb")
         except FileNotFoundError:
@@ -160,10 +173,6 @@ def _entry(checkpoint: Checkpoint, stamp: int) -> IndexEntry:
     return IndexEntry(
         checkpoint.fingerprint, checkpoint.next_fingerprint, checkpoint.settings_fingerprint, stamp
     )
-
-
-def _no_entries() -> PackedEntries[IndexEntry]:
-    return PackedEntries(_pack, _unpack)
 
 
 def _pack(entry: IndexEntry) -> bytes:

@@ -11,6 +11,8 @@ from typing import Any
 
 from grounding_assets.core.records import Expression, Sample
 
+DIGEST_SIZE = 12
+"""Of every digest here, in bytes."""
 # ASCII keeps lone surrogates of hand-edited files encodable; made once, since json.dumps makes one a call
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
@@ -37,4 +39,4 @@ def settings_fingerprint(settings: Mapping[str, Any]) -> str:
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.blake2b(_ENCODER.encode(parts).encode("ascii"), digest_size=12).hexdigest()
+    return hashlib.blake2b(_ENCODER.encode(parts).encode("ascii"), digest_size=DIGEST_SIZE).hexdigest()

@@ -20,7 +20,13 @@ from grounding_assets.core.input_file import (
     parse_line,
     read_input,
 )
-from grounding_assets.core.packed_entries import PackedEntries, pack_digest, unpack_digest
+from grounding_assets.core.packed_entries import (
+    DIGEST_BYTES,
+    Numbering,
+    PackedEntries,
+    pack_digest,
+    unpack_digest,
+)
 from grounding_assets.core.records import Sample
 from grounding_assets.core.sample_ids import SampleIds
 
@@ -39,7 +45,10 @@ class SampleIndex:
 
     def __init__(self, path: Path):
         self.path = path
-        self.entries: PackedEntries[SampleEntry] = PackedEntries(_pack, _unpack)
+        self.numbering = Numbering()
+        self.entries: PackedEntries[SampleEntry] = PackedEntries(
+            _pack, _unpack, usual_bytes=_OFFSET_BYTES + DIGEST_BYTES, numbering=self.numbering
+        )
         """By sample id, in input order."""
         self.line_ids: list[str] = []
         """The sample id of every accepted line, in input order."""

@@ -9,7 +9,7 @@ from grounding_assets.core.checkpoint_index import CheckpointIndex
 from grounding_assets.core.checkpoints import CheckpointStore
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
-from grounding_assets.core.packed_entries import pack_digest, unpack_digest
+from grounding_assets.core.packed_entries import Numbering, pack_digest, unpack_digest
 from grounding_assets.core.records import Sample
 from grounding_assets.core.samples import SampleIndex
 
@@ -20,10 +20,10 @@ STEP_BEFORE = {"1": "0", "2": "1"}
 class StepResults:
     """One step's store and the index over it."""
 
-    def __init__(self, results_dir: Path, step: str):
+    def __init__(self, results_dir: Path, step: str, numbering: Numbering):
         self.step = step
         self.store = CheckpointStore(results_dir / STEP_FOLDERS[step])
-        self.index = CheckpointIndex(self.store)
+        self.index = CheckpointIndex(self.store, numbering)
 
     @property
     def annotations(self) -> Path:
@@ -44,7 +44,7 @@ class Workspace:
         self.samples = samples
         self.results_dir = results_dir
         self.image_root = image_root
-        self.results = {step: StepResults(results_dir, step) for step in STEP_FOLDERS}
+        self.results = {step: StepResults(results_dir, step, samples.numbering) for step in STEP_FOLDERS}
         self._retiring = results_dir / ".retiring.json"
 
     @property
@@ -129,7 +129,9 @@ class Workspace:
 
     def pending(self, sample_ids: Sequence[str], steps: Sequence[str]) -> Iterator[PendingSample]:
         """Which of the samples lack a current result of which of the steps."""
+        # one tuple for all samples that lack the same
+        shared: dict[tuple[str, ...], tuple[str, ...]] = {}
         for sample_id in sample_ids:
             missing = tuple(step for step in steps if not self.is_done(sample_id, step))
             if missing:
-                yield PendingSample(sample_id, missing)
+                yield PendingSample(sample_id, shared.setdefault(missing, missing))

@@ -27,6 +27,9 @@ from sqlalchemy.engine import Connection
 
 BATCH_SIZE = 500
 """Events in one transaction. Past a few hundred, serialising them costs more than committing them."""
+_OF_THE_SET = "FROM dynamic_partitions WHERE partitions_def_name = ?"
+_STATE_OF_PARTITIONS = f"SELECT COUNT(*), MAX(id), MAX(create_timestamp) {_OF_THE_SET}"
+_PARTITIONS = f"SELECT partition {_OF_THE_SET} ORDER BY id"
 
 _CONFIG: UserConfigSchema = {
     "base_dir": Field(
@@ -59,6 +62,8 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         super().__init__(base_dir, inst_data)
         # Reentrant, because a batch holds the index and the run shards open together.
         self._db_lock = threading.RLock()
+        self._partitions: dict[str, tuple[Any, Sequence[str]]] = {}
+        """By name of the set: (state in which they were read, keys)."""
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
 
     @classmethod
@@ -79,6 +84,22 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         with super()._connect(shard) as connection:
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {self._busy_timeout_ms}").close()
             yield connection
+
+    def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
+        """As Dagster's own, but read again only after partitions were added or removed.
+
+        A page of the web UI asks for them in four queries at once, and a run in seven places: half a second
+        each at 100,000, during which the lock keeps every other query waiting.
+        """
+        self._check_partitions_table()
+        with self.index_connection() as connection:
+            # a number may come again after the last row was deleted, but not with an older time
+            state = connection.exec_driver_sql(_STATE_OF_PARTITIONS, (partitions_def_name,)).one()
+            known = self._partitions.get(partitions_def_name)
+            if known is None or known[0] != state:
+                keys = connection.exec_driver_sql(_PARTITIONS, (partitions_def_name,)).scalars().all()
+                known = self._partitions[partitions_def_name] = state, keys
+        return list(known[1])
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Stores events in their order, materializations and planned ones in one transaction per database.
