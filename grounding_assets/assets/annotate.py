@@ -117,6 +117,11 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
 
         for text in [*dataset.notes, *([dataset.notice] if dataset.notice else [])]:
             notice(text)
+        if workspace.moved_late:
+            notice(
+                f"{workspace.moved_late} results were still to be moved aside by a run with force_reprocess that was "
+                "killed. They are moved now, and made again."
+            )
         workflow = dataset.spec.workflow
         summary = RunSummary(requested=len(chosen), steps=steps, max_workers=workflow.max_workers)
         if workflow.force_reprocess:

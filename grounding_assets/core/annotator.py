@@ -25,7 +25,7 @@ from grounding_assets.core.workspace import STEP_BEFORE, PendingSample, Workspac
 
 GRACE_S = 10.0
 """How long calls in flight may go on after a stop, in seconds."""
-_AHEAD, _MOST_AHEAD = 8, 16
+_AHEAD, _MOST_AHEAD = 8, 8
 """One sample more for so many requests in flight: reading and storing take some 3 % of the time of two calls."""
 _LOOK_AGAIN_S = 0.5
 """Between two looks at a sample that another run is working on."""

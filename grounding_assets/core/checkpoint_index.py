@@ -7,7 +7,6 @@ outdated at any time: it makes nothing true, it only saves reading.
 
 import os
 import re
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -146,7 +145,7 @@ class CheckpointIndex:
         with os.scandir(self.store.done_dir) as found:
             for file in found:
                 if file.name.endswith(".json") and not file.name.startswith("."):
-                    yield sys.intern(file.name.removesuffix(".json")), _stamp(file.stat())
+                    yield file.name.removesuffix(".json"), _stamp(file.stat())
 
     def _read_journal(self) -> PackedEntries[IndexEntry]:
         remembered = self._no_entries()
@@ -161,7 +160,7 @@ class CheckpointIndex:
                 if len(fields) != 5 or not line.endswith(b"\n") or not _STAMP.fullmatch(fields[1]):
                     continue
                 sample_id, stamp, *digests = fields
-                remembered[sys.intern(sample_id)] = IndexEntry(digests[0], digests[1], digests[2], int(stamp))
+                remembered[sample_id] = IndexEntry(digests[0], digests[1], digests[2], int(stamp))
         return remembered
 
 

@@ -106,18 +106,24 @@ class CheckpointStore:
             return None
         return row if {"message", "attempts"} <= row.keys() else None
 
-    def retire(self, sample_ids: Iterable[str]) -> int:
-        """Moves results out of the way, into a folder named by the time; nothing is deleted."""
+    def retire(self, sample_ids: Iterable[str], *, made_before_ns: int | None = None) -> int:
+        """Moves results out of the way, into a folder named by the time; nothing is deleted.
+
+        A file that was changed after `made_before_ns`, in ns of the file system's clock, stays.
+        """
         kept = self._retired_dir()
         moved = 0
         for sample_id in sample_ids:
             path = self.path(sample_id)
-            if path.exists():
-                # another run may be moving it, too
-                with stopping_if_unwritable(kept), suppress(FileNotFoundError):
-                    kept.mkdir(parents=True, exist_ok=True)
-                    path.replace(kept / path.name)
-                    moved += 1
+            # another run may be moving it, too
+            with stopping_if_unwritable(kept), suppress(FileNotFoundError):
+                if made_before_ns is not None and path.stat().st_mtime_ns > made_before_ns:
+                    continue
+                if not path.exists():
+                    continue
+                kept.mkdir(parents=True, exist_ok=True)
+                path.replace(kept / path.name)
+                moved += 1
         return moved
 
     def supersede(self, checkpoints: Iterable[Checkpoint]) -> list[os.stat_result]:

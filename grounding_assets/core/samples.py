@@ -4,7 +4,6 @@ Only ids, offsets and digests are held, so that 100,000 samples fit in a few ten
 records themselves are read from the input when they are needed.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +138,7 @@ class SampleIndex:
                 first_reason = first_reason or f" Line {line.number}: {line.reason}."
                 on_rejected(line)
                 continue
-            sample_id = sys.intern(ids.assign(line.record))
+            sample_id = ids.assign(line.record)
             index.line_ids.append(sample_id)
             fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
             if sample_id in index.entries:

@@ -36,7 +36,7 @@ class WorkflowSpec(Section):
     """"0" expression extraction, "1" grounding, "2" a second look at each box; "1" alone reads step 0's
     annotations.jsonl."""
     max_workers: int = Field(default=4, ge=1, le=4096)
-    """Requests in flight at most."""
+    """Requests in flight at most, at each endpoint."""
     force_reprocess: bool = False
     """Redo samples that are done; their old results are kept aside."""
     max_cost: float = Field(default=0, ge=0)

@@ -35,16 +35,21 @@ class Prices:
     """Of a verifier of its own."""
     has_verifier: bool
     """Whether step 2 asks a verifier of its own, instead of the model of the other steps."""
+    teacher_is_free: bool = False
+    """Whether the other steps' model is the embedded one."""
 
     @classmethod
     def of(cls, spec: Spec) -> "Prices":
         verifier = spec.image_grounding.vlm_verifier
-        return cls(_known(spec.vlm.price), _known(verifier.price), verifier.backend != "same")
+        teacher_is_free = spec.vlm.backend == "local"
+        return cls(
+            _known(spec.vlm.price), _known(verifier.price), verifier.backend != "same", teacher_is_free
+        )
 
     @property
     def currency(self) -> str | None:
-        """None where no price is known."""
-        price = self.teacher or self.verifier
+        """None where there is nothing to tell in money: a verifier's price says little where the teacher's is not known."""
+        price = self.teacher or (self.verifier if self.teacher_is_free else None)
         return price.currency if price else None
 
     def lacks_verifier(self, steps: Sequence[str]) -> bool:

@@ -36,7 +36,7 @@ class RunSummary:
     tokens_in: int = 0
     tokens_out: int = 0
     max_workers: int = 0
-    """Requests in flight at most."""
+    """Requests in flight at most, at each endpoint."""
     in_flight_limit: int | None = None
     """Of them, as many as may be in flight at present: fewer after the endpoint asked to slow down."""
     event_log_cpu_s: float = 0.0

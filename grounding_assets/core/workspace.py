@@ -1,6 +1,7 @@
 """Everything that a results folder holds, in one place: where each file lies and what is in it."""
 
 import json
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from grounding_assets.core.samples import SampleIndex
 
 STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding", "2": "step_2_verification"}
 STEP_BEFORE = {"1": "0", "2": "1"}
+_RETIRING = ".retiring-*.json"
+"""What a run means to move aside, until it has."""
 
 
 class StepResults:
@@ -45,7 +48,8 @@ class Workspace:
         self.results_dir = results_dir
         self.image_root = image_root
         self.results = {step: StepResults(results_dir, step, samples.numbering) for step in STEP_FOLDERS}
-        self._retiring = results_dir / ".retiring.json"
+        self.moved_late = 0
+        """Results that a killed run had still to move aside, and that were moved for it."""
 
     @property
     def extractions(self) -> StepResults:
@@ -60,7 +64,7 @@ class Workspace:
 
     def refresh(self) -> "Workspace":
         """Brings what is known of the results in line with the disk."""
-        self._finish_retiring()
+        self.moved_late += sum(self._finish_retiring(order) for order in self.results_dir.glob(_RETIRING))
         for results in self.results.values():
             results.index.refresh()
         return self
@@ -70,24 +74,29 @@ class Workspace:
 
         What is to be moved is written down first: after a kill in the middle, `refresh` moves the rest.
         """
-        with stopping_if_unwritable(self._retiring), replacing(self._retiring) as stream:
+        order = self.results_dir / _RETIRING.replace("*", secrets.token_hex(4))
+        with stopping_if_unwritable(order), replacing(order) as stream:
             stream.write(to_json({"steps": list(steps), "sample_ids": list(sample_ids)}))
+        self._finish_retiring(order)
         self.refresh()
 
-    def _finish_retiring(self) -> None:
+    def _finish_retiring(self, order: Path) -> int:
+        """Returns how many results were moved: those that are older than the order, not what came since."""
         try:
-            wanted = json.loads(self._retiring.read_bytes())
+            given_ns = order.stat().st_mtime_ns
+            wanted = json.loads(order.read_bytes())
             steps = [step for step in wanted["steps"] if step in self.results]
             sample_ids = [
                 sample_id for sample_id in wanted["sample_ids"] if sample_id in self.samples.entries
             ]
         except FileNotFoundError:
-            return
+            # another run has moved them
+            return 0
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"{self._retiring} is damaged: delete it, then force the run again.") from None
-        for step in steps:
-            self.step(step).store.retire(sample_ids)
-        self._retiring.unlink(missing_ok=True)
+            raise InputError(f"{order} is damaged: delete it, then force the run again.") from None
+        moved = sum(self.step(step).store.retire(sample_ids, made_before_ns=given_ns) for step in steps)
+        order.unlink(missing_ok=True)
+        return moved
 
     def image_file(self, sample: Sample) -> Path:
         return self.image_root / sample.image_path

@@ -25,7 +25,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 
-BATCH_SIZE = 500
+BATCH_SIZE = 250
 """Events in one transaction. Past a few hundred, serialising them costs more than committing them."""
 _OF_THE_SET = "FROM dynamic_partitions WHERE partitions_def_name = ?"
 _STATE_OF_PARTITIONS = f"SELECT COUNT(*), MAX(id), MAX(create_timestamp) {_OF_THE_SET}"

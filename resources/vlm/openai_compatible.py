@@ -88,9 +88,11 @@ class OpenAiClient:
         except httpx2.InvalidURL as error:
             raise SpecError(f"image_grounding.vlm.openai.base_url={base_url} is no URL: {error}.") from None
         self._url = f"{sdk.base_url}chat/completions"
-        headers = {**sdk.default_headers, **sdk.auth_headers}
+        # in the SDK's order: OPENAI_CUSTOM_HEADERS may replace the key by what a gateway asks for
+        headers = httpx2.Headers(sdk.auth_headers)
         # the SDK marks what it leaves out by a value of its own
-        self._headers = {name: text for name, text in headers.items() if isinstance(text, str)}
+        headers.update({name: text for name, text in sdk.default_headers.items() if isinstance(text, str)})
+        self._headers = dict(headers.items())
 
     @property
     def structured_output(self) -> str:
@@ -187,8 +189,9 @@ class OpenAiClient:
             # a TAO microservice that is still loading answers 202 with an error body and no choices
             shown = self._scrub(json.dumps(reply))[:200]
             raise CallError(Trouble.UNAVAILABLE, f"{self._base_url} sent no choices: {shown}.")
-        usage = reply.get("usage") or {}
-        tokens = (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+        usage = reply.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        tokens = (_token_count(usage.get("prompt_tokens")), _token_count(usage.get("completion_tokens")))
         content, refusal = message.get("content"), message.get("refusal")
         text = self._scrub(content) if isinstance(content, str) else ""
         detail = self._scrub(str(choice.get("finish_reason") or ""))
@@ -242,6 +245,11 @@ def _encode(body: Mapping[str, Any], image: PreparedImage) -> tuple[bytes, bytes
 async def _stream(parts: Sequence[bytes]) -> AsyncIterator[bytes]:
     for part in parts:
         yield part
+
+
+def _token_count(value: Any) -> int:
+    """0 for what is no count: the reply is paid for and good, whatever stands beside it."""
+    return value if type(value) is int and value >= 0 else 0
 
 
 def _caused_by(error: BaseException, *kinds: type[BaseException]) -> bool:

@@ -1,16 +1,14 @@
 """The one retry and pacing layer, for all backends: backoff, concurrency, and when to give up.
 
 Clients classify an error; this decides. Waiting times grow exponentially with equal jitter
-(M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); the number of requests
-in flight follows additive increase, multiplicative decrease (Chiu and Jain, 1989).
+(M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); how many requests may be
+in flight is `pacer`'s.
 """
 
 import asyncio
 import random
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -18,8 +16,8 @@ from grounding_assets.core.calls import CallError, ModelClient, ModelReply, Mode
 from grounding_assets.core.cost import BudgetReached, Usage
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.spending import Account
+from resources.vlm.pacer import Pacer
 
-_LEAST_SHARE = 16
 _REASONS = {
     Trouble.RATE_LIMITED: Reason.RATE_LIMITED,
     Trouble.TIMEOUT: Reason.TIMEOUT,
@@ -72,58 +70,6 @@ class CallOutcome:
     reply: ModelReply
     attempts: int
     seconds: float
-
-
-class Pacer:
-    """How many requests may be in flight: at most `ceiling`, halved by a wave of 429s, then growing back.
-
-    Not below a sixteenth of the ceiling: what is refused waits longer each time anyway, and an endpoint that
-    refuses by chance would end at one request at a time.
-    """
-
-    def __init__(self, ceiling: int, clock: Callable[[], float] = time.monotonic):
-        self.ceiling = ceiling
-        self._clock = clock
-        self.limit = float(ceiling)
-        self.in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._last_cut = float("-inf")
-
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[float]:
-        """Waits for a place; yields the time at which it was taken."""
-        while self.in_flight >= max(1, int(self.limit)):
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                self._wake()
-                raise
-        self.in_flight += 1
-        try:
-            yield self._clock()
-        finally:
-            self.in_flight -= 1
-            self._wake()
-
-    def _wake(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-
-    def cut(self, sent_at: float) -> None:
-        """Halves the limit, once per wave: a request sent before the last cut says nothing new."""
-        if sent_at > self._last_cut:
-            self.limit = max(1.0, self.ceiling / _LEAST_SHARE, self.limit / 2)
-            self._last_cut = self._clock()
-
-    def grow(self) -> None:
-        if self.limit < self.ceiling:
-            self.limit = min(float(self.ceiling), self.limit + 1 / self.limit)
-            self._wake()
 
 
 class RetryingCaller:

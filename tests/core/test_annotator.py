@@ -2,17 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grounding_assets.core.annotator import GRACE_S, Annotator
+from grounding_assets.core.annotator import GRACE_S
 from grounding_assets.core.errors import InputError, Interrupted, Reason, RunStopped, SampleFailure
 from grounding_assets.core.records import Expression, Extraction, Grounding
-from grounding_assets.core.workspace import Workspace
+from tests.core.annotating import annotator, caption, everything, within
 from tests.core.workspaces import (
     BOTH,
     Outcomes,
@@ -31,28 +30,6 @@ from tests.formats import check_results
 def folder(tmp_path: Path) -> Path:
     write_input(tmp_path / "input.jsonl", picture_rows(tmp_path, 12))
     return tmp_path
-
-
-def caption(number: int) -> str:
-    return f"a cat {number} near two dogs and a tree"
-
-
-def within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
-    """Runs it, failing rather than hanging."""
-
-    async def limited() -> Any:
-        async with asyncio.timeout(seconds):
-            return await work
-
-    return asyncio.run(limited())
-
-
-def annotator(workspace: Workspace, teacher: RuleTeacher, outcomes: Outcomes, **options: Any) -> Annotator:
-    return Annotator(workspace, teacher, outcomes, **{"max_workers": 4, **options})
-
-
-def everything(workspace: Workspace) -> Any:
-    return workspace.pending(workspace.samples.ids, BOTH)
 
 
 def test_every_sample_goes_through_both_steps(folder: Path) -> None:
@@ -81,6 +58,35 @@ def test_as_many_samples_are_in_flight_as_there_are_workers(folder: Path, worker
 
     teacher = within(20, run())
     assert teacher.most_in_flight == workers and len(teacher.calls) == 24
+
+
+class OneAtATime(RuleTeacher):
+    """Has room for one request; the others wait, as behind `resources.vlm.pacer`."""
+
+    @property
+    def in_flight_limit(self) -> int | None:
+        return 1
+
+
+def test_a_teacher_that_limits_its_requests_finds_the_next_samples_ready(folder: Path) -> None:
+    """While one request is in flight, two samples more than there are workers have been read, and no third."""
+
+    async def run() -> list[int]:
+        turn, ready = asyncio.Semaphore(1), []
+        workspace = open_workspace(folder)
+
+        async def answer(step: str, text: str) -> None:
+            async with turn:
+                while len(teacher.prepared) < min(12, len(outcomes.finished_ids) + 3):
+                    await asyncio.sleep(0.001)
+                ready.append(len(teacher.prepared) - len(outcomes.finished_ids))
+
+        teacher, outcomes = OneAtATime(before_answer=answer), Outcomes()
+        await annotator(workspace, teacher, outcomes, max_workers=1).run(everything(workspace))
+        return ready
+
+    ready = within(20, run())
+    assert max(ready) == 3 and len(ready) == 24
 
 
 def test_a_sample_does_not_wait_for_the_others(folder: Path) -> None:
@@ -270,47 +276,3 @@ def test_half_a_surrogate_pair_in_a_reply_is_kept(folder: Path) -> None:
     annotate(workspace, Cut())
     stored = open_workspace(folder).extractions.store.load("0000")
     assert stored is not None and stored.replies == ("cut \ud83d",)
-
-
-def test_step_1_alone_uses_the_stored_extraction(folder: Path) -> None:
-    annotate(open_workspace(folder), steps=("0",))
-    workspace, teacher = open_workspace(folder), RuleTeacher()
-    annotate(workspace, teacher, steps=("1",))
-    assert {step for step, _ in teacher.calls} == {"1"} and len(teacher.calls) == 12
-
-
-def test_an_extraction_that_disappears_is_made_again(folder: Path) -> None:
-    """As when another run that redoes everything has just retired it."""
-    annotate(open_workspace(folder), steps=("0",))
-    workspace = open_workspace(folder)
-    workspace.extractions.store.path("0004").unlink()
-    outcomes = annotate(workspace, steps=("1",))
-    assert not outcomes.failures
-    assert workspace.extractions.store.load("0004") is not None
-    assert workspace.is_done("0004", "1")
-
-
-def test_a_redone_step_0_with_the_same_outcome_keeps_its_grounding(folder: Path) -> None:
-    annotate(open_workspace(folder))
-    workspace, teacher = open_workspace(folder), RuleTeacher()
-    workspace.extractions.store.retire(["0006"])
-    workspace.extractions.index.refresh()
-    outcomes = annotate(workspace, teacher)
-    assert teacher.calls == [("0", caption(6))]
-    assert outcomes.done_steps == [("0006", "0"), ("0006", "1")]
-    assert outcomes.checkpoints[1].provenance["tokens_in"] == 0, "it cost this run nothing"
-    stored = workspace.groundings.store.load("0006")
-    assert stored is not None and stored.provenance["tokens_in"] == 10
-
-
-def test_two_runs_at_once_lose_and_spoil_nothing(folder: Path) -> None:
-    async def run() -> None:
-        both = [open_workspace(folder), open_workspace(folder)]
-        runs = (annotator(one, RuleTeacher(), Outcomes()).run(everything(one)) for one in both)
-        await asyncio.gather(*runs)
-
-    within(30, run())
-    workspace = open_workspace(folder)
-    assert list(everything(workspace)) == []
-    roll_up(workspace)
-    assert check_results(folder / "results", folder / "input.jsonl").annotated == 12

@@ -1,5 +1,7 @@
 """How far each sample is: what counts as done, and what a change of the input or of a result undoes."""
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from grounding_assets.core.errors import InputError
 from grounding_assets.core.records import Sample
 from grounding_assets.core.workspace import STEP_FOLDERS, Workspace
 from tests.core.workspaces import (
@@ -109,3 +112,33 @@ def test_a_lost_result_is_made_again(folder: Path, lost: str, expected: dict[str
 def test_a_relative_path_starts_from_the_image_root(folder: Path, image_path: str, expected: str) -> None:
     workspace = Workspace(open_workspace(folder).samples, folder / "results", Path("/root/pictures"))
     assert str(workspace.image_file(Sample("s", image_path, "caption"))) == expected
+
+
+def test_what_was_made_after_the_order_to_move_is_not_moved(folder: Path) -> None:
+    """Another run may read the order, and carry it out when this one is long through with it."""
+    workspace = open_workspace(folder)
+    first, *others = workspace.samples.ids
+    order = folder / "results" / ".retiring-0.json"
+    order.write_text(json.dumps({"steps": ["1"], "sample_ids": [first, *others, "of another input"]}))
+    newer = workspace.groundings.store.path(first)
+    later = order.stat().st_mtime + 1
+    os.utime(newer, (later, later))
+    workspace.refresh()
+    assert workspace.moved_late == len(others) and not order.exists()
+    assert list(pending(workspace)) == others
+    assert len(list((folder / "results").rglob(".retired/*/*.json"))) == len(others)
+
+
+def test_two_orders_are_both_carried_out(folder: Path) -> None:
+    workspace = open_workspace(folder)
+    ids = workspace.samples.ids
+    (folder / "results" / ".retiring-0.json").write_text(json.dumps({"steps": ["1"], "sample_ids": ids[:1]}))
+    workspace.retire(ids[1:2], ("0", "1"))
+    assert pending(workspace) == {ids[0]: ("1",), ids[1]: ("0", "1")}
+    assert workspace.moved_late == 1
+
+
+def test_a_damaged_order_is_named(folder: Path) -> None:
+    (folder / "results" / ".retiring-0.json").write_text("{")
+    with pytest.raises(InputError, match=r"\.retiring-0\.json is damaged: delete it"):
+        open_workspace(folder)

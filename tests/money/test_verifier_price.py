@@ -186,3 +186,11 @@ def test_results_from_before_there_was_a_log_keep_their_model(tmp_path, models):
     log.begin()
     assert booked_by_model(tmp_path) == before
     assert log.total().total(Prices.of(spec)).cost == pytest.approx(worth(before))
+
+
+@pytest.mark.parametrize(("backend", "currency"), [("openai", None), ("local", "USD")])
+def test_money_is_told_only_where_the_teachers_price_is_known(backend: str, currency: str | None):
+    """A verifier's price alone would show what the other steps took as nothing; the embedded teacher is free."""
+    tree = {"vlm": {"backend": backend}, "vlm_verifier": {"price": {"input_per_million": 1.0}}}
+    spec = validate_spec({"results_dir": "r", "image_grounding": tree}, where="the test")
+    assert Prices.of(spec).currency == currency

@@ -1,5 +1,6 @@
 """What was measured on gold: its numbers, where they are drawn, and that they are of these annotations."""
 
+import hashlib
 import math
 import re
 from itertools import pairwise
@@ -131,6 +132,24 @@ def test_scores_that_no_model_gave_are_not_plotted(tmp_path: Path) -> None:
 
 def test_nothing_measured_is_no_section(tmp_path: Path) -> None:
     assert gold_section(tmp_path) is None
+
+
+def test_gold_that_was_changed_since_shows_no_figure(tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("{}\n")
+    digest = hashlib.sha256(gold.read_bytes()).hexdigest()
+    write_evaluation(
+        tmp_path,
+        gold=str(gold),
+        gold_sha256=digest,
+        options={"steps": "both", "missing": "left_out", "min_span_iou": 0.7},
+    )
+    section = gold_section(tmp_path)
+    assert section is not None and section.figures and "overlap by 0.7" in section.note
+    gold.write_text('{"corrected": 1}\n')
+    assert gold_section(tmp_path) == GoldSection(
+        "gold.jsonl has changed since evaluation.json was written; auto_label evaluate measures anew."
+    )
 
 
 @pytest.mark.parametrize("digest", ["0" * 64, None])

@@ -1,94 +1,28 @@
 """The retry and pacing layer in virtual time: what is tried again, when, how many at once, and when it ends."""
 
 import asyncio
-import random
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from grounding_assets.core.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.calls import ModelReply, ModelRequest, Trouble
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
-from grounding_assets.core.images import PreparedImage
-from resources.vlm.retry import CallOutcome, Pacer, RetryingCaller, RetryPolicy
+from resources.vlm.retry import CallOutcome
+from tests.resources.scripted_endpoint import (
+    REPLY,
+    REQUEST,
+    Endpoint,
+    call_once,
+    caller,
+    gaps,
+    in_parallel,
+    now,
+    scripted,
+    trouble,
+)
 from tests.resources.virtual_time import run_in_virtual_time
-
-IMAGE = PreparedImage(b"", "image/jpeg", (1, 1), (1, 1), "", True)
-REQUEST = ModelRequest("", IMAGE, "", None, 100, 0.0)
-REPLY = ModelReply("{}", Finish.COMPLETE, 10, 5)
-Answer = Callable[[int, float], CallError | None]
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def trouble(kind: Trouble, retry_after_s: float | None = None) -> CallError:
-    return CallError(kind, f"{kind} happened", retry_after_s=retry_after_s)
-
-
-@dataclass
-class Endpoint:
-    """Implements `core.calls.ModelClient`: answers by rule, after a fixed time."""
-
-    answer: Answer
-    """From the request's number and the time to an error, or to None for a reply."""
-    latency_s: float = 0.5
-    sent_at: list[float] = field(default_factory=list)
-    in_flight: int = 0
-    most_in_flight: int = 0
-    structured_output: str = "plain"
-    rate_limits: dict[str, str] = field(default_factory=dict)
-
-    async def complete(self, request: ModelRequest) -> ModelReply:
-        number = len(self.sent_at)
-        self.sent_at.append(now())
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            await asyncio.sleep(self.latency_s)
-            error = self.answer(number, now())
-        finally:
-            self.in_flight -= 1
-        if error is not None:
-            raise error
-        return REPLY
-
-    def learned(self) -> dict[str, Any]:
-        return {}
-
-    async def aclose(self) -> None: ...
-
-
-def scripted(*errors: CallError | None) -> Answer:
-    """These in turn, then replies."""
-    return lambda number, at: errors[number] if number < len(errors) else None
-
-
-def caller(endpoint: Endpoint, workers: int = 1, seed: int = 0, **policy: Any) -> RetryingCaller:
-    """To be made inside the loop whose clock it uses."""
-    return RetryingCaller(
-        endpoint,
-        max_in_flight=workers,
-        policy=RetryPolicy(**policy),
-        rng=random.Random(seed),
-        clock=asyncio.get_running_loop().time,
-    )
-
-
-def call_once(endpoint: Endpoint, **options: Any) -> CallOutcome:
-    async def run() -> CallOutcome:
-        return await caller(endpoint, **options).call(REQUEST)
-
-    return run_in_virtual_time(run())
-
-
-def gaps(endpoint: Endpoint) -> list[float]:
-    """Waiting times between the end of a request and the next one."""
-    pairs = zip(endpoint.sent_at, endpoint.sent_at[1:], strict=False)
-    return [later - earlier - endpoint.latency_s for earlier, later in pairs]
 
 
 @pytest.mark.parametrize("kind", [Trouble.RATE_LIMITED, Trouble.TIMEOUT, Trouble.UNAVAILABLE])
@@ -176,97 +110,6 @@ def test_time_is_limited_waiting_included(
 
     endpoint = Endpoint(lambda number, at: trouble(kind, asked_s))
     assert 700 < run_in_virtual_time(run()) <= 900.5
-
-
-async def in_parallel(count: int, work: Callable[[], Awaitable[Any]]) -> list[Any]:
-    return await asyncio.gather(*(work() for _ in range(count)), return_exceptions=True)
-
-
-def test_requests_in_flight_reach_the_ceiling_and_stay_below() -> None:
-    async def run() -> Endpoint:
-        endpoint = Endpoint(scripted())
-        calls = caller(endpoint, 16)
-        assert len(await in_parallel(200, lambda: calls.call(REQUEST))) == 200
-        assert now() == pytest.approx(0.5 * 200 / 16, rel=0.05)
-        return endpoint
-
-    assert run_in_virtual_time(run()).most_in_flight == 16
-
-
-def test_a_wave_of_rate_limits_halves_once_and_success_grows_back() -> None:
-    async def run() -> list[int]:
-        endpoint = Endpoint(lambda number, at: trouble(Trouble.RATE_LIMITED) if number < 16 else None)
-        calls, limits = caller(endpoint, 16), []
-
-        async def one() -> None:
-            await calls.call(REQUEST)
-            limits.append(int(calls.pacer.limit))
-
-        await in_parallel(400, one)
-        assert calls.stats.rate_limited == calls.stats.retries == 16
-        assert calls.stats.calls == 416
-        return limits
-
-    limits = run_in_virtual_time(run())
-    assert limits[0] == 8 and limits[-1] == 16
-    assert limits == sorted(limits)
-    # additive increase: from 8 to 16 takes the successes of a round trip for each step
-    assert 90 < limits.index(16) < 110
-
-
-def test_a_second_wave_halves_again_down_to_one() -> None:
-    async def run() -> tuple[list[float], int]:
-        endpoint = Endpoint(lambda number, at: trouble(Trouble.RATE_LIMITED) if at < 200 else None)
-        calls = caller(endpoint, 8)
-        seen: list[float] = []
-
-        async def one() -> None:
-            await calls.call(REQUEST)
-
-        async def watch() -> None:
-            while now() < 200:
-                if not seen or calls.pacer.limit != seen[-1]:
-                    seen.append(calls.pacer.limit)
-                await asyncio.sleep(0.01)
-
-        results, _ = await asyncio.gather(in_parallel(8, one), watch())
-        assert results == [None] * 8
-        return seen, endpoint.most_in_flight
-
-    limits, most = run_in_virtual_time(run())
-    assert (limits, most) == ([8.0, 4.0, 2.0, 1.0], 8)
-
-
-def test_rate_limits_and_successes_mixed_never_deadlock() -> None:
-    async def run(seed: int) -> None:
-        rng = random.Random(seed)
-        kinds = [Trouble.RATE_LIMITED, Trouble.UNAVAILABLE, Trouble.TIMEOUT]
-        endpoint = Endpoint(lambda n, at: trouble(rng.choice(kinds)) if rng.random() < 0.3 else None)
-        calls = caller(endpoint, 12, seed)
-        assert await in_parallel(300, lambda: calls.call(REQUEST)) != []
-        assert calls.pacer.in_flight == 0
-
-    for seed in range(5):
-        run_in_virtual_time(run(seed))
-
-
-def test_cancelled_calls_give_their_turn_on() -> None:
-    async def run() -> None:
-        pacer, order = Pacer(1, now), []
-
-        async def hold(name: int) -> None:
-            async with pacer.slot():
-                order.append(name)
-                await asyncio.sleep(1)
-
-        tasks = [asyncio.create_task(hold(name)) for name in range(6)]
-        await asyncio.sleep(0.5)
-        for name in (0, 1, 3):
-            tasks[name].cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert order == [0, 2, 4, 5] and pacer.in_flight == 0
-
-    run_in_virtual_time(run())
 
 
 def failures(endpoint: Endpoint, count: int, workers: int, **policy: Any) -> tuple[list[Any], float]:

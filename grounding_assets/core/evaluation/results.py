@@ -30,6 +30,8 @@ class Judgement:
     results: Path
     results_sha256: str
     """Of the bytes of `results`: tells later on whether they are still what was judged."""
+    gold_sha256: str
+    """Of the bytes of `gold`."""
     evaluation: Evaluation
     second_look: SecondLook | None = None
     """Where step 2 has looked at `results`."""
@@ -43,6 +45,7 @@ class Judgement:
             "gold": str(self.gold),
             "results": str(self.results),
             "results_sha256": self.results_sha256,
+            "gold_sha256": self.gold_sha256,
         }
         row = files | self.evaluation.to_dict()
         if self.second_look is not None:
@@ -66,10 +69,10 @@ def judge_results(
             f"There are no results at {results} yet: run `auto_label generate` with the same spec."
         )
     # before reading: where the file is replaced meanwhile, the digest fits neither, and the figures count as old
-    digest = sha256_of(results)
+    digest, gold_digest = sha256_of(results), sha256_of(gold) if gold.is_file() else ""
     evaluation = evaluate(read_records(gold), read_records(results), options)
     second_look = _second_look(gold, results, options, evaluation) if has_verdicts(evaluation) else None
-    judgement = Judgement(gold, results, digest, evaluation, second_look)
+    judgement = Judgement(gold, results, digest, gold_digest, evaluation, second_look)
     if other is None:
         return judgement
     second = evaluate(read_records(gold), read_records(other), options)

@@ -40,6 +40,7 @@ class WrittenBin(_Part):
 class WrittenOptions(_Part):
     steps: Steps
     missing: Missing
+    min_span_iou: Share = 0.5
 
 
 class WrittenTotals(_Part):
@@ -59,6 +60,8 @@ class WrittenEvaluation(_Part):
     """Path of the gold file."""
     results_sha256: str = ""
     """Of the annotations that were judged; empty in files from before it was written."""
+    gold_sha256: str = ""
+    """Of the gold file, in the same way."""
     options: WrittenOptions
     samples: WrittenTotals
     resampling: WrittenResampling

@@ -60,8 +60,14 @@ def gold_section(results_dir: Path) -> GoldSection | None:
     try:
         written = read_evaluation(file)
         current = written.results_sha256 == sha256_of(results_dir / "annotations.jsonl")
+        gold = Path(written.gold)
+        same_gold = not gold.is_file() or written.gold_sha256 in ("", sha256_of(gold))
     except InputError as error:
         return GoldSection(str(error))
+    if not same_gold:
+        return GoldSection(
+            f"{gold.name} has changed since {EVALUATION} was written; auto_label evaluate measures anew."
+        )
     if not current:
         return GoldSection(
             f"{EVALUATION} is of earlier annotations than these; auto_label evaluate measures them anew."
@@ -88,6 +94,8 @@ def _note(written: WrittenEvaluation) -> str:
         parts.append("boxes alone, on gold's own expressions")
     if written.options.missing == "wrong":
         parts.append("samples without a result count as wrong")
+    if written.options.min_span_iou != 0.5:
+        parts.append(f"spans that overlap by {written.options.min_span_iou:g} count as the same expression")
     return " · ".join(parts)
 
 

@@ -14,6 +14,7 @@ import pytest
 from dagster._core.events import DagsterEvent, EngineEventData
 from sqlalchemy.exc import OperationalError
 
+from resources.event_log.storage import BATCH_SIZE
 from tests.corpus import PROJECT
 from tests.resources.event_log.support import (
     EXPRESSIONS,
@@ -88,7 +89,7 @@ def test_dagster_groups_the_planned_events_of_a_range_in_this_process(
 ) -> None:
     monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE", raising=False)
     with batched_instance(tmp_path):
-        assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == "500"
+        assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == str(BATCH_SIZE)
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "7")
     with batched_instance(tmp_path):
         assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == "7"
