@@ -1,10 +1,7 @@
 """How the process gets its memory, where the C library lets itself be told."""
 
 import ctypes
-import gc
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """Parameters of glibc's mallopt(3)."""
@@ -21,16 +18,3 @@ def keep_large_buffers_apart() -> None:
         c_library = ctypes.CDLL(None)
         c_library.mallopt(_M_MMAP_THRESHOLD, 128 << 10)
         c_library.mallopt(_M_ARENA_MAX, 2)
-
-
-@contextmanager
-def collecting_only_what_is_new() -> Iterator[None]:
-    """Leaves what is there already out of garbage collection, above all a million objects of imported modules.
-
-    Each full collection would walk through them, which holds up the event loop for a tenth of a second.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -27,7 +27,7 @@ from grounding_assets.core.workspace import PendingSample, Workspace
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs
-from resources.memory import collecting_only_what_is_new, keep_large_buffers_apart
+from resources.memory import keep_large_buffers_apart
 
 
 def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = False) -> dg.AssetsDefinition:
@@ -136,8 +136,7 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
         with DagsterListener(context, keys, workspace, summary, progress) as listener:
             listener.report_done(chosen, steps, everything=partitioned)
             error = None if partitioned else _closed_gate(dataset, workspace, pending)
-            with collecting_only_what_is_new():
-                error = error or _run(dataset, workspace, pending, listener, notice)
+            error = error or _run(dataset, workspace, pending, listener, notice)
         context.log.info(f"annotation run: {summary.figures()}")
         summary.stopped_by = error
         # a cap is a planned end: what was paid for is rolled up before the run fails

@@ -44,6 +44,10 @@ def ending_on_signals() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise Interrupted(first.get()) from None
+    else:
+        # what the handler raises is lost where it comes in the middle of a garbage collection
+        if not first.empty():
+            raise Interrupted(first.get())
     finally:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, before)

@@ -26,7 +26,7 @@ from grounding_assets.core.workspace import STEP_BEFORE, PendingSample, Workspac
 GRACE_S = 10.0
 """How long calls in flight may go on after a stop, in seconds."""
 _AHEAD, _MOST_AHEAD = 8, 8
-"""One sample more for so many requests in flight: reading and storing take some 3 % of the time of two calls."""
+"""One sample is read ahead for so many requests in flight, which takes some 2 % of the time of two calls."""
 _LOOK_AGAIN_S = 0.5
 """Between two looks at a sample that another run is working on."""
 
@@ -46,8 +46,8 @@ class Listener(Protocol):
 class Annotator:
     """Runs a teacher over pending samples.
 
-    A teacher that limits its own requests is kept busy by some samples more than `max_workers`: they are read,
-    or stored, while the others wait for their answers. Any other teacher gets `max_workers` samples at a time.
+    `max_workers` samples are asked about or stored at a time. A teacher that sends requests finds a few more of
+    them read and ready.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class Annotator:
         self._grace_s = grace_s
         self._verifier = verifier
         self._stop: RunStopped | None = None
+        # held from a call's beginning until its result is durable: a kill costs no more than max_workers calls
+        self._room = asyncio.Semaphore(max_workers)
         self._claims = Claims(workspace.results_dir)
         self._begun = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._elsewhere: deque[PendingSample] = deque()
@@ -176,6 +178,14 @@ class Annotator:
             self._listener.failed(sample_id, step, failure)
 
     async def _do(self, step: str, prepared: PreparedSample, before: Checkpoint | None) -> Checkpoint | None:
+        async with self._room:
+            if self._stop:
+                return None
+            return await self._ask_and_store(step, prepared, before)
+
+    async def _ask_and_store(
+        self, step: str, prepared: PreparedSample, before: Checkpoint | None
+    ) -> Checkpoint | None:
         if step == "0":
             return await self._extract(prepared)
         if before is None and step == "1":

@@ -81,8 +81,8 @@ def soak(folder: Path, pictures: Pictures, calm: Records, *, kills: int, seed: i
         workers = f"image_grounding.workflow.max_workers={WORKERS}"
         for _ in range(kills):
             before = len(endpoint.requests)
-            mark = endpoint.recorder.total + dice.randint(1, 2 * figures.needed // (kills + 1))
-            extra_s = dice.uniform(0, 0.1)
+            mark = endpoint.recorder.total + dice.randint(1, figures.needed // kills)
+            extra_s = dice.uniform(0, 0.05)
             with generating(project, workers) as run:
                 run.until_or_end(lambda mark=mark: endpoint.recorder.total >= mark)
                 time.sleep(extra_s)

@@ -20,7 +20,7 @@ def temperatures(project: Project) -> dict[str, list[float]]:
     return {
         step: [
             json.loads(file.read_bytes())["provenance"]["settings"]["temperature"]
-            for file in sorted((project.results / folder / ".ckpt").iterdir())
+            for file in sorted((project.results / folder / ".ckpt").glob("[!.]*.json"))
         ]
         for step, folder in STEP_FOLDERS.items()
     }

@@ -74,7 +74,7 @@ def test_what_hangs_is_dropped_and_what_waits_to_try_again_sends_nothing(
             is_interrupted(run.ended(), signal.SIGTERM)
         assert time.monotonic() - begun < 25, "ten seconds, and some for ending on a busy machine"
         assert endpoint.recorder.total == asked
-    assert len(ids_on_disk(project, "0")) == 8
+    assert 8 <= len(ids_on_disk(project, "0")) <= 10, "two samples are read ahead, and may get through step 0"
     assert not partitions_by_status(project, "groundings")["failed"]
 
 
