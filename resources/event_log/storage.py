@@ -23,8 +23,11 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy.engine import Connection
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import NullPool
 
+_KEPT_ENGINES = 4
 BATCH_SIZE = 250
 """Events in one transaction. Past a few hundred, serialising them costs more than committing them."""
 _OF_THE_SET = "FROM dynamic_partitions WHERE partitions_def_name = ?"
@@ -62,6 +65,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         super().__init__(base_dir, inst_data)
         # Reentrant, because a batch holds the index and the run shards open together.
         self._db_lock = threading.RLock()
+        self._engines: dict[str, Engine] = {}
         self._partitions: dict[str, tuple[Any, Sequence[str]]] = {}
         """By name of the set: (state in which they were read, keys)."""
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
@@ -81,9 +85,24 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with super()._connect(shard) as connection:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {self._busy_timeout_ms}").close()
-            yield connection
+        """As Dagster's own, but with an engine that is kept for each of the last databases.
+
+        One for every connection is garbage in cycles, whose collection runs code of SQLAlchemy's wherever it falls:
+        a signal that comes then is lost.
+        """
+        with self._db_lock:
+            engine = self._engines.get(shard)
+            if engine is None:
+                with super()._connect(shard):
+                    # now it is there, and has its tables
+                    pass
+                engine = create_engine(self.conn_string_for_shard(shard), poolclass=NullPool)
+                while len(self._engines) >= _KEPT_ENGINES:
+                    self._engines.pop(next(iter(self._engines)))
+                self._engines[shard] = engine
+            with engine.connect() as connection, connection.begin():
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {self._busy_timeout_ms}").close()
+                yield connection
 
     def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
         """As Dagster's own, but read again only after partitions were added or removed.

@@ -159,7 +159,9 @@ def test_typing_is_not_judging(page: webdriver.Chrome) -> None:
 
 def test_single_keys_can_be_switched_off(page: webdriver.Chrome) -> None:
     press(page, "?")
-    page.find_element(By.ID, "shortcuts").click()
+    switch = page.find_element(By.ID, "shortcuts")
+    WebDriverWait(page, 10).until(lambda _: switch.is_displayed())
+    switch.click()
     press(page, Keys.ESCAPE)
     press(page, "a")
     assert marked(page) == "0 accepted, 0 rejected"

@@ -121,7 +121,8 @@ def test_another_model_is_asked_for_over_graphql(ui: Seen) -> None:
     config = {"vlm": {"openai": {"model_name": "nobody-serves-this"}, "family": "qwen3_vl"}}
     run = ui.page.dev.materialize("annotation_run", config={"resources": {"dataset": {"config": config}}})
     assert ui.page.dev.finished(run) == "FAILURE"
-    assert {call.status for call in ui.endpoint.requests[before:]} == {404}
+    # the backfill may still be asking the model of the spec
+    assert {call.status for call in ui.endpoint.requests[before:]} - {200} == {404}
     failed = ui.page.dev.partition_counts("groundings")["numFailed"]
     assert failed <= 1, "what was not tried is not failed; the backfill may have got to its refused sample"
 
