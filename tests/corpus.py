@@ -13,17 +13,15 @@ CORPUS = Path(os.environ.get("GROUNDING_CORPUS", PROJECT.parent / "shared" / "da
 
 def needs_corpus(part: str) -> pytest.MarkDecorator:
     """Skips a test, naming the folder, where that part of the corpus is absent."""
-    return pytest.mark.skipif(not (CORPUS / part).exists(), reason=_absent(part))
+    return pytest.mark.skipif(not (CORPUS / part).exists(), reason=absent(part))
 
 
-def _absent(part: str) -> str:
+def absent(part: str) -> str:
+    """Why a test is skipped."""
     return f"{part} not found under {CORPUS}; set GROUNDING_CORPUS"
 
 
 def coco24_gold() -> list[dict[str, Any]]:
-    """The 24 photos' rows: file, size, five captions, human boxes, derived phrases; skips the test without them."""
-    gold = CORPUS / "coco24" / "gold.jsonl"
-    if not gold.exists():
-        pytest.skip(_absent("coco24"), allow_module_level=True)
-    with gold.open(encoding="utf-8") as lines:
+    """The 24 photos' rows: file, size, five captions, human boxes, derived phrases."""
+    with (CORPUS / "coco24" / "gold.jsonl").open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
