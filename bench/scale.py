@@ -16,12 +16,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from grounding_assets.core.checkpoint import Checkpoint
-from grounding_assets.core.fingerprint import grounding_fingerprint
+from grounding_assets.core.dataset.sample_ids import SampleIds
+from grounding_assets.core.dataset.samples import SampleIndex
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
-from grounding_assets.core.sample_ids import SampleIds
-from grounding_assets.core.samples import SampleIndex
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.fingerprint import grounding_fingerprint
 
 PROJECT = Path(__file__).resolve().parent.parent
 PROVENANCE = {

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from docs.tables import PAGES, rows_of, with_table
-from grounding_assets.core.calibration import agree
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.boxes.calibration import agree
+from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.vlm.doctor import examine
 from resources.vlm.measurements import Measurement

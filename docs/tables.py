@@ -12,8 +12,8 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from grounding_assets.core.images import ImagePolicy
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.images.prepared_image import ImagePolicy
+from grounding_assets.core.spec.settings import Spec
 from resources.vlm.families import FAMILIES, UNKNOWN, Family
 
 PAGES = Path(__file__).resolve().parent

@@ -1,7 +1,7 @@
 """The checks on `annotations.jsonl`: which there are, and what Dagster is told of each.
 
 They are made by the step that writes the file, so that they also stand where that step then fails the run
-for its failed samples. Counting is `core.audit`'s; the limits are the spec's section `checks`.
+for its failed samples. Counting is `core.dataset.audit`'s; the limits are the spec's section `checks`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 
 import dagster as dg
 
-from grounding_assets.core.audit import Audit, LineBalance, balance_lines
-from grounding_assets.core.rollup import ratio
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.dataset.audit import Audit, LineBalance, balance_lines
+from grounding_assets.core.dataset.rollup import ratio
+from grounding_assets.core.dataset.workspace import Workspace
+from grounding_assets.core.spec.settings import Spec
 from grounding_assets.partitions import DataSetKeys
 
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.graph import build_defs
 from resources.credentials import Credentials
 

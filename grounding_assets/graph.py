@@ -11,8 +11,8 @@ from grounding_assets.assets.exports import build_exports
 from grounding_assets.assets.report import build_report
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
-from grounding_assets.core.progress import NoProgress, Progress
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.annotation.progress import NoProgress, Progress
+from grounding_assets.core.spec.settings import Spec
 from grounding_assets.jobs import build_jobs
 from grounding_assets.partitions import DataSetKeys
 from grounding_assets.sensors import build_new_samples

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from grounding_assets.core.input_file import RejectedLine, read_input
-from grounding_assets.core.new_lines import ReadPosition, readable_ends
-from grounding_assets.core.sample_ids import SampleIds
+from grounding_assets.core.dataset.input_file import RejectedLine, read_input
+from grounding_assets.core.dataset.read_position import ReadPosition, readable_ends
+from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 

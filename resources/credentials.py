@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.spec.settings import Spec
 
 ENVIRONMENT_VARIABLES = {"gemini": "GOOGLE_API_KEY", "openai": "OPENAI_API_KEY"}
 

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 
+from grounding_assets.core.annotation.teacher import Teacher
+from grounding_assets.core.budget.spending import open_account
+from grounding_assets.core.dataset.extraction_edits import adopt_extractions, was_edited
+from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
+from grounding_assets.core.dataset.sample_ids import SampleIds
+from grounding_assets.core.dataset.samples import SampleIndex
+from grounding_assets.core.dataset.workspace import STEP_FOLDERS, Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.results import read_records
-from grounding_assets.core.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.files import remove_leftovers, replacing, stopping_if_unwritable, to_json
-from grounding_assets.core.fingerprint import settings_fingerprint
-from grounding_assets.core.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.report import ReportOptions, WrittenReport, report_file, write_results_report
-from grounding_assets.core.sample_ids import SampleIds
-from grounding_assets.core.samples import SampleIndex
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spending import open_account
-from grounding_assets.core.teacher import Teacher
-from grounding_assets.core.workspace import STEP_FOLDERS, Workspace
+from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources.credentials import Credentials
 from resources.dead_runs import claim_run
 from resources.run_config import config_schema, spec_of_run

@@ -12,8 +12,8 @@ from dagster import Array, Enum, EnumValue, Field, Map
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.spec.settings import Spec
 
 FIXED_BY_CODE_LOCATION = frozenset({"results_dir", "autolabel_type", "name", "owner", "formats"})
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from PIL import Image
 
+from grounding_assets.core.dataset.sample_ids import pair_key
 from grounding_assets.core.errors import Reason
-from grounding_assets.core.sample_ids import pair_key
 from tests.record_rules import FormatViolation, check_record, expect, line_fault
 
 STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding", "2": "step_2_verification"}

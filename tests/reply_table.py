@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from grounding_assets.core.coordinates import CONVENTIONS, Convention, ResolvedBoxes, resolve_boxes
+from grounding_assets.core.boxes.coordinates import CONVENTIONS, Convention, ResolvedBoxes, resolve_boxes
 from grounding_assets.core.errors import SampleFailure
 from grounding_assets.core.records import Instance
 from grounding_assets.core.replies import ParsedGrounding, ReplyEntry, parse_grounding

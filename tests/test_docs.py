@@ -12,7 +12,7 @@ import yaml
 
 from docs.tables import PAGES, TABLES, with_table
 from grounding_assets.core.errors import Reason
-from grounding_assets.core.spec_file import field_names, validate_spec
+from grounding_assets.core.spec.loading import field_names, validate_spec
 from tests.corpus import PROJECT
 
 DOCUMENTS = sorted([*PROJECT.glob("*.md"), *PAGES.glob("*.md")])

@@ -15,15 +15,15 @@ import dagster as dg
 from grounding_assets.assets.outcome import end_annotation
 from grounding_assets.assets.reporting import ASSET_OF_STEP, DagsterListener
 from grounding_assets.assets.signals import stopping_on_signals
-from grounding_assets.core.annotator import GRACE_S, Annotator
+from grounding_assets.core.annotation.annotator import GRACE_S, Annotator
+from grounding_assets.core.annotation.progress import Progress
+from grounding_assets.core.annotation.summary import RunSummary
+from grounding_assets.core.annotation.teacher import Teacher
+from grounding_assets.core.budget.gates import check_gates
+from grounding_assets.core.budget.pilot import chosen_samples
+from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import GroundingError, Interrupted, RunStopped
-from grounding_assets.core.gates import check_gates
-from grounding_assets.core.pilot import chosen_samples
-from grounding_assets.core.progress import Progress
-from grounding_assets.core.spec import WorkflowSpec
-from grounding_assets.core.summary import RunSummary
-from grounding_assets.core.teacher import Teacher
-from grounding_assets.core.workspace import PendingSample, Workspace
+from grounding_assets.core.spec.settings import WorkflowSpec
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs

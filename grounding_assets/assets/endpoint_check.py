@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from grounding_assets.core.calibration import agree
+from grounding_assets.core.boxes.calibration import agree
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys
 from resources.dataset import DataSet
 

@@ -7,7 +7,7 @@ import dagster as dg
 
 from grounding_assets.assets.outcome import end_output
 from grounding_assets.core.exports.configured import write_configured_export
-from grounding_assets.core.spec import ExportFormat
+from grounding_assets.core.spec.settings import ExportFormat
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 

@@ -4,9 +4,9 @@ from typing import get_args
 
 import dagster as dg
 
-from grounding_assets.core.spec import ExportFormat
-from grounding_assets.core.summary import RunSummary
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.annotation.summary import RunSummary
+from grounding_assets.core.dataset.workspace import Workspace
+from grounding_assets.core.spec.settings import ExportFormat
 from grounding_assets.partitions import DataSetKeys
 
 OUTPUTS = (

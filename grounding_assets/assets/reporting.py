@@ -12,11 +12,11 @@ from typing import Any, Self
 import dagster as dg
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from grounding_assets.core.checkpoint import Checkpoint
+from grounding_assets.core.annotation.progress import Progress
+from grounding_assets.core.annotation.summary import RunSummary
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import SampleFailure
-from grounding_assets.core.progress import Progress
-from grounding_assets.core.summary import RunSummary
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.event_log import BatchEmitter
 

@@ -9,10 +9,10 @@ import dagster as dg
 
 from grounding_assets.assets.outcome import end_output, raise_for_vanished
 from grounding_assets.checks import annotation_check_specs, check_annotations
-from grounding_assets.core.audit import audit_annotations
+from grounding_assets.core.dataset.audit import audit_annotations
+from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
 from grounding_assets.core.files import read_lines
 from grounding_assets.core.report import contact_sheet
-from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 

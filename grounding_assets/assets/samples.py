@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_samples
 from resources.dataset import DataSet
 

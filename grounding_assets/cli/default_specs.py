@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.files import replacing
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.spec.settings import Spec
 
 _NAMES = ("results_dir", "module_name")
 

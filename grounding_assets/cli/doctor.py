@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from grounding_assets.core.calibration import agree
+from grounding_assets.core.boxes.calibration import agree
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spec.loading import load_spec
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from resources.vlm.doctor import Examination

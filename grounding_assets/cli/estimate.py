@@ -9,13 +9,13 @@ from rich.table import Table
 
 from grounding_assets.cli.pilot import WITHOUT_VERIFIER
 from grounding_assets.cli.terminal import duration
-from grounding_assets.core.cost import Estimate, Projection, Usage
+from grounding_assets.core.budget.cost import Estimate, Projection, Usage
+from grounding_assets.core.budget.gates import figures_so_far
+from grounding_assets.core.budget.pilot import PilotFigures, project_seconds, project_set
+from grounding_assets.core.budget.spending import CallLog, Prices, Spent
 from grounding_assets.core.errors import EXIT_OK, InputError
-from grounding_assets.core.gates import figures_so_far
-from grounding_assets.core.pilot import PilotFigures, project_seconds, project_set
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import load_spec
-from grounding_assets.core.spending import CallLog, Prices, Spent
+from grounding_assets.core.spec.loading import load_spec
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 

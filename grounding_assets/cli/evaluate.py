@@ -20,7 +20,7 @@ from grounding_assets.core.evaluation import (
 )
 from grounding_assets.core.evaluation.results import Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import Missing, Steps
-from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spec.loading import load_spec
 
 _OWN = ("gold", "other", "steps", "missing", "min_span_iou")
 _HEADLINES = ("r1_50", "box_recall_50", "all_box_f1")

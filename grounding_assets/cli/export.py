@@ -8,8 +8,8 @@ from grounding_assets.cli.words import as_overrides, split_words
 from grounding_assets.core.errors import EXIT_OK, SpecError
 from grounding_assets.core.exports.configured import write_configured_export
 from grounding_assets.core.exports.report import ExportReport
-from grounding_assets.core.spec import ExportFormat, ExportSpec
-from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spec.loading import load_spec
+from grounding_assets.core.spec.settings import ExportFormat, ExportSpec
 
 FORMATS = get_args(ExportFormat)
 

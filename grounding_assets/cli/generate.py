@@ -11,12 +11,12 @@ from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.cli.pilot import full_run_command, pilot_words
 from grounding_assets.cli.terminal import TerminalProgress, closing_words
-from grounding_assets.core.cost import BudgetReached
+from grounding_assets.core.budget.cost import BudgetReached
+from grounding_assets.core.budget.gates import check_gates
+from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, RunStopped
-from grounding_assets.core.gates import check_gates
-from grounding_assets.core.pilot import chosen_samples
-from grounding_assets.core.spec import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
-from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spec.loading import load_spec
+from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
 from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
 from resources.credentials import Credentials

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grounding_assets.cli.terminal import duration
-from grounding_assets.core.cost import Estimate, Usage
-from grounding_assets.core.pilot import PilotFigures, pilot_figures, project_seconds, project_set
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import load_spec
-from grounding_assets.core.spending import Prices
+from grounding_assets.core.budget.cost import Estimate, Usage
+from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures, project_seconds, project_set
+from grounding_assets.core.budget.spending import Prices
+from grounding_assets.core.spec.loading import load_spec
+from grounding_assets.core.spec.settings import Spec
 from resources.dataset import DataSet
 
 WITHOUT_VERIFIER = (

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grounding_assets.cli.words import checked_choice, split_words
+from grounding_assets.core.annotation.reparse import Reparsed, reparse
+from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import EXIT_OK
-from grounding_assets.core.reparse import Reparsed, reparse
-from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
-from grounding_assets.core.spec_file import load_spec
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.spec.loading import load_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grounding_assets.core.errors import EXIT_OK
-from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spec.loading import load_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 

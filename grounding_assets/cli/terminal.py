@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from grounding_assets.core.summary import RunSummary
+from grounding_assets.core.annotation.summary import RunSummary
 
 _PLAIN_EVERY_S = 10.0
 

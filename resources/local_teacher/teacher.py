@@ -54,7 +54,7 @@ class LocalSettings:
 
 
 class LocalTeacher:
-    """Implements `grounding_assets.core.teacher.Teacher` without a model service; one may serve many threads."""
+    """Implements `grounding_assets.core.annotation.teacher.Teacher` without a model service; one may serve many threads."""
 
     def __init__(self, settings: LocalSettings | None = None) -> None:
         self._settings = settings or LocalSettings()

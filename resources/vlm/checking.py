@@ -4,9 +4,9 @@ import hashlib
 import time
 from base64 import b64encode
 
-from grounding_assets.core.calibration import Card, CardReply, Verdict, agree, calibration_cards, judge
+from grounding_assets.core.boxes.calibration import Card, CardReply, Verdict, agree, calibration_cards, judge
 from grounding_assets.core.errors import RunStopped, SampleFailure
-from grounding_assets.core.images import PreparedImage
+from grounding_assets.core.images.prepared_image import PreparedImage
 from grounding_assets.core.records import Expression
 from resources.vlm.families import FAMILIES, UNKNOWN
 from resources.vlm.measurements import Measurement, Measurements

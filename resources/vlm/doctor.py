@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from grounding_assets.core.errors import GroundingError
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.vlm.checking import measure
 from resources.vlm.measurements import Measurement

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from grounding_assets.core.images import ImagePolicy
+from grounding_assets.core.images.prepared_image import ImagePolicy
 
 Structure = Literal["schema", "plain"]
 
@@ -26,7 +26,7 @@ class Family:
 
     name: str
     convention: str
-    """Name in `core.coordinates`."""
+    """Name in `core.boxes.coordinates`."""
     box_key: str
     contract: str
     """The wording of the coordinate contract; `{key}`, `{width}`, `{height}` are filled in."""

@@ -11,7 +11,7 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
-from grounding_assets.core.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.annotation.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
 from resources.vlm.headers import retry_after_seconds
 from resources.vlm.keys import Scrubber, header_key
 

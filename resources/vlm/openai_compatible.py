@@ -14,9 +14,9 @@ import aiohttp
 import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
-from grounding_assets.core.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.annotation.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.images import PreparedImage
+from grounding_assets.core.images.prepared_image import PreparedImage
 from resources.vlm.headers import retry_after_seconds
 from resources.vlm.keys import Scrubber, header_key
 

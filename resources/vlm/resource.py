@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from grounding_assets.core.annotation.teacher import Teacher
+from grounding_assets.core.budget.spending import Account
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spending import Account
-from grounding_assets.core.teacher import Teacher
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.vlm.families import BY_NAME, Family, family_of
 from resources.vlm.measurements import Measurements

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from grounding_assets.core.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
-from grounding_assets.core.cost import BudgetReached, Usage
+from grounding_assets.core.annotation.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.budget.cost import BudgetReached, Usage
+from grounding_assets.core.budget.spending import Account
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
-from grounding_assets.core.spending import Account
 from resources.vlm.pacer import Pacer
 
 _REASONS = {

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from grounding_assets.core import prompts
-from grounding_assets.core.calls import Finish, ModelRequest
-from grounding_assets.core.coordinates import CONVENTIONS, RawBox, resolve_boxes
-from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
-from grounding_assets.core.grounding import (
+from grounding_assets.core.annotation.calls import Finish, ModelRequest
+from grounding_assets.core.annotation.grounding_reply import (
     MAX_EXPRESSIONS_PER_CALL,
     GroundedChunk,
     grounded_expressions,
     read_part,
 )
-from grounding_assets.core.images import PreparedImage, prepare_image
+from grounding_assets.core.boxes.coordinates import CONVENTIONS, RawBox, resolve_boxes
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding
 from grounding_assets.core.replies import MatchResult, ParsedExtraction, parse_extraction
-from grounding_assets.core.spans import to_expressions
+from grounding_assets.core.spans.alignment import to_expressions
 from resources.vlm.families import EXTRACTION_SCHEMA, Family, grounding_schema
 from resources.vlm.retry import RetryingCaller
 
@@ -71,7 +71,7 @@ def settings_of_step(identity: Mapping[str, Any], prompt: str) -> dict[str, Any]
 
 
 class VlmTeacher:
-    """See `core.teacher.Teacher`."""
+    """See `core.annotation.teacher.Teacher`."""
 
     def __init__(
         self,

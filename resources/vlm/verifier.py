@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from grounding_assets.core import prompts
-from grounding_assets.core.calls import Finish, ModelRequest
-from grounding_assets.core.crops import Photo, photo_and_crop, photo_with_boxes, read_photo
+from grounding_assets.core.annotation.calls import Finish, ModelRequest
+from grounding_assets.core.annotation.teacher import Teacher
+from grounding_assets.core.annotation.verifier import Box, Check
+from grounding_assets.core.budget.spending import Account
 from grounding_assets.core.errors import Reason, SampleFailure, SpecError
-from grounding_assets.core.images import PreparedImage
+from grounding_assets.core.images.crops import Photo, photo_and_crop, photo_with_boxes, read_photo
+from grounding_assets.core.images.prepared_image import PreparedImage
 from grounding_assets.core.replies.verdict import Verdict, parse_verdict
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spending import Account
-from grounding_assets.core.teacher import Teacher
-from grounding_assets.core.verifier import Box, Check
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.vlm.families import Family
 from resources.vlm.resource import build_teacher, check_teacher, model_identity
@@ -89,7 +89,7 @@ def build_verifier(
 
 
 class VlmVerifier:
-    """See `core.verifier.Verifier`."""
+    """See `core.annotation.verifier.Verifier`."""
 
     def __init__(
         self,

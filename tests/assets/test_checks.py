@@ -9,10 +9,10 @@ import dagster as dg
 import pytest
 
 from grounding_assets.checks import annotation_check_specs, check_annotations
-from grounding_assets.core.audit import audit_annotations
+from grounding_assets.core.dataset.audit import audit_annotations
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.spec.settings import Spec
 from grounding_assets.partitions import DataSetKeys
 from tests.core.workspaces import RuleTeacher, annotate, open_workspace, picture_rows, roll_up, write_input
 

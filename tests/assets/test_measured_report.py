@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from grounding_assets.assets.outcome import OUTPUTS
-from grounding_assets.core.spec import ExportFormat, Spec
+from grounding_assets.core.spec.settings import ExportFormat, Spec
 from grounding_assets.graph import build_defs
 from tests.evaluation.test_second_look import written
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.spec.settings import Spec
 from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
 from grounding_assets.sensors import MAX_SAMPLES_PER_RUN, build_new_samples

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from grounding_assets.core.annotator import Annotator
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.annotation.annotator import Annotator
+from grounding_assets.core.dataset.workspace import Workspace
 from tests.core.workspaces import BOTH, Outcomes, RuleTeacher
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from grounding_assets.core.folding import cluster_edges, trimmed
-from grounding_assets.core.spans import Phrase
+from grounding_assets.core.spans.alignment import Phrase
+from grounding_assets.core.spans.folding import cluster_edges, trimmed
 
 
 def check(caption: str, phrases: Sequence[Phrase], located: Sequence[Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from grounding_assets.core.errors import SampleFailure
-from grounding_assets.core.images import ImagePolicy, PreparedImage, prepare_image
+from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, prepare_image
 
 ORIENTATION = 0x0112
 SIZE = (60, 40)

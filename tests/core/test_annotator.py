@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.core.annotator import GRACE_S
+from grounding_assets.core.annotation.annotator import GRACE_S
 from grounding_assets.core.errors import InputError, Interrupted, Reason, RunStopped, SampleFailure
 from grounding_assets.core.records import Expression, Extraction, Grounding
 from tests.core.annotating import annotator, caption, everything, within

@@ -13,10 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from grounding_assets.core.checkpoint import Checkpoint
-from grounding_assets.core.checkpoint_index import CheckpointIndex
-from grounding_assets.core.checkpoints import CheckpointStore
 from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.checkpoint_index import CheckpointIndex
+from grounding_assets.core.store.checkpoint_store import CheckpointStore
 
 JOURNAL = ".index.tsv"
 

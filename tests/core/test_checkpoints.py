@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grounding_assets.core.checkpoint import FORMAT, Checkpoint, CorruptCheckpoint
-from grounding_assets.core.checkpoint_index import CheckpointIndex
-from grounding_assets.core.checkpoints import CheckpointStore
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
+from grounding_assets.core.store.checkpoint import FORMAT, Checkpoint, CorruptCheckpoint
+from grounding_assets.core.store.checkpoint_index import CheckpointIndex
+from grounding_assets.core.store.checkpoint_store import CheckpointStore
 from tests.corpus import PROJECT
 
 texts = st.text(max_size=12)  # lone surrogates included: replies may hold them
@@ -217,7 +217,7 @@ def test_writing_leaves_the_old_result_or_the_new_one(store: CheckpointStore) ->
     """A process that only replaces one checkpoint is killed at random moments."""
     program = (
         "import sys; from pathlib import Path; from dataclasses import replace\n"
-        "from grounding_assets.core.checkpoints import CheckpointStore\n"
+        "from grounding_assets.core.store.checkpoint_store import CheckpointStore\n"
         "store = CheckpointStore(Path(sys.argv[1])); one = store.load('a'); n = 0\n"
         "while True:\n"
         "    n += 1; store.save(replace(one, fingerprint=str(n), replies=('x' * (n * 977 % 200_000),)))\n"
@@ -252,9 +252,9 @@ def test_a_full_disk_stops_the_run_with_a_message(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: writing beyond it fails in the same place."""
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from grounding_assets.core.checkpoint_index import CheckpointIndex\n"
-        "from grounding_assets.core.checkpoint import Checkpoint\n"
-        "from grounding_assets.core.checkpoints import CheckpointStore\n"
+        "from grounding_assets.core.store.checkpoint_index import CheckpointIndex\n"
+        "from grounding_assets.core.store.checkpoint import Checkpoint\n"
+        "from grounding_assets.core.store.checkpoint_store import CheckpointStore\n"
         "from grounding_assets.core.errors import RunStopped\n"
         "store = CheckpointStore(Path(sys.argv[1])); store.prepare(); index = CheckpointIndex(store)\n"
         "small = Checkpoint('a', 'f', '', '', 'x', (), (1, 1), {}, ())\n"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from grounding_assets.core.coordinates import (
+from grounding_assets.core.boxes.coordinates import (
     CONVENTIONS,
     as_written,
     decode,

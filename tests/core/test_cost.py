@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding_assets.core.cost import Budget, BudgetReached, Price, Usage, money, project
+from grounding_assets.core.budget.cost import Budget, BudgetReached, Price, Usage, money, project
 from grounding_assets.core.errors import InputError, SpecError
 
 PRICE = Price(input_per_million=0.25, output_per_million=1.5, currency="EUR")

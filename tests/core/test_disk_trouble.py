@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from grounding_assets.core.dataset.rollup import write_step_annotations
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import RunStopped
-from grounding_assets.core.rollup import write_step_annotations
-from grounding_assets.core.workspace import Workspace
 from tests.core.workspaces import annotate, open_workspace, picture_rows, roll_up, write_input
 from tests.formats import check_results
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grounding_assets.core.dataset.extraction_edits import AdoptedEdits, adopt_extractions, was_edited
+from grounding_assets.core.dataset.rollup import write_step_annotations
+from grounding_assets.core.dataset.sample_ids import SampleIds
+from grounding_assets.core.dataset.samples import SampleIndex
+from grounding_assets.core.dataset.workspace import STEP_FOLDERS, Workspace
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.extraction_edits import AdoptedEdits, adopt_extractions, was_edited
 from grounding_assets.core.records import Extraction
-from grounding_assets.core.rollup import write_step_annotations
-from grounding_assets.core.sample_ids import SampleIds
-from grounding_assets.core.samples import SampleIndex
-from grounding_assets.core.spans import Phrase, to_expressions
-from grounding_assets.core.workspace import STEP_FOLDERS, Workspace
+from grounding_assets.core.spans.alignment import Phrase, to_expressions
 from tests.core.workspaces import (
     RuleTeacher,
     annotate,

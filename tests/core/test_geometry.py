@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding_assets.core.geometry import DUPLICATE_IOU, area_xyxy, clean_boxes, iou_xyxy
+from grounding_assets.core.boxes.geometry import DUPLICATE_IOU, area_xyxy, clean_boxes, iou_xyxy
 
 edge = st.integers(-50, 250)
 raw_box = st.tuples(edge, edge, edge, edge)

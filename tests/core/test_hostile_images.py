@@ -11,7 +11,12 @@ import pytest
 from PIL import Image
 
 from grounding_assets.core.errors import Reason
-from grounding_assets.core.images import MAX_PIXELS, ImagePolicy, declared_or_header_size, prepare_image
+from grounding_assets.core.images.prepared_image import (
+    MAX_PIXELS,
+    ImagePolicy,
+    declared_or_header_size,
+    prepare_image,
+)
 from tests.core.pictures import SIZE, assert_red_top_left, failure, picture, tiff_tag
 from tests.corpus import PROJECT
 
@@ -107,7 +112,7 @@ def test_a_large_image_costs_at_most_twelve_bytes_a_pixel(tmp_path: Path) -> Non
         Image.new(mode, (side, side)).save(tmp_path / f"{mode}.png")
         program = (
             "import sys, resource; from pathlib import Path\n"
-            "from grounding_assets.core.images import *\n"
+            "from grounding_assets.core.images.prepared_image import *\n"
             "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
             "before = peak(); prepare_image(Path(sys.argv[1]), ImagePolicy(max_side_px=1000)); print(peak() - before)"
         )

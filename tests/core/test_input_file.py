@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding_assets.core.errors import InputError
-from grounding_assets.core.input_file import (
+from grounding_assets.core.dataset.input_file import (
     MAX_LINE_BYTES,
     InputLine,
     RejectedLine,
@@ -22,6 +21,7 @@ from grounding_assets.core.input_file import (
     parse_line,
     read_input,
 )
+from grounding_assets.core.errors import InputError
 from tests.corpus import PROJECT
 from tests.record_rules import line_fault
 
@@ -220,7 +220,7 @@ def test_no_permission_is_said_so(tmp_path: Path) -> None:
     path.chmod(0)
     program = (
         "import os, sys; from pathlib import Path\n"
-        "from grounding_assets.core.input_file import read_input\n"
+        "from grounding_assets.core.dataset.input_file import read_input\n"
         "if os.geteuid() == 0: os.setegid(65534); os.seteuid(65534)\n"
         "try: list(read_input(Path(sys.argv[1])))\n"
         "except Exception as error: print(type(error).__name__, error)\n"

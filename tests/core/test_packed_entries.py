@@ -4,7 +4,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from grounding_assets.core.packed_entries import Numbering, PackedEntries
+from grounding_assets.core.store.compact_dict import Numbering, PackedEntries
 
 KEYS = st.sampled_from("abcdefgh")
 RECORDS = st.binary(max_size=6)

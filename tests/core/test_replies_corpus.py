@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from grounding_assets.core.coordinates import CONVENTIONS, decode, resolve_boxes
+from grounding_assets.core.boxes.coordinates import CONVENTIONS, decode, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies import match_entries, parse_grounding
 from tests.corpus import needs_corpus

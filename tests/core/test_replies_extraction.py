@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies import parse_extraction
 from grounding_assets.core.replies.extraction import MAX_PHRASES
-from grounding_assets.core.spans import Phrase, to_expressions
+from grounding_assets.core.spans.alignment import Phrase, to_expressions
 
 CAR, TREE = Phrase("A red car", "car"), Phrase("a tree", "tree")
 REPLY = (

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.core.checkpoint import Checkpoint
+from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError, Reason, SampleFailure
 from grounding_assets.core.files import to_json
-from grounding_assets.core.fingerprint import grounding_fingerprint
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
-from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.fingerprint import grounding_fingerprint
 from tests.core.workspaces import (
     RuleTeacher,
     annotate,

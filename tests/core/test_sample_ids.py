@@ -10,10 +10,10 @@ from dagster._core.definitions.partitions.utils.base import raise_error_on_inval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grounding_assets.core.checkpoints import CheckpointStore
+from grounding_assets.core.dataset.sample_ids import MAX_ID_CHARS, SampleIds, image_id_of, pair_key, safe_id
 from grounding_assets.core.errors import InputError, Reason, SampleFailure
 from grounding_assets.core.files import replacing
-from grounding_assets.core.sample_ids import MAX_ID_CHARS, SampleIds, image_id_of, pair_key, safe_id
+from grounding_assets.core.store.checkpoint_store import CheckpointStore
 
 NASTY = './\\:*?"<>|~ \t\n\x00\u200b\u202e\u2028Ééßıſ\u0130\u212a\u0301\u1e9e한\u1100\u1161\u11a8'
 wanted_ids = (

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from grounding_assets.core.dataset.sample_ids import SampleIds
+from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.sample_ids import SampleIds
-from grounding_assets.core.samples import SampleIndex
 from tests.core.workspaces import annotate, open_workspace, roll_up, write_input, write_picture
 from tests.formats import check_results
 

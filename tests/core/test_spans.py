@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import regex
 
-from grounding_assets.core.closest import closest_windows
-from grounding_assets.core.folding import comparison_key
-from grounding_assets.core.spans import Phrase, locate_phrases, to_expressions
+from grounding_assets.core.spans.alignment import Phrase, locate_phrases, to_expressions
+from grounding_assets.core.spans.edit_distance import closest_windows
+from grounding_assets.core.spans.folding import comparison_key
 from tests.core.located import check
 from tests.corpus import CORPUS, needs_corpus
 

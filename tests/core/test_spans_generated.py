@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from grounding_assets.core.folding import cluster_edges, comparison_key, fold, trimmed
-from grounding_assets.core.spans import Phrase, locate_phrases, to_expressions
+from grounding_assets.core.spans.alignment import Phrase, locate_phrases, to_expressions
+from grounding_assets.core.spans.folding import cluster_edges, comparison_key, fold, trimmed
 from tests.core.located import check
 
 WORDS = [

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from grounding_assets.core.errors import EXIT_WRONG_INPUT, SpecError
-from grounding_assets.core.spec import Spec, derived_name
-from grounding_assets.core.spec_file import field_names, load_spec, validate_spec
+from grounding_assets.core.spec.loading import field_names, load_spec, validate_spec
+from grounding_assets.core.spec.settings import Spec, derived_name
 
 KEY = "AIza-SECRET-0123456789"
 TAO_DEFAULTS = """

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from grounding_assets.core.checkpoint import Checkpoint
+from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.summary import RunSummary
+from grounding_assets.core.store.checkpoint import Checkpoint
 
 
 def checkpoint(**provenance: Any) -> Checkpoint:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from grounding_assets.core.dataset.workspace import STEP_FOLDERS, Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.records import Sample
-from grounding_assets.core.workspace import STEP_FOLDERS, Workspace
 from tests.core.workspaces import (
     BOTH,
     RuleTeacher,

@@ -10,17 +10,17 @@ from typing import Any
 
 from PIL import Image
 
-from grounding_assets.core.annotator import Annotator
-from grounding_assets.core.checkpoint import Checkpoint
+from grounding_assets.core.annotation.annotator import Annotator
+from grounding_assets.core.dataset.input_file import RejectedLine
+from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.dataset.sample_ids import SampleIds
+from grounding_assets.core.dataset.samples import SampleIndex
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.files import write_lines
-from grounding_assets.core.images import ImagePolicy, PreparedImage, prepare_image
-from grounding_assets.core.input_file import RejectedLine
+from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding, GroundingStatus, Instance
-from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
-from grounding_assets.core.sample_ids import SampleIds
-from grounding_assets.core.samples import SampleIndex
-from grounding_assets.core.workspace import Workspace
+from grounding_assets.core.store.checkpoint import Checkpoint
 
 BOTH = ("0", "1")
 
@@ -68,7 +68,7 @@ def open_workspace(folder: Path) -> Workspace:
 
 @dataclass
 class RuleTeacher:
-    """Implements `core.teacher.Teacher`: every word of three letters is an expression, with 0 to 2 boxes."""
+    """Implements `core.annotation.teacher.Teacher`: every word of three letters is an expression, with 0 to 2 boxes."""
 
     trouble: Callable[[str, str], Exception | None] = lambda step, caption: None
     """The error that a step of a caption meets."""

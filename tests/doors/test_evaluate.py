@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from grounding_assets.cli import main
-from grounding_assets.core.geometry import iou_xyxy
+from grounding_assets.core.boxes.geometry import iou_xyxy
 from tests.corpus import needs_corpus
 from tests.doors.project import Project, endpoint_settings, make_project
 from tests.endpoints.model import Behaviour

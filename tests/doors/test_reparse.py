@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from grounding_assets.cli import main
-from grounding_assets.core.rollup import publish_annotations, write_failures, write_step_annotations
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.spec.loading import validate_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from tests.core.workspaces import picture_rows, write_input

@@ -12,8 +12,8 @@ from hashlib import sha256
 import numpy as np
 from PIL import Image
 
-from grounding_assets.core.crops import COLOURS, LINE_PX
-from grounding_assets.core.geometry import iou_xyxy
+from grounding_assets.core.boxes.geometry import iou_xyxy
+from grounding_assets.core.images.crops import COLOURS, LINE_PX
 from tests.endpoints.contract import Question
 from tests.endpoints.model import CHARACTERS_PER_TOKEN, Behaviour
 from tests.endpoints.photos import Photo, PhotoAlbum

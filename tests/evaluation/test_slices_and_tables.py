@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from grounding_assets.core.dataset.annotated import read_samples
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.evaluation import (
     JudgeOptions,
@@ -16,7 +17,6 @@ from grounding_assets.core.evaluation import (
 )
 from grounding_assets.core.evaluation.slices import is_plural
 from grounding_assets.core.evaluation.spans import carry_spans
-from grounding_assets.core.exports.annotated import read_samples
 from grounding_assets.core.records import Expression
 from tests.evaluation.lines import expression, line
 from tests.evaluation.simulated_model import answers, drawn_gold

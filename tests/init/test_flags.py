@@ -8,7 +8,7 @@ import yaml
 from grounding_assets.cli import main
 from grounding_assets.cli.default_specs import spec_text
 from grounding_assets.cli.init.answers import Answers
-from grounding_assets.core.spec_file import load_spec
+from grounding_assets.core.spec.loading import load_spec
 from tests.corpus import CORPUS, needs_corpus
 from tests.doors.project import Project, coco24_rows, make_project
 from tests.endpoints.server import SimulatedEndpoint, running

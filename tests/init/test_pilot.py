@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.pilot import chosen_samples
-from grounding_assets.core.spec import WorkflowSpec
-from grounding_assets.core.spec_file import apply_overrides, load_spec
+from grounding_assets.core.spec.loading import apply_overrides, load_spec
+from grounding_assets.core.spec.settings import WorkflowSpec
 from tests.corpus import needs_corpus
 from tests.doors.project import coco24_rows, endpoint_settings, make_project, refusing, sample_calls
 from tests.endpoints.server import SimulatedEndpoint, running

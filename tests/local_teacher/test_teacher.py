@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.errors import Reason, SampleFailure, SpecError
 from grounding_assets.core.records import Expression, Grounding, GroundingStatus
-from grounding_assets.core.teacher import Teacher
 from resources.local_teacher.pixels import LocalImage
 from resources.local_teacher.teacher import DEMONSTRATION_NOTICE, LocalSettings, LocalTeacher, to_pixels
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.annotator import Annotator, Listener
-from grounding_assets.core.checkpoint import Checkpoint
+from grounding_assets.core.annotation.annotator import Annotator, Listener
 from grounding_assets.core.errors import RunStopped, SampleFailure
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.store.checkpoint import Checkpoint
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from tests.core.workspaces import picture_rows, write_input

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from grounding_assets.core.cost import BudgetReached, Price, Usage, money
+from grounding_assets.core.budget.cost import BudgetReached, Price, Usage, money
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.spec.loading import validate_spec
 from tests.corpus import needs_corpus
 from tests.doors.project import coco24_rows, endpoint_settings, make_project
 from tests.endpoints.faults import Fault, Faults, Rule

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from grounding_assets.cli import main
-from grounding_assets.core.cost import Price, Usage, money
-from grounding_assets.core.spec import Spec
+from grounding_assets.core.budget.cost import Price, Usage, money
+from grounding_assets.core.spec.settings import Spec
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint, running
 from tests.money.capped_runs import PRICE, booked, capped_spec, prepare_set, run

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from grounding_assets.core.budget.gates import GateClosed, check_gates
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.evaluation.gold.gold_record import gold_expression, gold_record
-from grounding_assets.core.gates import GateClosed, check_gates
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.spec.loading import validate_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from tests.corpus import needs_corpus

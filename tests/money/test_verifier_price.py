@@ -10,12 +10,12 @@ import pytest
 
 from grounding_assets.cli import main
 from grounding_assets.cli.pilot import pilot_words
-from grounding_assets.core.annotator import Annotator
-from grounding_assets.core.cost import BudgetReached, Price, Usage, money
+from grounding_assets.core.annotation.annotator import Annotator
+from grounding_assets.core.budget.cost import BudgetReached, Price, Usage, money
+from grounding_assets.core.budget.spending import CallLog, Prices, Spent
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import validate_spec
-from grounding_assets.core.spending import CallLog, Prices, Spent
+from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from tests.endpoints.server import SimulatedEndpoint, running

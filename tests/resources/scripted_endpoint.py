@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from grounding_assets.core.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
-from grounding_assets.core.images import PreparedImage
+from grounding_assets.core.annotation.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.images.prepared_image import PreparedImage
 from resources.vlm.retry import CallOutcome, RetryingCaller, RetryPolicy
 from tests.resources.virtual_time import run_in_virtual_time
 
@@ -27,7 +27,7 @@ def trouble(kind: Trouble, retry_after_s: float | None = None) -> CallError:
 
 @dataclass
 class Endpoint:
-    """Implements `core.calls.ModelClient`: answers by rule, after a fixed time."""
+    """Implements `core.annotation.calls.ModelClient`: answers by rule, after a fixed time."""
 
     answer: Answer
     """From the request's number and the time to an error, or to None for a reply."""

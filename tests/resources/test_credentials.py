@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import ENVIRONMENT_VARIABLES, Credentials
 
 KEY = "AIza-secret-of-the-spec"

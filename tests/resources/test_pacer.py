@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from grounding_assets.core.calls import Trouble
+from grounding_assets.core.annotation.calls import Trouble
 from resources.vlm.pacer import Pacer
 from tests.resources.scripted_endpoint import REQUEST, Endpoint, caller, in_parallel, now, scripted, trouble
 from tests.resources.virtual_time import run_in_virtual_time

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.core.calls import ModelReply, ModelRequest, Trouble
+from grounding_assets.core.annotation.calls import ModelReply, ModelRequest, Trouble
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from resources.vlm.retry import CallOutcome
 from tests.resources.scripted_endpoint import (

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import field_names, validate_spec
+from grounding_assets.core.spec.loading import field_names, validate_spec
+from grounding_assets.core.spec.settings import Spec
 from resources.run_config import FIXED_BY_CODE_LOCATION, config_schema, overrides_from, spec_of_run
 
 BASE = Spec(results_dir="/results")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from grounding_assets.core.geometry import iou_xyxy
+from grounding_assets.core.boxes.geometry import iou_xyxy
 from tests.corpus import coco24_gold
 from tests.doors.project import Project
 

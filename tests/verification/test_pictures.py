@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from grounding_assets.core.crops import (
+from grounding_assets.core.boxes.geometry import iou_xyxy
+from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.images.crops import (
     COLOURS,
     LINE_PX,
     Photo,
@@ -19,9 +21,7 @@ from grounding_assets.core.crops import (
     photo_with_boxes,
     read_photo,
 )
-from grounding_assets.core.errors import SampleFailure
-from grounding_assets.core.geometry import iou_xyxy
-from grounding_assets.core.images import ImagePolicy, PreparedImage
+from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage
 from resources.vlm.families import FAMILIES
 from tests.endpoints.verifying import drawn_box
 

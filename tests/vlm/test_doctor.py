@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.spec.loading import validate_spec
 from resources.credentials import Credentials
 from resources.vlm.doctor import Finding, examine, readiness
 from tests.endpoints.server import KindName, SimulatedEndpoint, running

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from grounding_assets.core.coordinates import CONVENTIONS, grid_error_px
+from grounding_assets.core.boxes.coordinates import CONVENTIONS, grid_error_px
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.images import ImagePolicy, PreparedImage, prepare_image
+from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Grounding, GroundingStatus
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.spec.loading import validate_spec
 from resources.credentials import Credentials
 from resources.vlm.families import FAMILIES, Family
 from resources.vlm.resource import HOSTED_NIM_IMAGE_BYTES, build_teacher, check_teacher, family_of_spec

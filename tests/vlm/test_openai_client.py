@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.core.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.annotation.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.images import PreparedImage
+from grounding_assets.core.images.prepared_image import PreparedImage
 from resources.vlm.openai_compatible import OpenAiClient
 
 IMAGE = PreparedImage(b"AAAA", "image/jpeg", (1, 1), (1, 1), "", True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from grounding_assets.cli.init.choices import CHOICES
-from grounding_assets.core.spec import Spec
-from grounding_assets.core.spec_file import validate_spec
+from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.spec.settings import Spec
 
 
 @dataclass

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from grounding_assets.core.spec_models import GeminiSpec
+from grounding_assets.core.spec.model_settings import GeminiSpec
 from resources.credentials import ENVIRONMENT_VARIABLES
 
 _NVIDIA = "https://integrate.api.nvidia.com/v1"

@@ -12,7 +12,7 @@ from grounding_assets.cli.init.choices import CHOICES, EndpointChoice
 from grounding_assets.cli.init.questions import Questions, WrongAnswer, printable
 from grounding_assets.cli.init.served_models import Listing, list_models
 from grounding_assets.core.errors import GroundingError, RunStopped
-from grounding_assets.core.spec_models import OpenAiSpec
+from grounding_assets.core.spec.model_settings import OpenAiSpec
 from resources.credentials import Credentials
 from resources.vlm.families import family_of
 from resources.vlm.resource import teacher_notice

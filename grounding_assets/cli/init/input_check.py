@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from grounding_assets.core.input_file import InputLine, RejectedLine, read_input
+from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
 
 IMAGES_LOOKED_AT = 200
 PROBLEMS_SHOWN = 5

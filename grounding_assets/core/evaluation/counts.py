@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.evaluation.boxes import iou_matrix, match
 from grounding_assets.core.evaluation.slices import SLICES, slices_of
-from grounding_assets.core.exports.annotated import AnnotatedSample
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
 
 KeepInstance = Callable[[Mapping[str, Any]], bool]

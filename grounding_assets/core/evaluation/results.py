@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from grounding_assets.core.dataset.rollup import annotated_record
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.comparison import Comparison, compare
 from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
 from grounding_assets.core.evaluation.second_look import SecondLook, has_verdicts, is_kept
 from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey
 from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
-from grounding_assets.core.rollup import annotated_record
-from grounding_assets.core.workspace import Workspace
 
 EVALUATION = "evaluation.json"
 

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from grounding_assets.core.exports.annotated import AnnotatedSample
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 
 Span = tuple[int, int]
 _WORD = re.compile(r"\w+")

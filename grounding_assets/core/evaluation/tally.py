@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from grounding_assets.core.dataset.annotated import AnnotatedSample, read_samples
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.evaluation.counts import (
     KeepInstance,
@@ -13,7 +14,6 @@ from grounding_assets.core.evaluation.counts import (
     count_sample,
 )
 from grounding_assets.core.evaluation.spans import pair_expressions
-from grounding_assets.core.exports.annotated import AnnotatedSample, read_samples
 from grounding_assets.core.exports.splits import image_identity
 
 SampleKey = tuple[str, str]

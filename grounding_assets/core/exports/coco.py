@@ -7,7 +7,7 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 
-from grounding_assets.core.exports.annotated import AnnotatedSample
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.by_image import ImageGroups
 from grounding_assets.core.exports.coco_document import CocoDocument
 from grounding_assets.core.exports.writer import Ledger

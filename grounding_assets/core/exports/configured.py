@@ -7,7 +7,7 @@ from grounding_assets.core.exports.filters import ExportFilters
 from grounding_assets.core.exports.report import ExportReport
 from grounding_assets.core.exports.splits import SplitOptions
 from grounding_assets.core.files import read_lines
-from grounding_assets.core.spec import ExportFormat, ExportSpec
+from grounding_assets.core.spec.settings import ExportFormat, ExportSpec
 
 
 def write_configured_export(results_dir: Path, fmt: ExportFormat, settings: ExportSpec) -> ExportReport:

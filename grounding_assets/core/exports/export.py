@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from grounding_assets.core.dataset.annotated import read_samples
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.exports.annotated import read_samples
 from grounding_assets.core.exports.card import CARD, render_card
 from grounding_assets.core.exports.coco import CocoWriter
 from grounding_assets.core.exports.filters import ExportFilters

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.exports.annotated import AnnotatedSample
 from grounding_assets.core.records import Instance
 
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from grounding_assets.core.exports.annotated import AnnotatedSample
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.by_image import ImageGroups
 from grounding_assets.core.exports.splits import image_identity
 from grounding_assets.core.exports.writer import Ledger

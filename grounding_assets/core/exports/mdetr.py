@@ -7,7 +7,7 @@ GLIP's `maskrcnn_benchmark/data/datasets/modulated_coco.py`.
 from contextlib import ExitStack
 from pathlib import Path
 
-from grounding_assets.core.exports.annotated import AnnotatedSample
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.coco_document import CocoDocument
 from grounding_assets.core.exports.writer import Ledger
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.exports.annotated import AnnotatedSample
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.writer import Ledger
 
 

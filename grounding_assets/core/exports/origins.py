@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from grounding_assets.core.exports.annotated import AnnotatedSample
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 
 DEMO_BACKEND = "local"
 """The embedded demonstration teacher."""

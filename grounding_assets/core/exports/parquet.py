@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.exports.annotated import AnnotatedSample
 from grounding_assets.core.exports.writer import Ledger
 
 ROWS_A_GROUP = 1000

@@ -9,7 +9,7 @@ from grounding_assets.core.exports.filters import ExportFilters
 from grounding_assets.core.exports.origins import Origins
 from grounding_assets.core.exports.splits import SplitOptions
 from grounding_assets.core.exports.writer import SplitCounts
-from grounding_assets.core.spec import ExportFormat
+from grounding_assets.core.spec.settings import ExportFormat
 
 Format = ExportFormat
 

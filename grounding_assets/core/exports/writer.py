@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from grounding_assets.core.exports.annotated import AnnotatedSample
+from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.splits import image_identity
 
 

@@ -1,7 +1,7 @@
 """From the text of a reply to typed results: one parser for all model families.
 
 `parse_extraction` reads step 0, `parse_grounding` step 1, `match_entries` says which expression an entry
-speaks of. Pixels (`core.coordinates`) and offsets (`core.spans`) come afterwards; requests and prompts live
+speaks of. Pixels (`core.boxes.coordinates`) and offsets (`core.spans.alignment`) come afterwards; requests and prompts live
 elsewhere.
 """
 

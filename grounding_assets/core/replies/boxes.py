@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from grounding_assets.core.coordinates import RawBox
+from grounding_assets.core.boxes.coordinates import RawBox
 from grounding_assets.core.replies.json_values import JsonArray, JsonValue
 
 MAX_COORDINATE = 1e6

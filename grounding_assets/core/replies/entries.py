@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
-from grounding_assets.core.coordinates import RawBox
+from grounding_assets.core.boxes.coordinates import RawBox
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.boxes import CORNERS, as_box, as_number, as_score
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue

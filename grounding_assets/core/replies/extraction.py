@@ -1,17 +1,17 @@
 """A step-0 reply as a cleaned caption and quoted phrases.
 
-Where the phrases stand in the caption is the business of `core.spans`.
+Where the phrases stand in the caption is the business of `core.spans.alignment`.
 """
 
 from collections.abc import Iterator
 
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.folding import trimmed
 from grounding_assets.core.replies.answer import answer_text, excerpt, json_runs
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 from grounding_assets.core.replies.keys import normal
 from grounding_assets.core.replies.parsed import ParsedExtraction
-from grounding_assets.core.spans import Phrase
+from grounding_assets.core.spans.alignment import Phrase
+from grounding_assets.core.spans.folding import trimmed
 
 MAX_PHRASES = 500
 """A reply with more phrases comes from a model that repeats itself."""

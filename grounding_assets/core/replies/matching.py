@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from grounding_assets.core.coordinates import RawBox
-from grounding_assets.core.folding import comparison_key
+from grounding_assets.core.boxes.coordinates import RawBox
 from grounding_assets.core.replies.parsed import ParsedGrounding, ReplyEntry
+from grounding_assets.core.spans.folding import comparison_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ Coordinates are still those that the model wrote. Reading is done by `grounding`
 
 from dataclasses import dataclass
 
-from grounding_assets.core.coordinates import RawBox
-from grounding_assets.core.spans import Phrase
+from grounding_assets.core.boxes.coordinates import RawBox
+from grounding_assets.core.spans.alignment import Phrase
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from grounding_assets.core.dataset.choice import SeededChoice
 from grounding_assets.core.files import replacing
-from grounding_assets.core.report.choice import SeededChoice
 from grounding_assets.core.report.doubt import FILTERS, RULES
 from grounding_assets.core.report.evaluation_plots import FEW
 from grounding_assets.core.report.figures import Figures

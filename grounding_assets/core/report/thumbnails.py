@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from grounding_assets.core.errors import SampleFailure
-from grounding_assets.core.images import opened, read_image_bytes, upright_rgb
+from grounding_assets.core.images.prepared_image import opened, read_image_bytes, upright_rgb
 
 _SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25)
 """Of the longest side asked for, tried from the first until the photos fit the budget."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from grounding_assets.core.dataset.sample_ids import pair_key
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
-from grounding_assets.core.sample_ids import pair_key
 
 Box = tuple[int, int, int, int]
 

@@ -1,0 +1,290 @@
+"""The bounded asynchronous map over samples: claim, prepare, extract, ground, store, count.
+
+Retries and pacing are the teacher's; Dagster events are the listener's.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from grounding_assets.core.annotation.preparation import PreparedSample, missing_steps, prepare_sample
+from grounding_assets.core.annotation.teacher import Teacher
+from grounding_assets.core.annotation.verification import verify_sample
+from grounding_assets.core.annotation.verification_journal import VerificationJournal
+from grounding_assets.core.annotation.verifier import Verifier
+from grounding_assets.core.dataset.workspace import STEP_BEFORE, PendingSample, Workspace
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.records import Expression, Extraction, Grounding, Verification
+from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.fingerprint import grounding_fingerprint, settings_fingerprint
+from grounding_assets.core.store.sample_locks import Claims
+
+GRACE_S = 10.0
+"""How long calls in flight may go on after a stop, in seconds."""
+_AHEAD, _MOST_AHEAD = 8, 8
+"""One sample is read ahead for so many requests in flight, which takes some 2 % of the time of two calls."""
+_LOOK_AGAIN_S = 0.5
+"""Between two looks at a sample that another run is working on."""
+
+
+class Listener(Protocol):
+    """Hears of each outcome once it is durable. Called on the event loop: must not block."""
+
+    def started(self, sample_id: str) -> None: ...
+    def done(self, checkpoint: Checkpoint, step: str) -> None: ...
+    def failed(self, sample_id: str, step: str, failure: SampleFailure) -> None: ...
+    def finished(self, sample_id: str) -> None: ...
+    def waiting(self, count: int) -> None:
+        """Nothing is left to begin but samples that another run is working on."""
+        ...
+
+
+class Annotator:
+    """Runs a teacher over pending samples.
+
+    `max_workers` samples are asked about or stored at a time. A teacher that sends requests finds a few more of
+    them read and ready.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        teacher: Teacher[Any],
+        listener: Listener,
+        *,
+        max_workers: int,
+        grace_s: float = GRACE_S,
+        verifier: Verifier[Any] | None = None,
+    ):
+        """`verifier` is needed where step 2 is pending."""
+        self._workspace = workspace
+        self._teacher = teacher
+        self._listener = listener
+        self._max_workers = max_workers
+        self._grace_s = grace_s
+        self._verifier = verifier
+        self._stop: RunStopped | None = None
+        # held from a call's beginning until its result is durable: a kill costs no more than max_workers calls
+        self._room = asyncio.Semaphore(max_workers)
+        self._claims = Claims(workspace.results_dir)
+        self._begun = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._elsewhere: deque[PendingSample] = deque()
+        """What other runs are working on."""
+        self._waiting = False
+
+    def stop(self, reason: RunStopped) -> None:
+        """Starts no further call; those in flight get the grace time, or all the time they take where the
+        first reason lets them. Call it on the event loop.
+        """
+        if self._stop is None or (self._stop.lets_calls_finish and not reason.lets_calls_finish):
+            self._stop = reason
+            if not reason.lets_calls_finish:
+                self._teacher.stop(reason)
+
+    async def run(self, pending: Iterable[PendingSample]) -> None:
+        """Annotates them all. What is finished is stored, whatever happens afterwards.
+
+        Raises:
+            RunStopped: going on cannot help; samples that were not reached stay pending.
+        """
+        queue = iter(pending)
+        with self._claims:
+            ahead = 0 if self._teacher.in_flight_limit is None else _ahead(self._max_workers)
+            workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers + ahead)}
+            try:
+                await self._supervise(workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+                for results in self._workspace.results.values():
+                    await asyncio.to_thread(results.index.flush)
+        if self._stop:
+            raise self._stop
+
+    async def _supervise(self, workers: set["asyncio.Task[None]"]) -> None:
+        waiting = set(workers)
+        deadline: float | None = None
+        while waiting:
+            timeout = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
+            if timeout <= 0:
+                return
+            done, waiting = await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_EXCEPTION)
+            for worker in done:
+                error = worker.exception()
+                if isinstance(error, RunStopped):
+                    self.stop(error)
+                elif error is not None:
+                    raise error
+            if self._stop and not self._stop.lets_calls_finish and deadline is None:
+                deadline = time.monotonic() + self._grace_s
+
+    async def _work(self, queue: Iterator[PendingSample]) -> None:
+        for pending in queue:
+            if self._stop:
+                return
+            if self._claims.take(pending.sample_id):
+                await self._annotate(pending)
+            else:
+                self._elsewhere.append(pending)
+        if self._elsewhere and not self._waiting:
+            self._waiting = True
+            self._listener.waiting(len(self._elsewhere))
+        while self._elsewhere and not self._stop:
+            pending = self._elsewhere.popleft()
+            if self._claims.take(pending.sample_id):
+                await self._annotate(pending)
+            else:
+                self._elsewhere.append(pending)
+                await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _annotate(self, pending: PendingSample) -> None:
+        self._listener.started(pending.sample_id)
+        try:
+            await self._do_missing(pending)
+        finally:
+            self._listener.finished(pending.sample_id)
+        # not where this was cancelled: its last file may still be on its way to the disk
+        self._claims.give_up(pending.sample_id)
+
+    async def _do_missing(self, pending: PendingSample) -> None:
+        sample_id = pending.sample_id
+        try:
+            prepared = await asyncio.to_thread(
+                prepare_sample, self._workspace, self._teacher, pending, self._begun
+            )
+            for step, found in prepared.found:
+                self._listener.done(_at_no_cost(found), step)
+            if prepared.failure is not None:
+                self._listener.failed(sample_id, prepared.steps[0], prepared.failure)
+                return
+            result = prepared.before
+            for step in prepared.steps:
+                if self._stop:
+                    return
+                if step != prepared.steps[0] and self._workspace.is_done(sample_id, step):
+                    result = await self._keep(sample_id, step)
+                else:
+                    result = await self._do(step, prepared, result)
+        except SampleFailure as failure:
+            step = missing_steps(self._workspace, pending)[0]
+            fingerprint = self._workspace.input_fingerprint(sample_id, step) or ""
+            store = self._workspace.step(step).store
+            await asyncio.to_thread(store.save_failure, sample_id, fingerprint, failure)
+            self._listener.failed(sample_id, step, failure)
+
+    async def _do(self, step: str, prepared: PreparedSample, before: Checkpoint | None) -> Checkpoint | None:
+        async with self._room:
+            if self._stop:
+                return None
+            return await self._ask_and_store(step, prepared, before)
+
+    async def _ask_and_store(
+        self, step: str, prepared: PreparedSample, before: Checkpoint | None
+    ) -> Checkpoint | None:
+        if step == "0":
+            return await self._extract(prepared)
+        if before is None and step == "1":
+            # retired by another run that redoes everything: made again rather than called a failure
+            before = await self._extract(prepared)
+        if before is None:
+            raise SampleFailure(
+                Reason.UNPARSABLE, f"Step {STEP_BEFORE[step]}'s result has disappeared; run all steps again."
+            )
+        return await (self._ground(prepared, before) if step == "1" else self._verify(prepared, before))
+
+    async def _extract(self, prepared: PreparedSample) -> Checkpoint:
+        result = await self._teacher.extract(prepared.image, prepared.sample.caption)
+        sample = prepared.sample
+        output = grounding_fingerprint(sample, result.cleaned_caption, result.expressions)
+        fingerprint = self._workspace.samples.entries[sample.sample_id].fingerprint
+        return await self._store(
+            "0", prepared, result, result.cleaned_caption, fingerprint, output, _size(prepared)
+        )
+
+    async def _ground(self, prepared: PreparedSample, extraction: Checkpoint) -> Checkpoint:
+        caption, expressions = extraction.cleaned_caption, extraction.expressions
+        result = await self._teacher.ground(prepared.image, caption, expressions)
+        _check_same(expressions, result.expressions)
+        return await self._store(
+            "1", prepared, result, caption, extraction.output_fingerprint, "", _size(prepared)
+        )
+
+    async def _verify(self, prepared: PreparedSample, grounding: Checkpoint) -> Checkpoint | None:
+        """None where the run was stopped before the last question."""
+        if self._verifier is None:
+            raise AssertionError("step 2 needs a verifier")
+        photo = await asyncio.to_thread(self._verifier.prepare, self._workspace.image_file(prepared.sample))
+        fingerprint = grounding.next_fingerprint
+        made_of = f"{fingerprint} {settings_fingerprint(self._verifier.provenance['settings'])}"
+        journal = VerificationJournal(self._workspace.step("2").store.step_dir, grounding.sample_id, made_of)
+        result = await verify_sample(
+            self._verifier, photo, grounding, journal, may_go_on=lambda: self._stop is None
+        )
+        if result is None:
+            return None
+        checkpoint = await self._store(
+            "2", prepared, result, grounding.cleaned_caption, fingerprint, "", photo.image_size
+        )
+        journal.remove()
+        return checkpoint
+
+    async def _keep(self, sample_id: str, step: str) -> Checkpoint | None:
+        """A redone step came out as before: the one after it still stands, and costs this run nothing."""
+        kept = await asyncio.to_thread(self._workspace.step(step).store.load, sample_id)
+        if kept is not None:
+            self._listener.done(_at_no_cost(kept), step)
+        return kept
+
+    async def _store(
+        self,
+        step: str,
+        prepared: PreparedSample,
+        result: Extraction | Grounding | Verification,
+        cleaned_caption: str,
+        fingerprint: str,
+        output_fingerprint: str,
+        image_size: tuple[int, int],
+    ) -> Checkpoint:
+        provenance = dict(result.provenance)
+        declared = prepared.sample.declared_size
+        if declared and declared != image_size:
+            provenance["declared_size"] = list(declared)
+        checkpoint = Checkpoint(
+            sample_id=prepared.sample.sample_id,
+            fingerprint=fingerprint,
+            output_fingerprint=output_fingerprint,
+            settings_fingerprint=settings_fingerprint(provenance.get("settings", {})),
+            cleaned_caption=cleaned_caption,
+            expressions=tuple(result.expressions),
+            image_size=image_size,
+            provenance=provenance,
+            replies=tuple(result.replies),
+        )
+        await asyncio.to_thread(self._workspace.step(step).index.save, checkpoint)
+        self._listener.done(checkpoint, step)
+        return checkpoint
+
+
+def _ahead(max_workers: int) -> int:
+    return min(max(2, max_workers // _AHEAD), _MOST_AHEAD)
+
+
+def _at_no_cost(made_before: Checkpoint) -> Checkpoint:
+    """As this run counts it, which paid nothing for it."""
+    free = {"calls": 0, "attempts": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
+    return replace(made_before, provenance={**made_before.provenance, **free})
+
+
+def _size(prepared: PreparedSample) -> tuple[int, int]:
+    assert prepared.image is not None
+    return prepared.image.image_size
+
+
+def _check_same(asked: Sequence[Expression], answered: Sequence[Expression]) -> None:
+    if [(e.text, e.char_span) for e in asked] != [(e.text, e.char_span) for e in answered]:
+        raise AssertionError("a teacher must return the expressions it was asked about, in order")

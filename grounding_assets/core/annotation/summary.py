@@ -1,0 +1,118 @@
+"""What a run did, counted as it goes: the figures of `annotation_run` and of the progress line."""
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import MutableSequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grounding_assets.core.errors import GroundingError, SampleFailure
+from grounding_assets.core.store.checkpoint import Checkpoint
+
+
+@dataclass
+class RunSummary:
+    """Counts of one run. A sample is done when its last requested step is."""
+
+    requested: int = 0
+    """Samples asked for, done before or not."""
+    pending: int = 0
+    """Samples that had something to do when the run began."""
+    steps: tuple[str, ...] = ()
+    done_before: int = 0
+    done: int = 0
+    in_flight: int = 0
+    """Samples begun and not finished."""
+    finished: int = 0
+    """Samples that this run is through with, whatever came of them."""
+    steps_done: Counter[str] = field(default_factory=Counter)
+    failed_by_reason: Counter[str] = field(default_factory=Counter)
+    other_settings: int = 0
+    """Results that were made with other settings than this run's."""
+    without_step_0: int = 0
+    calls: int = 0
+    retries: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    max_workers: int = 0
+    """Requests in flight at most, at each endpoint."""
+    in_flight_limit: int | None = None
+    """Of them, as many as may be in flight at present: fewer after the endpoint asked to slow down."""
+    event_log_cpu_s: float = 0.0
+    """CPU seconds spent on writing events."""
+    stopped_by: GroundingError | None = None
+    """What ended the run before everything was tried."""
+    begun: float = field(default_factory=time.monotonic)
+    """On the monotonic clock: when the first sample was begun."""
+    _latencies_s: MutableSequence[float] = field(default_factory=lambda: array("f"))
+
+    @property
+    def failed(self) -> int:
+        return sum(self.failed_by_reason.values())
+
+    @property
+    def still_pending(self) -> int:
+        """Samples that have neither a result nor a failure yet, begun or not."""
+        return max(0, self.pending - self.done - self.failed)
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.begun
+
+    @property
+    def samples_per_s(self) -> float:
+        return self.finished / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate so far; None before anything has finished."""
+        rate = self.samples_per_s
+        return (self.pending - self.finished) / rate if rate else None
+
+    def count_done(self, checkpoint: Checkpoint, step: str) -> None:
+        self.steps_done[step] += 1
+        if step == self.steps[-1]:
+            self.done += 1
+        provenance = checkpoint.provenance
+        self.tokens_in += int(provenance.get("tokens_in", 0))
+        self.tokens_out += int(provenance.get("tokens_out", 0))
+        calls = int(provenance.get("calls", 0))
+        self.calls += calls
+        self.retries += max(0, int(provenance.get("attempts", calls)) - calls)
+        self._latencies_s.append(float(provenance.get("seconds", 0.0)) / max(1, calls))
+
+    def count_failed(self, failure: SampleFailure) -> None:
+        self.failed_by_reason[str(failure.reason)] += 1
+        self.calls += failure.attempts
+        self.tokens_in += int(failure.provenance.get("tokens_in", 0))
+        self.tokens_out += int(failure.provenance.get("tokens_out", 0))
+
+    def latency_s(self, quantile: float) -> float:
+        """Of one call, in seconds; 0.0 where none was made."""
+        if not self._latencies_s:
+            return 0.0
+        ordered = sorted(self._latencies_s)
+        return float(ordered[min(len(ordered) - 1, int(quantile * len(ordered)))])
+
+    def figures(self) -> dict[str, Any]:
+        """Plain numbers, in the order in which a reader wants them."""
+        latencies = self._latencies_s
+        return {
+            "requested": self.requested,
+            "done": self.done,
+            "done_before": self.done_before,
+            "failed": self.failed,
+            "pending": self.still_pending,
+            "without_step_0": self.without_step_0,
+            "made_with_other_settings": self.other_settings,
+            "calls": self.calls,
+            "retries": self.retries,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "seconds": round(self.elapsed_s, 2),
+            "samples_per_second": round(self.samples_per_s, 3),
+            "mean_latency_seconds": round(sum(latencies) / len(latencies), 3) if latencies else 0.0,
+            "p95_latency_seconds": round(self.latency_s(0.95), 3),
+            "event_log_cpu_seconds": round(self.event_log_cpu_s, 3),
+        }

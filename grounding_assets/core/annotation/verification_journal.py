@@ -1,0 +1,71 @@
+"""The answers about a sample whose step 2 is not finished, so that a killed run pays for none of them twice.
+
+One file a sample in `.partial/`, a line an answer; it goes when the checkpoint is there. Only answers are kept:
+a question that failed is asked again.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.annotation.verifier import Check
+from grounding_assets.core.files import stopping_if_unwritable, to_json
+from grounding_assets.core.replies.verdict import Verdict
+
+
+class VerificationJournal:
+    """Of one sample; `made_of` is a digest of all that its answers depend on: others are passed over."""
+
+    def __init__(self, step_dir: Path, sample_id: str, made_of: str):
+        self._path = step_dir / ".partial" / f"{sample_id}.json"
+        self._made_of = made_of
+
+    def read(self) -> dict[str, Check]:
+        """The answers by the id of the box or expression that was asked about."""
+        try:
+            lines = self._path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return {}
+        found = {}
+        for line in lines:
+            try:
+                row = json.loads(line)
+                if row["made_of"] == self._made_of:
+                    found[row["id"]] = _check(row["check"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                # a line cut by a kill: its question is simply asked again
+                continue
+        return found
+
+    def append(self, subject: str, check: Check) -> None:
+        """Keeps an answer; survives the end of this process.
+
+        Raises:
+            RunStopped: it cannot be written.
+        """
+        if check.verdict is None:
+            return
+        line = to_json({"made_of": self._made_of, "id": subject, "check": asdict(check)})
+        with stopping_if_unwritable(self._path):
+            self._path.parent.mkdir(exist_ok=True)
+            with self._path.open("ab", buffering=0) as stream:
+                # first an end of line: the last one may have been cut
+                stream.write(b"\n" + line + b"\n")
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def _check(row: Mapping[str, Any]) -> Check:
+    """Of this project's own making; raises ValueError, KeyError or TypeError."""
+    return Check(
+        verdict=Verdict(row["verdict"]),
+        replies=tuple(map(str, row["replies"])),
+        calls=int(row["calls"]),
+        attempts=int(row["attempts"]),
+        tokens_in=int(row["tokens_in"]),
+        tokens_out=int(row["tokens_out"]),
+        seconds=float(row["seconds"]),
+    )

@@ -1,0 +1,68 @@
+"""The seam between step 2 and whatever takes the second look.
+
+What is asked about which box is `verification`'s business; drawing is `crops`'.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from grounding_assets.core.annotation.teacher import TeacherImage
+from grounding_assets.core.errors import Reason
+from grounding_assets.core.replies.verdict import Verdict
+
+Box = tuple[int, int, int, int]
+"""`xyxy` pixels of the upright original."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question, what came of it and what it cost."""
+
+    verdict: Verdict | None
+    """None where the check failed."""
+    reason: Reason | None = None
+    """Why it failed."""
+    message: str = ""
+    replies: tuple[str, ...] = ()
+    calls: int = 0
+    attempts: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+
+ImageT = TypeVar("ImageT", bound=TeacherImage)
+
+
+class Verifier(Protocol, Generic[ImageT]):
+    """Answers multiple-choice questions about boxes that are there already.
+
+    `prepare` blocks and may run on any thread; it raises `SampleFailure` with an `image_*` reason. The
+    coroutines run on one event loop. A question that gets no answer is a `Check` without a verdict, never an
+    exception; `RunStopped` is raised where no further question can get one.
+    """
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Backend, model, prompt version and settings, as every step's provenance has them."""
+        ...
+
+    def prepare(self, image_file: Path) -> ImageT:
+        """Reads the file."""
+        ...
+
+    async def verify_box(self, image: ImageT, caption: str, expression: str, box: Box) -> Check:
+        """Is this box what the expression refers to?"""
+        ...
+
+    async def verify_expression(
+        self, image: ImageT, caption: str, expression: str, boxes: Sequence[Box]
+    ) -> Check:
+        """Is a box missing beside these? None at all may be given."""
+        ...
+
+    async def aclose(self) -> None:
+        """Releases connections of its own; called on the event loop that used it."""
+        ...

@@ -1,0 +1,252 @@
+"""Named coordinate conventions, and the one place where a reply's numbers become pixels.
+
+A convention says in which order a model writes the four edges and what its numbers are fractions of. The
+convention is chosen by the model family or by a measurement, never by the key that a reply uses. Reading
+replies, and preparing the image that is sent, belong elsewhere. After `resolve_boxes` everything is
+`xyxy` pixels of the upright original.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, Protocol
+
+from grounding_assets.core.boxes.geometry import clean_boxes
+from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.records import DEFAULT_SCORE, Instance
+
+RawBox = tuple[float, float, float, float]
+"""Four finite numbers as a reply wrote them, in the convention's order."""
+XyxyBox = tuple[float, float, float, float]
+"""`x1, y1, x2, y2` in pixels of the upright original, not yet clamped or rounded."""
+
+RANGE_TOLERANCE = 0.02
+"""How far an edge may lie beyond the frame, as a share of that axis, before it counts as out of range."""
+MAX_OUT_OF_RANGE = 0.3
+"""Share of a reply's boxes out of range above which the whole reply is taken to be in another frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """How one model family writes a box."""
+
+    name: str
+    order: Literal["xyxy", "yxyx"]
+    grid: float | None
+    """The number that stands for the far edge of either axis; None: pixels of the image as sent."""
+    step: float = 1.0
+    """The distance between two neighbouring values that the family writes."""
+    bins: bool = False
+    """True where values are indices of `grid` cells, 0 to grid - 1, and the cell's centre is meant."""
+
+    def frame(self, sent_size: tuple[int, int]) -> tuple[float, float]:
+        """What the far edge of (x, y) is called: the grid, or the size sent in pixels."""
+        return (self.grid, self.grid) if self.grid else (float(sent_size[0]), float(sent_size[1]))
+
+
+def _registry(*conventions: Convention) -> dict[str, Convention]:
+    return {convention.name: convention for convention in conventions}
+
+
+CONVENTIONS = _registry(
+    Convention("yxyx_1000", "yxyx", 1000),
+    Convention("xyxy_1000", "xyxy", 1000),
+    Convention("xyxy_999", "xyxy", 999),
+    Convention("yxyx_1024", "yxyx", 1024),
+    Convention("xyxy_px_sent", "xyxy", None),
+    Convention("yxyx_px_sent", "yxyx", None),
+    Convention("xyxy_norm", "xyxy", 1, step=0.001),
+    Convention("yxyx_norm", "yxyx", 1, step=0.001),
+    Convention("xyxy_1000_bins", "xyxy", 1000, bins=True),
+    Convention("xyxy_32_bins", "xyxy", 32, bins=True),
+)
+"""By name. The last two are Florence-2's location tokens and Kosmos-2's patch grid."""
+
+
+def decode(
+    raw: RawBox, convention: Convention, sent_size: tuple[int, int], image_size: tuple[int, int]
+) -> XyxyBox:
+    """One box of a reply in pixels of the upright original, each axis scaled by its own exact ratio.
+
+    Args:
+        raw: four finite numbers in the convention's order.
+        sent_size: (width, height) in pixels of the image as it was sent.
+        image_size: (width, height) in pixels of the upright original.
+
+    Returns:
+        `x1, y1, x2, y2`; may lie outside the image, corners may be swapped: nothing is hidden here.
+
+    >>> decode((53, 248, 388, 527), CONVENTIONS["yxyx_1000"], (640, 482), (640, 482))
+    (158.72, 25.546, 337.28, 187.016)
+    >>> decode((13, 8, 61, 34), CONVENTIONS["xyxy_px_sent"], (64, 32), (640, 480))
+    (130.0, 120.0, 610.0, 510.0)
+    """
+    x1, y1, x2, y2 = raw if convention.order == "xyxy" else (raw[1], raw[0], raw[3], raw[2])
+    frame_x, frame_y = convention.frame(sent_size)
+    if convention.bins:
+        (x1, x2), (y1, y2) = _cell_centres(x1, x2), _cell_centres(y1, y2)
+    width, height = image_size
+    return (x1 * width / frame_x, y1 * height / frame_y, x2 * width / frame_x, y2 * height / frame_y)
+
+
+def _cell_centres(first: float, last: float) -> tuple[float, float]:
+    """Two edges inside one cell mean the whole cell."""
+    return (first, last + 1) if first == last else (first + 0.5, last + 0.5)
+
+
+def encode(
+    box: Sequence[float], convention: Convention, sent_size: tuple[int, int], image_size: tuple[int, int]
+) -> RawBox:
+    """What a perfect model of that family writes for a box: the inverse of `decode`, up to `step`.
+
+    Args:
+        box: `x1, y1, x2, y2` in pixels of the upright original, inside the image.
+
+    Returns:
+        Multiples of `step` in the convention's order; whole numbers where the step is 1.
+
+    >>> encode((158.72, 25.55, 337.28, 187.02), CONVENTIONS["yxyx_1000"], (640, 482), (640, 482))
+    (53, 248, 388, 527)
+    """
+    frame = convention.frame(sent_size) * 2
+    size = (*image_size, *image_size)
+    x1, y1, x2, y2 = (
+        _written(edge * of / side, of, convention) for edge, of, side in zip(box, frame, size, strict=True)
+    )
+    return (x1, y1, x2, y2) if convention.order == "xyxy" else (y1, x1, y2, x2)
+
+
+def _written(value: float, frame: float, convention: Convention) -> float:
+    if convention.bins:
+        return min(int(value), int(frame) - 1)
+    if convention.step == 1.0:
+        return round(value)
+    return round(round(value / convention.step) * convention.step, 10)
+
+
+def grid_error_px(
+    convention: Convention, sent_size: tuple[int, int], image_size: tuple[int, int]
+) -> tuple[float, float]:
+    """The largest error of `decode(encode(box))` on the (x, y) axes, in pixels of the original."""
+    frame_x, frame_y = convention.frame(sent_size)
+    half = convention.step / 2
+    return (half * image_size[0] / frame_x, half * image_size[1] / frame_y)
+
+
+class BoxGroup(Protocol):
+    """The boxes that a reply gives for one expression."""
+
+    @property
+    def boxes(self) -> tuple[RawBox, ...]: ...
+
+    @property
+    def scores(self) -> tuple[float | None, ...]:
+        """One per box: 0.0 to 1.0, or None where the model gave none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BoxCounts:
+    """What happened to the boxes of one reply; written to the provenance."""
+
+    total: int = 0
+    out_of_range: int = 0
+    """Boxes with an edge beyond the frame by more than the tolerance; clamped."""
+    inverted: int = 0
+    degenerate: int = 0
+    duplicate: int = 0
+    read_as_norm: int = 0
+    """Boxes written as 0-1 fractions by a family whose convention is another; see `as_written`."""
+
+    def to_record(self) -> dict[str, int]:
+        """Only the counts that are not zero, beside `total`."""
+        return {key: n for key, n in asdict(self).items() if n or key == "total"}
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBoxes:
+    """The instances of each expression, in the order of the groups, and the counts of the whole reply."""
+
+    instances: tuple[tuple[Instance, ...], ...]
+    counts: BoxCounts
+
+
+def as_written(raw: Sequence[RawBox], convention: Convention) -> Convention:
+    """The convention that a reply really follows: 0-1 fractions are recognised, all else is as configured.
+
+    Some families trained on a grid now and then answer with fractions of the image (seen from
+    InternVL). Taken for that only when every number of the reply lies in 0-1 and one of them at least is
+    not whole; read on the configured grid, such boxes would be specks in the corner.
+    """
+    if convention.grid == 1:
+        return convention
+    numbers = [n for box in raw for n in box]
+    if not all(0 <= n <= 1 for n in numbers) or all(float(n).is_integer() for n in numbers):
+        return convention
+    return CONVENTIONS[f"{convention.order}_norm"]
+
+
+def resolve_boxes(
+    groups: Sequence[BoxGroup],
+    convention: Convention,
+    sent_size: tuple[int, int],
+    image_size: tuple[int, int],
+    *,
+    max_out_of_range: float = MAX_OUT_OF_RANGE,
+) -> ResolvedBoxes:
+    """The raw boxes of one reply as instances: counted, decoded, then cleaned per expression.
+
+    Args:
+        groups: one per expression, in order; boxes that belong to none are not part of it.
+        sent_size: (width, height) in pixels of the image as it was sent.
+        image_size: (width, height) in pixels of the upright original.
+        max_out_of_range: 0.0 to 1.0, share of all boxes.
+
+    Raises:
+        SampleFailure: `coordinates`, where more than that share is out of range.
+    """
+    raw = [box for group in groups for box in group.boxes]
+    followed = as_written(raw, convention)
+    out_of_range = sum(_is_out_of_range(box, followed, sent_size) for box in raw)
+    if out_of_range > max_out_of_range * len(raw):
+        raise SampleFailure(
+            Reason.COORDINATES,
+            f"{out_of_range} of {len(raw)} boxes lie outside the frame of {followed.name}: "
+            "the model seems to use another convention; run `auto_label doctor`, or set vlm.family",
+        )
+
+    instances: list[tuple[Instance, ...]] = []
+    inverted = degenerate = duplicate = 0
+    for group in groups:
+        decoded = [decode(box, followed, sent_size, image_size) for box in group.boxes]
+        cleaned = clean_boxes(decoded, group.scores, image_size)
+        inverted += cleaned.inverted
+        degenerate += cleaned.degenerate
+        duplicate += cleaned.duplicate
+        scores = [group.scores[i] for i in cleaned.kept]
+        instances.append(
+            tuple(_instance(box, score) for box, score in zip(cleaned.boxes, scores, strict=True))
+        )
+    counts = BoxCounts(
+        total=len(raw),
+        out_of_range=out_of_range,
+        inverted=inverted,
+        degenerate=degenerate,
+        duplicate=duplicate,
+        read_as_norm=len(raw) if followed is not convention else 0,
+    )
+    return ResolvedBoxes(tuple(instances), counts)
+
+
+def _instance(box: tuple[int, int, int, int], score: float | None) -> Instance:
+    if score is None:
+        return Instance(box, DEFAULT_SCORE, "default")
+    return Instance(box, score, "model")
+
+
+def _is_out_of_range(raw: RawBox, convention: Convention, sent_size: tuple[int, int]) -> bool:
+    xs, ys = (raw[0::2], raw[1::2]) if convention.order == "xyxy" else (raw[1::2], raw[0::2])
+    return any(
+        edge < -RANGE_TOLERANCE * frame or edge > (1 + RANGE_TOLERANCE) * frame
+        for edges, frame in zip((xs, ys), convention.frame(sent_size), strict=True)
+        for edge in edges
+    )

@@ -1,0 +1,101 @@
+"""Gates: limits that the results so far have to keep before the whole set is paid for.
+
+A gate judges what a pilot, or an earlier run, has left. It never throws a result away.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures
+from grounding_assets.core.budget.spending import Prices
+from grounding_assets.core.dataset.choice import SeededChoice
+from grounding_assets.core.dataset.workspace import Workspace
+from grounding_assets.core.errors import InputError, RunStopped
+from grounding_assets.core.evaluation import Figure
+from grounding_assets.core.evaluation.results import evaluate_workspace
+from grounding_assets.core.spec.settings import Spec, WorkflowSpec
+
+MAX_SAMPLES = 2_000
+"""Of a larger set a seeded choice of this many tried samples is judged."""
+RECALL = "box_recall_50"
+
+
+class GateClosed(RunStopped):
+    """The results so far do not keep a limit; nothing was sent."""
+
+
+def check_gates(spec: Spec, workspace: Workspace) -> None:
+    """Judges the results that are there; passes where there are none yet or no gate is set.
+
+    Raises:
+        GateClosed: a limit is not kept; the message holds all numbers.
+        InputError: the gold file cannot be read.
+    """
+    workflow = spec.workflow
+    if workflow.min_recall == 0 and workflow.max_unboxed == workflow.max_failed == 1:
+        return
+    figures = figures_so_far(workspace, workflow.steps)
+    if not figures.samples:
+        return
+    recall = None
+    if workflow.min_recall and "1" in workflow.steps and figures.done:
+        recall = _recall(workspace, Path(spec.data.gold_jsonl))
+    broken = broken_gates(workflow, figures, recall)
+    if broken:
+        raise GateClosed(
+            f"The results so far do not pass: {'; '.join(broken)}. Change the model or its settings and redo "
+            "them with a pilot and image_grounding.workflow.force_reprocess=true, or set other limits."
+        )
+
+
+def figures_so_far(
+    workspace: Workspace,
+    steps: Sequence[str],
+    prices: Prices | None = None,
+    max_samples: int = MAX_SAMPLES,
+) -> PilotFigures:
+    """Counts over the samples that have a result or a failure, or over a seeded choice of them."""
+    failed = {path.stem for step in steps for path in workspace.step(step).store.failed_dir.glob("*.json")}
+    choice = SeededChoice[str](max_samples, 0)
+    for sample_id in workspace.samples.ids:
+        if sample_id in failed or all(workspace.is_done(sample_id, step) for step in steps):
+            choice.offer(sample_id, lambda kept=sample_id: kept)
+    return pilot_figures(workspace, choice.chosen(), steps, prices)
+
+
+def broken_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure | None) -> list[str]:
+    """Every limit that is not kept, in words with its numbers.
+
+    Args:
+        recall: of the gold boxes; None where it is not asked for.
+    """
+    broken = []
+    if recall is not None and (recall.value is None or recall.value < workflow.min_recall):
+        found = (
+            "no gold box was judged"
+            if recall.value is None
+            else _share(recall.value, recall.of, "gold boxes")
+        )
+        broken.append(f"{found} found, workflow.min_recall={workflow.min_recall:g}")
+    if "1" in workflow.steps and figures.expressions:
+        unboxed = figures.without_box / figures.expressions
+        if unboxed > workflow.max_unboxed:
+            share = _share(unboxed, figures.expressions, "expressions")
+            broken.append(f"{share} without a box, workflow.max_unboxed={workflow.max_unboxed:g}")
+    failed = figures.failed.total()
+    tried = failed + figures.done
+    if tried and failed / tried > workflow.max_failed:
+        share = _share(failed / tried, tried, "samples")
+        broken.append(f"{share} failed, workflow.max_failed={workflow.max_failed:g}")
+    return broken
+
+
+def _share(share: float, of: int, what: str) -> str:
+    return f"{100 * share:.1f} % of {of:,} {what}"
+
+
+def _recall(workspace: Workspace, gold: Path) -> Figure:
+    try:
+        return evaluate_workspace(workspace, gold).overall[RECALL]
+    except InputError as error:
+        raise GateClosed(f"workflow.min_recall cannot be judged: {error}") from None

@@ -1,0 +1,132 @@
+"""Step 0's annotations.jsonl as input: hand edits, and files that other tools made, become checkpoints.
+
+A user may correct expressions in that file before grounding. What differs from the checkpoints is
+taken over into them, so that a rollup never destroys an edit and only what was edited is grounded
+again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.dataset.input_file import RejectedLine, read_input
+from grounding_assets.core.dataset.sample_ids import pair_key
+from grounding_assets.core.dataset.workspace import Workspace
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.images.prepared_image import declared_or_header_size
+from grounding_assets.core.spans.alignment import Phrase, to_expressions
+from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.fingerprint import grounding_fingerprint
+from grounding_assets.core.store.output_stamps import written_mark
+
+
+@dataclass(slots=True)
+class AdoptedEdits:
+    """What was found in the file."""
+
+    sample_ids: set[str] = field(default_factory=set)
+    """Samples of the input that the file has a line for."""
+    adopted: int = 0
+    """Lines that differed from their checkpoint and have replaced it."""
+    unknown: int = 0
+    """Lines whose (image_path, caption) is not in the input."""
+    dropped: list[str] = field(default_factory=list)
+    """Expressions that do not stand in their cleaned caption, with their line number."""
+
+
+def was_edited(annotations: Path) -> bool:
+    """Whether the file is there and not as a rollup wrote it."""
+    return annotations.exists() and written_mark(annotations) is None
+
+
+def adopt_extractions(workspace: Workspace, annotations: Path) -> AdoptedEdits:
+    """Reads the file and brings step 0's checkpoints in line with it.
+
+    Raises:
+        InputError: a line that cannot be read; the message names it.
+    """
+    found = AdoptedEdits()
+    find = _finder(workspace)
+    for line in read_input(annotations):
+        if isinstance(line, RejectedLine):
+            raise InputError(f"{annotations}, line {line.number}: {line.reason}. Mend the line or remove it.")
+        sample_id = find(line.record)
+        if sample_id is None:
+            found.unknown += 1
+            continue
+        found.sample_ids.add(sample_id)
+        where = f"{annotations}, line {line.number}"
+        if _adopt(workspace, sample_id, line.record, where, found):
+            found.adopted += 1
+    workspace.extractions.index.flush()
+    return found
+
+
+def _finder(workspace: Workspace) -> Callable[[Mapping[str, Any]], str | None]:
+    """From a line to its sample: by the path as given, or as TAO writes it, with the image root before it."""
+    by_pair: dict[str, str] = {}
+    for sample_id in workspace.samples.entries:
+        sample = workspace.samples.read(sample_id)
+        by_pair[pair_key(sample.image_path, sample.caption)] = sample_id
+        by_pair.setdefault(pair_key(str(workspace.image_file(sample)), sample.caption), sample_id)
+
+    def find(record: Mapping[str, Any]) -> str | None:
+        return by_pair.get(pair_key(record["image_path"], record["caption"]))
+
+    return find
+
+
+def _adopt(
+    workspace: Workspace, sample_id: str, record: dict[str, Any], where: str, found: AdoptedEdits
+) -> bool:
+    cleaned, phrases = _phrases(record, where)
+    spanned = to_expressions(cleaned, phrases)
+    found.dropped += [f"{where}: '{text}'" for text in spanned.dropped]
+    before = workspace.extractions.store.load(sample_id) if workspace.is_done(sample_id, "0") else None
+    if before is not None and _same(before, cleaned, spanned.expressions):
+        return False
+    sample = workspace.samples.read(sample_id)
+    provenance: dict[str, Any]
+    if before is not None:
+        provenance = {**before.provenance, "edited": True}
+        image_size, replies, settings = before.image_size, before.replies, before.settings_fingerprint
+    else:
+        provenance = {"imported": True}
+        image_size = declared_or_header_size(workspace.image_file(sample), sample.declared_size)
+        replies, settings = (), ""
+    provenance["spans_repaired"] = spanned.repaired
+    checkpoint = Checkpoint(
+        sample_id=sample_id,
+        fingerprint=workspace.samples.entries[sample_id].fingerprint,
+        output_fingerprint=grounding_fingerprint(sample, cleaned, spanned.expressions),
+        settings_fingerprint=settings,
+        cleaned_caption=cleaned,
+        expressions=spanned.expressions,
+        image_size=image_size,
+        provenance=provenance,
+        replies=replies,
+    )
+    workspace.extractions.index.save(checkpoint)
+    return True
+
+
+def _same(before: Checkpoint, cleaned: str, expressions: Any) -> bool:
+    def essence(rows: Any) -> list[tuple[str, tuple[int, int], str]]:
+        return [(e.text, e.char_span, e.noun_chunk) for e in rows]
+
+    return before.cleaned_caption == cleaned and essence(before.expressions) == essence(expressions)
+
+
+def _phrases(record: dict[str, Any], where: str) -> tuple[str, list[Phrase]]:
+    cleaned, rows = record.get("cleaned_caption"), record.get("expressions")
+    if not isinstance(cleaned, str) or not isinstance(rows, list):
+        raise InputError(f"{where}: cleaned_caption must be a string and expressions a list.")
+    phrases = []
+    for row in rows:
+        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+            raise InputError(f"{where}: every expression must be an object with a text.")
+        chunk, span = row.get("noun_chunk"), row.get("char_span")
+        start = span[0] if isinstance(span, list) and span and isinstance(span[0], int) else None
+        phrases.append(Phrase(row["text"], chunk if isinstance(chunk, str) else None, start))
+    return cleaned, phrases

@@ -1,0 +1,230 @@
+"""From checkpoints to the JSONL files: input order, streaming, each file replaced whole."""
+
+import hashlib
+import shutil
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.dataset.sample_ids import image_id_of
+from grounding_assets.core.dataset.workspace import Workspace
+from grounding_assets.core.files import replacing, stopping_if_unwritable, write_lines
+from grounding_assets.core.records import SOURCE, STEP_NAMES
+from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.output_stamps import is_current, mark_as_written, written_mark
+
+
+@dataclass(slots=True)
+class RollupCounts:
+    """What a rollup wrote, and what is in it."""
+
+    lines: int = 0
+    samples: int = 0
+    expressions: int = 0
+    instances: int = 0
+    expressions_without_box: int = 0
+    spans_repaired: int = 0
+    verified: int = 0
+    refuted: int = 0
+    """Instances that step 2 finds wrong."""
+    incomplete: int = 0
+    """Expressions that step 2 finds a box missing of."""
+
+    def add(self, checkpoint: Checkpoint) -> None:
+        self.samples += 1
+        self.expressions += len(checkpoint.expressions)
+        for expression in checkpoint.expressions:
+            self.instances += len(expression.instances)
+            self.expressions_without_box += not expression.instances
+            self.spans_repaired += expression.span_status == "repaired"
+            self.verified += sum(instance.verified is True for instance in expression.instances)
+            self.refuted += sum(instance.verified is False for instance in expression.instances)
+            self.incomplete += expression.complete is False
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+    def figures(self, step: str) -> dict[str, float]:
+        """What is worth plotting of a step's output: boxes are counted where step 1 has run."""
+        shown: dict[str, float] = {
+            "lines": self.lines,
+            "samples": self.samples,
+            "expressions": self.expressions,
+            "spans_repaired": self.spans_repaired,
+        }
+        if step >= "1":
+            shown |= {
+                "instances": self.instances,
+                "mean_instances_per_expression": ratio(self.instances, self.expressions),
+                "expressions_without_box": self.expressions_without_box,
+                "share_without_box": ratio(self.expressions_without_box, self.expressions),
+            }
+        if step >= "2":
+            shown |= {
+                "instances_verified": self.verified,
+                "instances_refuted": self.refuted,
+                "instances_undecided": self.instances - self.verified - self.refuted,
+                "expressions_incomplete": self.incomplete,
+            }
+        return shown
+
+
+def ratio(part: int, whole: int) -> float:
+    """`part / whole` to four places; 0.0 where there is no whole."""
+    return round(part / whole, 4) if whole else 0.0
+
+
+def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
+    """Writes a step's `annotations.jsonl`: every input line whose sample has a current result.
+
+    A file that is already made of just these results is left as it is, and so is one that is itself the
+    input, because step 1 alone was asked for.
+    """
+    annotations = workspace.step(step).annotations
+    counts = RollupCounts()
+    if annotations.exists() and annotations.samefile(workspace.samples.path):
+        deque(_annotated_records(workspace, step, counts), maxlen=0)
+        return counts
+    source = _source_digest(workspace, step)
+    mark = written_mark(annotations)
+    if (
+        mark is not None
+        and mark["source"] == source
+        and mark["figures"].keys() == RollupCounts().to_dict().keys()
+    ):
+        return RollupCounts(**mark["figures"])
+    write_lines(annotations, _annotated_records(workspace, step, counts))
+    mark_as_written(annotations, source, counts.to_dict())
+    return counts
+
+
+def _source_digest(workspace: Workspace, step: str) -> str:
+    """Of everything that the file depends on: the input, and each checkpoint by its stamp."""
+    steps = [results.index.entries for name, results in workspace.results.items() if name <= step]
+    digest = hashlib.blake2b(repr(workspace.samples.stamp).encode(), digest_size=12)
+    for sample_id in workspace.samples.entries:
+        stamps = [entries[sample_id].stamp if sample_id in entries else 0 for entries in steps]
+        digest.update(f"{sample_id} {stamps}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _annotated_records(workspace: Workspace, step: str, counts: RollupCounts) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
+    for sample_id, record in workspace.samples.records():
+        if not workspace.is_done(sample_id, step):
+            continue
+        checkpoint = workspace.step(step).store.load(sample_id)
+        if checkpoint is None:
+            workspace.step(step).index.forget(sample_id)
+            continue
+        provenance = _provenance_before(workspace, sample_id, step)
+        if provenance is None:
+            continue
+        provenance[f"step_{step}"] = dict(checkpoint.provenance)
+        counts.lines += 1
+        if sample_id not in seen:
+            seen.add(sample_id)
+            counts.add(checkpoint)
+        yield annotated_record(record, checkpoint, step, provenance)
+
+
+def _provenance_before(workspace: Workspace, sample_id: str, step: str) -> dict[str, Any] | None:
+    """Of the steps before; None where a checkpoint of theirs has turned out to be gone."""
+    provenance = {}
+    for name, results in workspace.results.items():
+        if name >= step:
+            break
+        made = results.store.load(sample_id)
+        if made is None:
+            results.index.forget(sample_id)
+            return None
+        provenance[f"step_{name}"] = dict(made.provenance)
+    return provenance
+
+
+def annotated_record(
+    record: dict[str, Any], checkpoint: Checkpoint, step: str, provenance: dict[str, Any]
+) -> dict[str, Any]:
+    """An output line: the input line's own fields, the result, and where it came from."""
+    result = checkpoint.to_json()["record"]
+    given = record.get("image_id")
+    leading = {
+        "image_id": image_id_of(record) if given in (None, "") else given,
+        "sample_id": checkpoint.sample_id,
+    }
+    steps = [name for number, name in STEP_NAMES.items() if number <= step]
+    return (
+        leading
+        | record
+        | leading
+        | result
+        | {
+            "source": SOURCE,
+            "pipeline_steps": steps,
+            "provenance": provenance,
+        }
+    )
+
+
+@dataclass(slots=True)
+class FailureCounts:
+    failed: int = 0
+    pending: int = 0
+    """Samples that have neither a result nor a failure, because no run has reached them."""
+    by_reason: Counter[str] = field(default_factory=Counter)
+
+
+def write_failures(workspace: Workspace, steps: Sequence[str]) -> FailureCounts:
+    """Writes `failures.jsonl`: every sample that was tried and has no result, with the reason."""
+    counts = FailureCounts()
+    if all(workspace.is_done(sample_id, step) for sample_id in workspace.samples.entries for step in steps):
+        write_lines(workspace.results_dir / "failures.jsonl", ())
+        return counts
+    write_lines(workspace.results_dir / "failures.jsonl", _failure_rows(workspace, steps, counts))
+    return counts
+
+
+def _failure_rows(
+    workspace: Workspace, steps: Sequence[str], counts: FailureCounts
+) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
+    for sample_id, record in workspace.samples.records():
+        step = next((step for step in steps if not workspace.is_done(sample_id, step)), None)
+        if step is None or sample_id in seen:
+            continue
+        seen.add(sample_id)
+        fingerprint = workspace.input_fingerprint(sample_id, step)
+        failure = workspace.step(step).store.load_failure(sample_id)
+        if failure is None or failure.get("fingerprint") != fingerprint:
+            counts.pending += 1
+            continue
+        counts.failed += 1
+        counts.by_reason[failure["reason"]] += 1
+        yield {
+            "sample_id": sample_id,
+            "image_id": image_id_of(record),
+            "image_path": record["image_path"],
+            "caption": record["caption"],
+            "step": step,
+            "reason": failure["reason"],
+            "message": failure["message"],
+            "attempts": failure["attempts"],
+            "time": failure.get("time"),
+        }
+
+
+def publish_annotations(workspace: Workspace, last_step: str) -> Path:
+    """Copies the last step's output to `results_dir/annotations.jsonl`, where it is not there yet."""
+    original = workspace.step(last_step).annotations
+    published = workspace.results_dir / "annotations.jsonl"
+    mark = written_mark(original)
+    source = f"{last_step} {mark['mtime_ns']} {mark['size']}" if mark else ""
+    if source and is_current(published, source):
+        return published
+    with stopping_if_unwritable(published), original.open("rb") as stream, replacing(published) as copy:
+        shutil.copyfileobj(stream, copy, 1 << 20)
+    if source:
+        mark_as_written(published, source)
+    return published

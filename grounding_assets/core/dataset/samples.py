@@ -1,0 +1,167 @@
+"""The samples of a data set: which there are, in which order, and how to read one again.
+
+Only ids, offsets and digests are held, so that 100,000 samples fit in a few tens of megabytes; the
+records themselves are read from the input when they are needed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grounding_assets.core.dataset.input_file import (
+    InputLine,
+    RejectedLine,
+    declared_size,
+    line_at,
+    parse_line,
+    read_input,
+)
+from grounding_assets.core.dataset.sample_ids import SampleIds
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.records import Sample
+from grounding_assets.core.store.compact_dict import (
+    DIGEST_BYTES,
+    Numbering,
+    PackedEntries,
+    pack_digest,
+    unpack_digest,
+)
+from grounding_assets.core.store.fingerprint import extraction_fingerprint
+
+_OFFSET_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SampleEntry:
+    offset: int
+    fingerprint: str
+    """Digest of step 0's input, see `fingerprint`."""
+
+
+class SampleIndex:
+    """The samples of one input file, as it was when it was read."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.numbering = Numbering()
+        self.entries: PackedEntries[SampleEntry] = PackedEntries(
+            _pack, _unpack, usual_bytes=_OFFSET_BYTES + DIGEST_BYTES, numbering=self.numbering
+        )
+        """By sample id, in input order."""
+        self.line_ids: list[str] = []
+        """The sample id of every accepted line, in input order."""
+        self.rejected = 0
+        self._repeats: dict[int, str] = {}
+        """Fingerprint by offset, of lines whose sample an earlier line has named."""
+        self._end_offset = 0
+
+    def packed_fingerprint(self, sample_id: str) -> bytes:
+        """The sample's fingerprint as `pack_digest` makes it."""
+        packed = self.entries.packed(sample_id)
+        if packed is None:
+            raise KeyError(sample_id)
+        return packed[_OFFSET_BYTES:]
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """(time of change in ns, size in bytes) of the input now."""
+        status = self.path.stat()
+        return status.st_mtime_ns, status.st_size
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self.entries)
+
+    def read(self, sample_id: str) -> Sample:
+        """The sample, read from the input again.
+
+        Raises:
+            InputError: the line is no longer what it was.
+        """
+        entry = self.entries[sample_id]
+        try:
+            sample = to_sample(sample_id, parse_line(line_at(self.path, entry.offset)))
+        except ValueError:
+            raise self._changed() from None
+        if extraction_fingerprint(sample) != entry.fingerprint:
+            raise self._changed()
+        return sample
+
+    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(sample id, input record) of every accepted line, in input order.
+
+        Raises:
+            InputError: the file was changed since it was indexed, other than by adding lines.
+        """
+        ids = iter(self.line_ids)
+        for line in read_input(self.path, end_offset=self._end_offset):
+            if isinstance(line, InputLine):
+                sample_id = next(ids, None)
+                if sample_id is None:
+                    raise self._changed()
+                fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
+                if sample_id not in self.entries:
+                    continue
+                entry = self.entries[sample_id]
+                # a second line of the same pair may declare another size
+                known = entry.fingerprint if entry.offset == line.offset else self._repeats.get(line.offset)
+                if fingerprint != known:
+                    raise self._changed()
+                yield sample_id, line.record
+        if next(ids, None) is not None:
+            raise self._changed()
+
+    def restrict(self, sample_ids: set[str]) -> None:
+        """Leaves out every other sample, as if its lines were not there."""
+        for sample_id in [key for key in self.entries if key not in sample_ids]:
+            del self.entries[sample_id]
+
+    def _changed(self) -> InputError:
+        return InputError(f"The input {self.path} was changed while the run was reading it; run again.")
+
+    @classmethod
+    def build(
+        cls, path: Path, ids: SampleIds, *, on_rejected: Callable[[RejectedLine], None] = lambda _: None
+    ) -> "SampleIndex":
+        """Reads the whole input once.
+
+        Raises:
+            InputError: the file cannot be read, or holds no usable record.
+        """
+        index = cls(path)
+        index._end_offset = path.stat().st_size if path.is_file() else 0
+        first_reason = ""
+        for line in read_input(path, end_offset=index._end_offset or None):
+            if isinstance(line, RejectedLine):
+                index.rejected += 1
+                first_reason = first_reason or f" Line {line.number}: {line.reason}."
+                on_rejected(line)
+                continue
+            sample_id = ids.assign(line.record)
+            index.line_ids.append(sample_id)
+            fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
+            if sample_id in index.entries:
+                index._repeats[line.offset] = fingerprint
+            else:
+                index.entries[sample_id] = SampleEntry(line.offset, fingerprint)
+        if not index.entries:
+            raise InputError(
+                f"No input records at {path}: {index.rejected} lines were refused.{first_reason}"
+                if index.rejected
+                else f"No input records at {path}: the file is empty. Put image_path and caption on each line."
+            )
+        return index
+
+
+def _pack(entry: SampleEntry) -> bytes:
+    return entry.offset.to_bytes(_OFFSET_BYTES, "big") + pack_digest(entry.fingerprint)
+
+
+def _unpack(packed: bytes) -> SampleEntry:
+    offset = int.from_bytes(packed[:_OFFSET_BYTES], "big")
+    return SampleEntry(offset, unpack_digest(packed, _OFFSET_BYTES)[0])
+
+
+def to_sample(sample_id: str, record: dict[str, Any]) -> Sample:
+    return Sample(sample_id, record["image_path"], record["caption"], declared_size(record))

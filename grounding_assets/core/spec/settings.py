@@ -1,0 +1,227 @@
+"""The spec: every setting of a run, its default and its limits. Validated once, immutable afterwards.
+
+Names and defaults of TAO's `image_grounding` are kept. Reading YAML and overrides is `spec_file`'s job.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from grounding_assets.core.spec.model_settings import Section, VerifierSpec, VlmSpec, verifier_or_default
+
+SUPPORTED_TYPE = "image_grounding"
+StepName = Literal["0", "1", "2"]
+
+
+def _as_step_names(steps: object) -> object:
+    if isinstance(steps, (str, int)) and not isinstance(steps, bool):
+        steps = [steps]
+    if isinstance(steps, (list, tuple)):
+        return tuple(str(step) if isinstance(step, int) else step for step in steps)
+    return steps
+
+
+class WorkflowSpec(Section):
+    """What a run does."""
+
+    steps: Annotated[tuple[StepName, ...], BeforeValidator(_as_step_names)] = ("0", "1")
+    """"0" expression extraction, "1" grounding, "2" a second look at each box; "1" alone reads step 0's
+    annotations.jsonl."""
+    max_workers: int = Field(default=4, ge=1, le=4096)
+    """Requests in flight at most, at each endpoint."""
+    force_reprocess: bool = False
+    """Redo samples that are done; their old results are kept aside."""
+    max_cost: float = Field(default=0, ge=0)
+    """Most that this data set may cost in all its runs, in the currency of the prices; 0: no cap. Needs the price of each
+    model that is asked."""
+    max_tokens: int = Field(default=0, ge=0)
+    """Most tokens, in and out, that this data set may take in all its runs; 0: no cap."""
+    max_calls: int = Field(default=0, ge=0)
+    """Most requests that this data set may take in all its runs, failed ones included; 0: no cap."""
+    min_recall: float = Field(default=0, ge=0, le=1)
+    """Gate: least share of the boxes of data.gold_jsonl that the results so far find; 0: no gate."""
+    max_unboxed: float = Field(default=1, ge=0, le=1)
+    """Gate: largest share of expressions without a box in the results so far; 1: no gate."""
+    max_failed: float = Field(default=1, ge=0, le=1)
+    """Gate: largest share of the samples tried so far that failed; 1: no gate."""
+    limit: int = Field(default=0, ge=0)
+    """Annotate only the first samples of the input, this many; 0: all. For a pilot."""
+    sample: int = Field(default=0, ge=0)
+    """Annotate only a seeded random choice of this many samples, which a larger number adds to; 0: all."""
+    seed: int = 0
+    """Which samples `sample` chooses."""
+
+    @property
+    def is_pilot(self) -> bool:
+        """Whether a run takes a part of the set only."""
+        return bool(self.limit or self.sample)
+
+    @model_validator(mode="after")
+    def _one_way_to_choose(self) -> Self:
+        if self.limit and self.sample:
+            raise ValueError("set limit or sample, not both; 0 switches one off")
+        return self
+
+    @field_validator("steps")
+    @classmethod
+    def _each_step_once(cls, steps: tuple[StepName, ...]) -> tuple[StepName, ...]:
+        if not steps:
+            raise ValueError('choose ["0"], ["1"] or ["0", "1"], and "2" for a second look')
+        if set(steps) == {"0", "2"}:
+            raise ValueError('step "2" looks at the boxes of step "1": add it')
+        return tuple(sorted(set(steps)))
+
+
+class DataSpec(Section):
+    """What is annotated."""
+
+    input_jsonl: str = "???"
+    """JSONL file with image_path and caption on each line. Required, except for steps ["1"] alone."""
+    image_root: str = ""
+    """Folder that a relative image_path starts from; empty: the working directory."""
+    gold_jsonl: str = ""
+    """JSONL file of records with human boxes, which results are measured on; empty: none."""
+    name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
+    """Name of the data set in Dagster; empty: derived from results_dir."""
+    owner: str = Field(default="", pattern=r"^(team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})?$")
+    """Who owns the data set's assets in Dagster: an e-mail address or team:NAME."""
+
+
+class ChecksSpec(Section):
+    """Limits of the checks on annotations.jsonl; beyond its limit a check fails, and nothing is thrown away."""
+
+    max_unaccounted_lines: int = Field(default=0, ge=0)
+    """Input lines that are neither annotated, failed, rejected nor pending. An error."""
+    max_wrong_spans: int = Field(default=0, ge=0)
+    """Expressions whose char_span does not give their text. An error."""
+    max_boxes_outside: int = Field(default=0, ge=0)
+    """Boxes that are not whole pixels inside the image. An error."""
+    max_out_of_range_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of the model's boxes beyond its frame before they were clamped. An error."""
+    max_failed_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of tried lines without a result. A warning."""
+    max_without_box_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of expressions without a box. A warning."""
+    max_duplicate_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of boxes that say an object of the same expression again, dropped ones included. A warning."""
+
+
+class ReportSpec(Section):
+    """The report that people look at."""
+
+    max_samples: int = Field(default=10_000, ge=0)
+    """Of a larger set a seeded sample of this many is shown; 0 shows all."""
+    thumbnail_px: int = Field(default=640, ge=64, le=4096)
+    """Longer side of a photo in pixels; made smaller where there are many."""
+
+
+ExportFormat = Literal["odvg", "mdetr", "coco", "flickr30k_entities", "parquet"]
+
+
+class ExportSpec(Section):
+    """What exports hold and leave out."""
+
+    formats: tuple[ExportFormat, ...] = ()
+    """Formats that are assets of the graph: odvg, mdetr, coco, flickr30k_entities, parquet."""
+    min_score: float = Field(default=0, ge=0, le=1)
+    """Boxes with a lower score are left out; boxes without a score of the model's own carry 0.9."""
+    drop_unboxed: bool = False
+    """Leave out expressions without a box, and samples that have no other."""
+    max_box_share: float = Field(default=1, gt=0, le=1)
+    """Scene-sized boxes, which cover more than this share of the image, are left out; 1: none is."""
+    fractions: dict[str, float] = Field(default={"train": 1.0})
+    """Splits by name and their shares of the images, such as {train: 0.9, val: 0.1}; they add up to 1."""
+    seed: int = 0
+    """Of the split; the same seed deals an image to the same split again."""
+    allow_demo_teacher: bool = False
+    """Export the embedded demonstration teacher's annotations, which are no training data."""
+
+
+class ImageGroundingSpec(Section):
+    """The image_grounding pipeline."""
+
+    vlm: VlmSpec = VlmSpec()
+    vlm_verifier: Annotated[VerifierSpec, BeforeValidator(verifier_or_default)] = VerifierSpec()
+    workflow: WorkflowSpec = WorkflowSpec()
+    data: DataSpec = DataSpec()
+    checks: ChecksSpec = ChecksSpec()
+    report: ReportSpec = ReportSpec()
+    export: ExportSpec = ExportSpec()
+
+    @model_validator(mode="after")
+    def _limits_have_their_measure(self) -> Self:
+        own_verifier = "2" in self.workflow.steps and self.vlm_verifier.backend != "same"
+        prices = self.vlm.price, self.vlm_verifier.price
+        if self.workflow.max_cost and self.vlm.backend != "local" and not prices[0].is_known:
+            raise ValueError(
+                "workflow.max_cost needs vlm.price.input_per_million and output_per_million: what a million tokens cost"
+            )
+        if self.workflow.max_cost and own_verifier and not prices[1].is_known:
+            raise ValueError(
+                "workflow.max_cost needs vlm_verifier.price.input_per_million and output_per_million, too: step "
+                '"2" asks another model than vlm, whose tokens have a price of their own'
+            )
+        if all(price.is_known for price in prices) and prices[0].currency != prices[1].currency:
+            raise ValueError(
+                f"vlm.price is in {prices[0].currency} and vlm_verifier.price in {prices[1].currency}: give "
+                "both in one currency, since they are added up"
+            )
+        if self.workflow.min_recall and not self.data.gold_jsonl:
+            raise ValueError("workflow.min_recall needs data.gold_jsonl: records with human boxes")
+        return self
+
+
+class Spec(Section):
+    """A whole spec. Relative paths start from the working directory."""
+
+    results_dir: str = Field(min_length=1)
+    """Folder of all results. Required."""
+    autolabel_type: str = SUPPORTED_TYPE
+    """Only image_grounding is supported."""
+    image_grounding: ImageGroundingSpec = ImageGroundingSpec()
+
+    @field_validator("results_dir")
+    @classmethod
+    def _given(cls, results_dir: str) -> str:
+        if results_dir == "???":
+            raise ValueError("required: set it in the spec or as results_dir=DIR")
+        return results_dir
+
+    @field_validator("autolabel_type")
+    @classmethod
+    def _supported(cls, name: str) -> str:
+        if name != SUPPORTED_TYPE:
+            raise ValueError(f"'{name}' is not supported; set autolabel_type: {SUPPORTED_TYPE}")
+        return name
+
+    @property
+    def vlm(self) -> VlmSpec:
+        return self.image_grounding.vlm
+
+    @property
+    def workflow(self) -> WorkflowSpec:
+        return self.image_grounding.workflow
+
+    @property
+    def data(self) -> DataSpec:
+        return self.image_grounding.data
+
+    @property
+    def dataset_name(self) -> str:
+        """`data.name`, else a name that no other results folder of this machine gets."""
+        return self.data.name or derived_name(Path(self.results_dir))
+
+
+def derived_name(results_dir: Path) -> str:
+    """A slug of the folder's last part and six hex digits of its absolute path."""
+    absolute = results_dir.absolute()
+    slug = re.sub(r"[^A-Za-z0-9]+", "_", absolute.name).strip("_").lower()[:60] or "results"
+    return f"{slug}_{hashlib.sha256(str(absolute).encode()).hexdigest()[:6]}"

@@ -1,0 +1,141 @@
+"""Dictionaries of a million small records in a tenth of the memory: each record is a few bytes in one long row.
+
+An object with its strings and numbers costs 300 bytes or more, and there are two or three for every
+sample. Records are packed when they are put in and made anew when asked for.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Generic, TypeVar
+
+from grounding_assets.core.store.fingerprint import DIGEST_SIZE
+
+RecordT = TypeVar("RecordT")
+DIGEST_BYTES = 1 + DIGEST_SIZE
+"""Of a packed digest."""
+_ABSENT, _IN_ROW, _ASIDE = range(3)
+
+
+class Numbering:
+    """A number for every id, from 0 in the order of their coming; shared by dictionaries over the same ids."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def find(self, key: object) -> int | None:
+        return self._numbers.get(key)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    def assign(self, key: str) -> int:
+        number = self._numbers.get(key)
+        if number is None:
+            with self._lock:
+                number = self._numbers.setdefault(key, len(self._numbers))
+        return number
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._numbers.items())
+
+
+class PackedEntries(MutableMapping[str, RecordT], Generic[RecordT]):
+    """Records by id, in the order of the numbering."""
+
+    def __init__(
+        self,
+        pack: Callable[[RecordT], bytes],
+        unpack: Callable[[bytes], RecordT],
+        *,
+        usual_bytes: int,
+        numbering: Numbering | None = None,
+    ):
+        """A packed record of another size than usual is kept aside, which takes more memory."""
+        self._pack, self._unpack = pack, unpack
+        self._usual = usual_bytes
+        self._numbering = numbering or Numbering()
+        self._row = bytearray()
+        self._states = bytearray()
+        self._aside: dict[int, bytes] = {}
+        self._count = 0
+
+    def packed(self, key: str) -> bytes | None:
+        """The record as it is kept, to compare parts of it without making it anew."""
+        number = self._numbering.find(key)
+        state = self._state(number)
+        if number is None or state == _ABSENT:
+            return None
+        if state == _ASIDE:
+            return self._aside[number]
+        return bytes(self._row[number * self._usual : (number + 1) * self._usual])
+
+    def __getitem__(self, key: str) -> RecordT:
+        packed = self.packed(key)
+        if packed is None:
+            raise KeyError(key)
+        return self._unpack(packed)
+
+    def __setitem__(self, key: str, record: RecordT) -> None:
+        number, packed = self._numbering.assign(key), self._pack(record)
+        missing = number + 1 - len(self._states)
+        if missing > 0:
+            self._states.extend(bytes(missing))
+            self._row.extend(bytes(missing * self._usual))
+        self._count += self._states[number] == _ABSENT
+        if len(packed) == self._usual:
+            self._row[number * self._usual : (number + 1) * self._usual] = packed
+            self._states[number] = _IN_ROW
+            self._aside.pop(number, None)
+        else:
+            self._aside[number] = packed
+            self._states[number] = _ASIDE
+
+    def __delitem__(self, key: str) -> None:
+        number = self._numbering.find(key)
+        if number is None or self._state(number) == _ABSENT:
+            raise KeyError(key)
+        self._states[number] = _ABSENT
+        self._aside.pop(number, None)
+        self._count -= 1
+
+    def __contains__(self, key: object) -> bool:
+        return self._state(self._numbering.find(key)) != _ABSENT
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, number in self._numbering if self._state(number) != _ABSENT)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _state(self, number: int | None) -> int:
+        return _ABSENT if number is None or number >= len(self._states) else self._states[number]
+
+
+def pack_digest(digest: str) -> bytes:
+    """A hexadecimal digest in half its length; any other text as it is, told apart by its first byte."""
+    try:
+        packed = bytes.fromhex(digest)
+        if packed.hex() == digest and len(packed) < 0xFF:
+            return bytes((len(packed),)) + packed
+    except ValueError:
+        pass
+    text = digest.encode("utf-8", "surrogatepass")[:0xFFFF]
+    return b"\xff" + len(text).to_bytes(2, "big") + text
+
+
+def unpack_digest(packed: bytes, start: int) -> tuple[str, int]:
+    """(digest, offset of what follows)."""
+    length = packed[start]
+    if length != 0xFF:
+        end = start + 1 + length
+        return packed[start + 1 : end].hex(), end
+    end = start + 3 + int.from_bytes(packed[start + 1 : start + 3], "big")
+    return packed[start + 3 : end].decode("utf-8", "surrogatepass"), end
+
+
+def digest_end(packed: bytes, start: int) -> int:
+    """Where the packed digest that begins at `start` ends."""
+    length = packed[start]
+    return (
+        start + 1 + length
+        if length != 0xFF
+        else start + 3 + int.from_bytes(packed[start + 1 : start + 3], "big")
+    )
