@@ -2,6 +2,10 @@
 
 It is no model and no maker's server: it answers with human boxes of known photos, or finds coloured shapes.
 After a line that says so it prints one line of JSON (url, base_url, key, model), then serves until Ctrl-C.
+
+A model obeys unless told otherwise. `--case NAME` takes a row of the table of models that do not
+(`disobedient.py`; `--list-cases` prints it); `--form`, `--labels`, `--flaw`, `--fractions`, `--unit`, `--order`
+and `--server` put one together. The forms and where each was published are in `forms.py`.
 """
 
 import argparse
@@ -10,17 +14,23 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
-from tests.endpoints.families import FAMILIES, Family, qwen_pixels
+from tests.endpoints.disobedient import MODELS, UNITS
+from tests.endpoints.families import FAMILIES, Family
 from tests.endpoints.faults import Fault, Faults, Rule
+from tests.endpoints.forms import FORMS
+from tests.endpoints.frames import SERVERS, qwen_pixels, server_resize
+from tests.endpoints.labels import LABELS
+from tests.endpoints.manner import FLAWS, Manner
 from tests.endpoints.model import Behaviour
 from tests.endpoints.server import KINDS, Latency, SimulatedEndpoint
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.endpoints", description=__doc__)
-    parser.add_argument("kind", choices=sorted(KINDS))
+    parser.add_argument("kind", choices=sorted(KINDS), nargs="?", default="vllm")
     parser.add_argument(
         "--family", choices=sorted(FAMILIES), help="default: gemini behind gemini, else qwen3_vl"
     )
@@ -43,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--fences", action=argparse.BooleanOptionalAction)
     model.add_argument("--thinking", action=argparse.BooleanOptionalAction)
     model.add_argument("--max-pixels", type=int, help="cap of the Qwen2.5 resize")
+    _add_disobedience(parser.add_argument_group("models that do not obey"))
     kind = parser.add_argument_group("endpoint")
     kind.add_argument("--refuse", action="append", metavar="PARAMETER", help="answer 400 to this parameter")
     kind.add_argument("--quirk", action="append", default=[], metavar="NAME=JSON", help="option of the kind")
@@ -59,6 +70,63 @@ def _parser() -> argparse.ArgumentParser:
     faults.add_argument("--max-in-flight", type=int, metavar="N")
     faults.add_argument("--max-per-second", type=float, metavar="R")
     return parser
+
+
+def _add_disobedience(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--case", metavar="NAME", help="a row of the table of models that do not obey")
+    group.add_argument("--list-cases", action="store_true", help="print that table as JSON, and end")
+    group.add_argument(
+        "--form",
+        action="append",
+        choices=sorted(FORMS),
+        help="how it writes boxes, whatever it was asked for; repeatable",
+    )
+    group.add_argument("--labels", choices=sorted(LABELS), default="text")
+    group.add_argument("--flaw", choices=sorted(FLAWS), default="", help="hits photos alone")
+    group.add_argument("--flaw-rate", type=float, default=1.0, metavar="FRACTION")
+    group.add_argument(
+        "--fractions", choices=("picture", "box"), default="", help="a third of them come as 0-1"
+    )
+    group.add_argument("--unit", choices=sorted(UNITS), help="what coordinates count; default: the family's")
+    group.add_argument("--order", choices=("xyxy", "yxyx", "xywh"), help="default: the family's")
+    group.add_argument("--box-key", help="default: the family's")
+    servers = "; ".join(f"{name}:NUMBER {does}" for name, does in SERVERS.items())
+    group.add_argument(
+        "--server", default="", metavar="KIND:NUMBER", help=f"what it does to pictures: {servers}"
+    )
+
+
+def _model_options(options: argparse.Namespace) -> dict[str, Any]:
+    """`family`, `manner` and `server` of the endpoint."""
+    if options.case is not None:
+        if options.case not in MODELS:
+            raise ValueError(f"no such case: {options.case!r}; --list-cases prints them")
+        return MODELS[options.case].endpoint_options()
+    default = "gemini" if options.kind == "gemini" else "qwen3_vl"
+    family = _family(options) or default
+    family = FAMILIES[family] if isinstance(family, str) else family
+    if options.unit:
+        unit = UNITS[options.unit]
+        family = replace(family, frame=unit.frame, digits=unit.digits, highest=unit.highest)
+    family = replace(family, order=options.order or family.order, key=options.box_key or family.key)
+    asked_for = options.form or options.flaw or options.fractions or options.labels != "text"
+    manner = Manner(
+        tuple(options.form or ["contract"]),
+        options.labels,
+        options.flaw,
+        options.flaw_rate,
+        options.fractions,
+        options.seed,
+    )
+    return {
+        "family": family,
+        "manner": manner if asked_for else None,
+        "server": server_resize(options.server),
+    }
+
+
+def _print_cases() -> None:
+    print(json.dumps([{**asdict(model), "sources": model.sources} for model in MODELS.values()], indent=1))
 
 
 def _rule(option: str) -> Rule:
@@ -82,10 +150,13 @@ def endpoint_from(arguments: Sequence[str] | None = None) -> SimulatedEndpoint:
     """The endpoint that a command line describes; exits with a message where it does not."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.list_cases:
+        _print_cases()
+        sys.exit(0)
     try:
         return SimulatedEndpoint(
             options.kind,
-            _family(options),
+            **_model_options(options),
             model=options.model,
             key=options.key,
             refuses=options.refuse,

@@ -2,61 +2,17 @@
 
 The facts are those of the families' makers where known: Gemini y-first on 0-1000; Qwen2.5-VL in pixels after
 its own smart resize; Claude in pixels of the image it sees; InternVL, DeepSeek-VL2 and GLM-V in their special
-tokens. Not here: which boxes are right, and how a reply travels.
+tokens. Not here: which boxes are right, how a reply travels (`wire.py`), how a model writes that does not obey
+(`forms.py`).
 """
 
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tests.endpoints.frames import GRID_1000, Frame, Passed, claude_pixels, grid, own_pixels, qwen_pixels
 from tests.endpoints.shapes import Box
-
-Size = tuple[int, int]
-"""(width, height) in pixels."""
-Frame = Callable[[Size], tuple[float, float]]
-"""What the right and the bottom edge of a received image are called."""
-
-QWEN_MAX_PIXELS = 1280 * 28 * 28
-QWEN_MIN_PIXELS = 4 * 28 * 28
-CLAUDE_LONGER_EDGE = 1568
-
-
-def smart_resize(size: Size, factor: int = 28, maximum: int = QWEN_MAX_PIXELS) -> Size:
-    """The size that Qwen2.5-VL really sees (qwen-vl-utils): multiples of the factor, under a pixel cap.
-
-    Raises ValueError for an aspect ratio above 200 and for an edge below the factor, which crashes servers.
-    """
-    width, height = size
-    if max(size) / min(size) > 200:
-        raise ValueError(f"absolute aspect ratio must be smaller than 200, got {max(size) / min(size):.0f}")
-    if min(size) < factor:
-        raise ValueError(f"height:{height} and width:{width} must be larger than factor:{factor}")
-    w, h = (max(factor, round(edge / factor) * factor) for edge in size)
-    if w * h > maximum:
-        beta = math.sqrt(width * height / maximum)
-        w, h = (math.floor(edge / beta / factor) * factor for edge in size)
-    elif w * h < QWEN_MIN_PIXELS:
-        beta = math.sqrt(QWEN_MIN_PIXELS / (width * height))
-        w, h = (math.ceil(edge * beta / factor) * factor for edge in size)
-    return w, h
-
-
-def qwen_pixels(maximum: int = QWEN_MAX_PIXELS) -> Frame:
-    return lambda size: smart_resize(size, 28, maximum)
-
-
-def claude_pixels(size: Size) -> tuple[float, float]:
-    shrink = min(1.0, CLAUDE_LONGER_EDGE / max(size))
-    return round(size[0] * shrink), round(size[1] * shrink)
-
-
-def grid(edge: float) -> Frame:
-    return lambda size: (edge, edge)
-
-
-GRID_1000 = grid(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +24,7 @@ class Family:
     """A model name of this family as endpoints list it."""
     frame: Frame = GRID_1000
     key: str = "bbox_2d"
-    order: Literal["xyxy", "yxyx"] = "xyxy"
+    order: Literal["xyxy", "yxyx", "xywh"] = "xyxy"
     digits: int | None = None
     """Decimals of a coordinate; None for integers."""
     native: Literal["json", "internvl", "deepseek", "glm", "points"] = "json"
@@ -76,14 +32,28 @@ class Family:
     """Puts free-form JSON into a Markdown fence, unless told otherwise."""
     thinks: bool = False
 
-    def coordinates(self, box: Box, size: Size) -> list[float]:
-        """The box as this family writes it for a received image of that size."""
-        right, bottom = self.frame(size)
-        x1, y1, x2, y2 = (
-            round(edge * full, self.digits)
-            for edge, full in zip(box, (right, bottom, right, bottom), strict=True)
-        )
-        return [x1, y1, x2, y2] if self.order == "xyxy" else [y1, x1, y2, x2]
+    highest: float | None = None
+    """Coordinates above this are written as this: a grid of 1000 places ends at 999."""
+
+    def coordinates(self, box: Box, passed: Passed) -> list[float]:
+        """The box as this family writes it for a picture that its server passed on."""
+        right, bottom = self.frame(passed.size)
+        left_edge, top_edge, right_edge, bottom_edge = passed.edges
+        across, down = right / passed.size[0], bottom / passed.size[1]
+        wide, high = right_edge - left_edge, bottom_edge - top_edge
+        x1, x2 = ((left_edge + share * wide) * across for share in (box[0], box[2]))
+        y1, y2 = ((top_edge + share * high) * down for share in (box[1], box[3]))
+        x1, y1, x2, y2 = (round(self._limited(edge), self.digits) for edge in (x1, y1, x2, y2))
+        match self.order:
+            case "xyxy":
+                return [x1, y1, x2, y2]
+            case "yxyx":
+                return [y1, x1, y2, x2]
+            case "xywh":
+                return [x1, y1, round(x2 - x1, self.digits), round(y2 - y1, self.digits)]
+
+    def _limited(self, edge: float) -> float:
+        return edge if self.highest is None else min(edge, self.highest)
 
 
 _TABLE = (
@@ -101,6 +71,12 @@ _TABLE = (
     Family("deepseek_vl2", "deepseek-ai/deepseek-vl2", frame=grid(999), native="deepseek"),
     Family("kimi_vl", "moonshotai/Kimi-VL-A3B-Instruct", frame=grid(1), digits=3),
     Family("molmo", "allenai/Molmo-7B-D-0924", frame=grid(100), digits=1, native="points"),
+    Family("pixels", "example/pixels-of-its-picture", frame=own_pixels),
+    Family("grid_999", "example/grid-999", frame=grid(999)),
+    Family("grid_1024", "example/grid-1024", frame=grid(1024), highest=1023),
+    Family("per_mille", "example/per-mille", highest=999),
+    Family("percent", "example/percent", frame=grid(100), digits=1),
+    Family("fractions", "example/fractions", frame=grid(1), digits=3),
     Family("random", "example/answers-at-random"),
     Family("empty", "example/sees-nothing"),
 )

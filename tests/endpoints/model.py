@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.endpoints.contract import Question, named_things
-from tests.endpoints.families import Answer, Family, write_json, write_native
+from tests.endpoints.families import FAMILIES, Answer, Family, write_json, write_native
+from tests.endpoints.frames import Server, untouched
+from tests.endpoints.manner import Finish, Manner
 from tests.endpoints.photos import Phrase, Seen
-from tests.endpoints.shapes import Box, colour_named
+from tests.endpoints.shapes import Box, boxes_called
 from tests.endpoints.wire import Ask, Generated, roll
 
 CHARACTERS_PER_TOKEN = 4
@@ -50,33 +52,45 @@ class Behaviour:
 
 
 class SimulatedModel:
-    """Answers in one family's form."""
+    """Answers in one family's form, or, with a `manner`, in that whatever was asked for."""
 
-    def __init__(self, family: Family, behaviour: Behaviour | None = None):
+    def __init__(
+        self,
+        family: Family,
+        behaviour: Behaviour | None = None,
+        manner: Manner | None = None,
+        server: Server = untouched,
+    ):
         self.family = family
         self.behaviour = behaviour or Behaviour()
+        self.manner = manner
+        self.server = server
 
     def answer(self, question: Question, seen: Seen | None, ask: Ask, *, astray: bool = False) -> Generated:
         """The whole reply; `astray` sends the coordinates out of range. Nothing is cut here."""
         if ask.content.lost_text:
             return self._generated("The picture shows a scene with several things in it.", "", seen, ask)
-        answers: list[Answer] = []
+        finish: Finish = "stop"
+        natural = self.manner is not None and question.step == "1"
         if question.step == "0":
             text = json.dumps(self._extraction(question, seen), ensure_ascii=False)
         elif question.step == "1":
             answers = self._answers(question, seen, astray or self.behaviour.out_of_range, ask.schema)
-            text = self._grounding(answers, ask.schema)
+            if self.manner is not None:
+                text, finish = self._in_its_manner(self.manner, answers, seen)
+            else:
+                text = self._grounding(answers, ask.schema)
         else:
             text = "OK" if ask.schema is None else "{}"
-        if ask.schema is None and question.step:
+        if ask.schema is None and question.step and not natural:
             text = self._decorated(text, plain=question.step == "0" or self.family.native == "json")
         thinks = self.family.thinks if self.behaviour.thinking is None else self.behaviour.thinking
         # A server that constrains the text from its first token leaves no room for inline reasoning.
-        inline_barred = ask.schema is not None and self.behaviour.thinking_in == "content"
+        inline_barred = ask.schema is not None and not natural and self.behaviour.thinking_in == "content"
         thinking = (
             self._thoughts(question, seen) if thinks and not ask.thinking_off and not inline_barred else ""
         )
-        return self._generated(text, thinking, seen, ask)
+        return self._generated(text, thinking, seen, ask, finish)
 
     def swapped(self, name: str, caption: str, text: str) -> bool:
         """Whether this expression of this image gets wrong boxes."""
@@ -99,13 +113,14 @@ class SimulatedModel:
     def _answers(
         self, question: Question, seen: Seen | None, astray: bool, schema: Mapping[str, Any] | None
     ) -> list[Answer]:
+        """One answer for each expression, its boxes in the family's numbers."""
         scored = _names_score(schema) if schema else self.behaviour.scores
         answers = []
         for expression_id, text in question.expressions:
             boxes = self._boxes(question.caption, text, seen) if seen else []
             if astray:
                 boxes = [(x1 + 0.4, y1 + 0.4, x2 + 1.2, y2 + 1.2) for x1, y1, x2, y2 in boxes]
-            written = [self.family.coordinates(box, seen.size) for box in boxes] if seen else []
+            written = [self._written(box, seen, (text, i)) for i, box in enumerate(boxes)] if seen else []
             scores = None
             if scored:
                 scores = [
@@ -113,6 +128,11 @@ class SimulatedModel:
                 ]
             answers.append(Answer(expression_id, text, written, scores))
         return answers
+
+    def _written(self, box: Box, seen: Seen, key: tuple[str, int]) -> list[float]:
+        in_fractions = self.manner is not None and self.manner.in_fractions(seen.name, key)
+        family = FAMILIES["fractions"] if in_fractions else self.family
+        return family.coordinates(box, self.server(seen.size))
 
     def _boxes(self, caption: str, text: str, seen: Seen) -> list[Box]:
         behaviour = self.behaviour
@@ -144,6 +164,12 @@ class SimulatedModel:
         (x1, x2), (y1, y2) = sorted(edges[0::2]), sorted(edges[1::2])
         return x1, y1, x2, y2
 
+    def _in_its_manner(
+        self, manner: Manner, answers: Sequence[Answer], seen: Seen | None
+    ) -> tuple[str, Finish]:
+        photo = seen is not None and seen.photo is not None
+        return manner.write(answers, self.family.key, seen.name if seen else "", photo=photo)
+
     def _grounding(self, answers: Sequence[Answer], schema: Mapping[str, Any] | None) -> str:
         if schema is None:
             return write_native(self.family, answers, by_id=self.behaviour.by_id)
@@ -167,11 +193,14 @@ class SimulatedModel:
             f"The caption says: {question.caption}. A first guess: {json.dumps(decoys)}. Let me look again."
         )
 
-    def _generated(self, text: str, thinking: str, seen: Seen | None, ask: Ask) -> Generated:
+    def _generated(
+        self, text: str, thinking: str, seen: Seen | None, ask: Ask, finish: Finish = "stop"
+    ) -> Generated:
         pixels = seen.size[0] * seen.size[1] if seen else 0
         return Generated(
             text,
             thinking,
+            finish,
             prompt_tokens=sum(map(len, ask.content.texts)) // CHARACTERS_PER_TOKEN
             + min(1280, pixels // 784)
             + 1,
@@ -183,8 +212,7 @@ class SimulatedModel:
 def _true_boxes(seen: Seen, caption: str, text: str) -> Sequence[Box]:
     if seen.photo:
         return seen.photo.boxes(caption, text)
-    colour = colour_named(text)
-    return (seen.colours[colour],) if colour and colour in seen.colours else ()
+    return boxes_called(text, seen.shapes)
 
 
 def _wrong_boxes(seen: Seen, caption: str, right: Sequence[Box]) -> list[Box]:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tests.corpus import CORPUS, coco24_gold
-from tests.endpoints.shapes import Box, boxes_by_colour
+from tests.endpoints.shapes import Box, Shape, shapes_by_colour
 
 REJECT_ABOVE = 0.05
 """One minus the correlation of two grey thumbnails beyond which they show different photos. Measured on coco24:
@@ -64,7 +64,7 @@ class Seen:
     """(width, height) in pixels as received."""
     sha256: str
     photo: Photo | None = None
-    colours: Mapping[str, Box] = field(default_factory=dict)
+    shapes: Mapping[str, Sequence[Shape]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -120,7 +120,7 @@ class PhotoAlbum:
             if distances[nearest] <= REJECT_ABOVE:
                 return Seen(size, digest, self._photos[nearest])
         with Image.open(io.BytesIO(image)) as opened:
-            return Seen(size, digest, colours=boxes_by_colour(opened))
+            return Seen(size, digest, shapes=shapes_by_colour(opened))
 
 
 def _photo(path: Path, captions: Mapping[str, Sequence[tuple[str, str, Sequence[Sequence[float]]]]]) -> Photo:

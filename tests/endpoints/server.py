@@ -22,7 +22,9 @@ from aiohttp import web
 
 from tests.endpoints.families import FAMILIES, Family
 from tests.endpoints.faults import GEMINI_ONLY, FaultPlan, Faults
+from tests.endpoints.frames import Server, untouched
 from tests.endpoints.gemini_kind import GeminiKind
+from tests.endpoints.manner import Manner
 from tests.endpoints.model import Behaviour, SimulatedModel
 from tests.endpoints.openai_common import OpenAIKind
 from tests.endpoints.openai_kinds import CustomKind, LmStudioKind, NimKind, VllmKind
@@ -73,6 +75,8 @@ class SimulatedEndpoint:
         refuses: Iterable[str] | None = None,
         quirks: Mapping[str, Any] | None = None,
         behaviour: Behaviour | None = None,
+        manner: Manner | None = None,
+        server: Server = untouched,
         gold: Iterable[GoldPhoto] | None = None,
         faults: Faults | None = None,
         latency: float | Latency = 0.0,
@@ -82,7 +86,8 @@ class SimulatedEndpoint:
         port: int = 0,
     ):
         """`family` defaults to gemini behind gemini and to qwen3_vl elsewhere, `model` and `key` to what the
-        family and the kind have of their own; `refuses` and `quirks` go to the kind.
+        family and the kind have of their own; `refuses` and `quirks` go to the kind. With a `manner` the model
+        writes boxes in that, whatever it was asked for; `server` is what happens to pictures on their way to it.
 
         `gold` replaces the corpus's photos. `cheap` neither decodes images nor checks the request: every
         expression gets the box from a quarter to three quarters of a 640x480 image.
@@ -97,7 +102,8 @@ class SimulatedEndpoint:
         behaviour = behaviour or Behaviour()
         if cheap:
             behaviour = Behaviour(constant_box=(0.25, 0.25, 0.75, 0.75), fences=False, seed=behaviour.seed)
-        self.simulated_model = SimulatedModel(self.family, behaviour)
+        self.server = server
+        self.simulated_model = SimulatedModel(self.family, behaviour, manner, server)
         self.album = None if cheap else PhotoAlbum(coco24_photos() if gold is None else gold)
         self.verifier = None if self.album is None else SimulatedVerifier(self.album, behaviour)
         self.recorder = Recorder(keep_requests)

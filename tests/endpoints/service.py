@@ -140,7 +140,7 @@ class Service:
         except UNREADABLE as error:
             raise Refusal(self.kind.bad_image_status, f"cannot read the image: {error}") from error
         try:
-            self.endpoint.family.frame(seen.size)
+            self.endpoint.family.frame(self.endpoint.server(seen.size).size)
         except ValueError as error:
             raise Refusal(500, str(error)) from error
         return seen
