@@ -15,6 +15,7 @@ SLOW = (
     "init/",
     "verification/",
     "money/",
+    "wheel/",
     "report/test_report_judging.py",
     "report/test_report_browser.py",
     "report/test_report_looks.py",

@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_init_arguments(init)
     init.set_defaults(run=_init)
 
+    demo = commands.add_parser(
+        "demo", parents=[debug], help="put the demonstration, four photos with captions, into this folder"
+    )
+    demo.set_defaults(run=_demo)
+
     generate = commands.add_parser(
         "generate", parents=[debug], help="annotate everything that is pending, then write the JSONL files"
     )
@@ -153,6 +158,12 @@ def _init(options: argparse.Namespace) -> int:
     from grounding_assets.cli.init.guide import init
 
     return init(options)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.demo import copy_demo
+
+    return copy_demo()
 
 
 def _generate(options: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy.exc import DBAPIError
 
 from grounding_assets.core.errors import RunStopped
+from grounding_assets.shipped import INSTANCE_FILE, copy_shipped
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 _REMEDIES = {
     "locked": "end the program that holds it",
     "readonly": "allow writing it",
@@ -26,15 +26,15 @@ _REMEDIES = {
 
 @contextmanager
 def persistent_instance() -> Iterator[dg.DagsterInstance]:
-    """DAGSTER_HOME's instance; without it that of the working directory's dagster.yaml, else the project's.
+    """DAGSTER_HOME's instance; without it that of the working directory, which gets a dagster.yaml if it has none.
 
     Raises:
         RunStopped: a database of the instance cannot be read or written; the message names it.
     """
-    home = os.environ.get("DAGSTER_HOME")
-    if not home:
-        folder = Path.cwd() if Path("dagster.yaml").is_file() else PROJECT
-        os.environ["DAGSTER_HOME"] = str(folder)
+    if not os.environ.get("DAGSTER_HOME"):
+        for written in copy_shipped((INSTANCE_FILE,), Path.cwd()):
+            print(f"Wrote {written}: Dagster's instance of this folder, which keeps its state in .dagster/.")
+        os.environ["DAGSTER_HOME"] = str(Path.cwd())
     try:
         with ExitStack() as stack:
             with _alone_in(Path(os.environ["DAGSTER_HOME"])):

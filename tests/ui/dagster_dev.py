@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.doors.project import BIN, Project
@@ -113,18 +114,24 @@ class DagsterDev:
 
 
 @contextmanager
-def running_dagster(project: Project, data_set: str = "tested") -> Iterator[DagsterDev]:
-    """`dagster dev` in the project's folder, as the Makefile starts it."""
+def running_dagster(
+    project: Project, data_set: str = "tested", *, python: Path | None = None
+) -> Iterator[DagsterDev]:
+    """`dagster dev` in the project's folder, as the Makefile starts it; by another environment's `python`,
+    and then without naming the folder in DAGSTER_HOME.
+    """
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     dev = DagsterDev(project, f"http://127.0.0.1:{port}", data_set)
     log = project.folder / "dagster_dev.log"
+    dagster = [str(python), "-m", "dagster"] if python else [str(BIN / "dagster")]
+    home = {} if python else {"DAGSTER_HOME": str(project.folder)}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(BIN / "dagster"), "dev", "-m", LOCATION, "-h", "127.0.0.1", "-p", str(port)],
+            [*dagster, "dev", "-m", LOCATION, "-h", "127.0.0.1", "-p", str(port)],
             cwd=project.folder,
-            env={**project.environment, "DAGSTER_HOME": str(project.folder)},
+            env={**project.environment, **home},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -20,6 +20,7 @@ from grounding_assets.core.dataset.workspace import STEP_FOLDERS
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, InputError, SpecError
 from grounding_assets.core.files import replacing
 from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec, derived_name
+from grounding_assets.shipped import INSTANCE_FILE, WORKSPACE_FILE, copy_shipped
 
 PILOT_SAMPLES = 10
 INTERRUPTED = 130
@@ -202,6 +203,8 @@ class Guide:
         questions, choice = self._questions, CHOICES[self._answers.endpoint or "local"]
         once = ["workflow.force_reprocess=true"] if self._answers.reuse == "afresh" else []
         questions.say(f"Wrote {self._answers.spec}.")
+        for path in copy_shipped((INSTANCE_FILE, WORKSPACE_FILE), Path.cwd()):
+            questions.say(f"Wrote {path.name}, with which `dagster dev` shows this folder's data set.")
         if choice.key_variable and self._environment.get(choice.key_variable):
             questions.say(f"The key stays in {choice.key_variable}; the spec does not hold it.")
         questions.say(f"Next, a pilot: {shlex.join([*command, f'workflow.limit={PILOT_SAMPLES}', *once])}")
