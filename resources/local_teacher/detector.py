@@ -1,6 +1,6 @@
-"""The embedded object detector: 300x300 RGB pixels in, scored COCO-80 boxes out.
+"""The embedded object detector: RGB pixels in, scored COCO-80 boxes out.
 
-Numpy and onnxruntime only. Opening image files, choosing among the boxes and everything about language
+Opening image files, choosing among the boxes and everything about language
 belong elsewhere. Where the model comes from is told in NOTICE.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+from PIL import Image
 
 from grounding_assets.core.errors import RunStopped
 
@@ -87,6 +88,13 @@ def suppress(candidates: Detections) -> Detections:
     return candidates._at(np.array(kept, dtype=np.intp))
 
 
+def _squeezed(pixels: np.ndarray) -> np.ndarray:
+    """The picture as the square that the model takes, without smoothing, as in its training."""
+    image, square = Image.fromarray(pixels), (INPUT_SIZE, INPUT_SIZE)
+    whole = (0, 0, *image.size)
+    return np.asarray(image.transform(square, Image.Transform.EXTENT, whole, Image.Resampling.BILINEAR))
+
+
 class Detector:
     """SSDLite MobileNet v2 in onnxruntime; loads its model at the first call, once, and may be called from any thread."""
 
@@ -97,12 +105,13 @@ class Detector:
     def detect(self, pixels: np.ndarray) -> Detections:
         """Boxes of one picture.
 
-        `pixels`: (300, 300, 3) uint8 RGB, the whole picture. Raises `RunStopped` where the model file is missing.
+        `pixels`: (height, width, 3) uint8 RGB. Raises `RunStopped` where the model file is missing.
         """
-        if pixels.shape != (INPUT_SIZE, INPUT_SIZE, 3) or pixels.dtype != np.uint8:
-            raise ValueError(f"expected (300, 300, 3) uint8, got {pixels.shape} {pixels.dtype}")
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+            raise ValueError(f"expected (height, width, 3) uint8, got {pixels.shape} {pixels.dtype}")
         session = self._loaded()
-        outputs = session.run(None, {session.get_inputs()[0].name: pixels[None].astype(np.float32)})
+        square = _squeezed(pixels)[None].astype(np.float32)
+        outputs = session.run(None, {session.get_inputs()[0].name: square})
         boxes_yxyx, scores = (np.asarray(output)[0] for output in outputs)
         boxes_yxyx, scores = boxes_yxyx[:, 0], scores[:, _SCORE_COLUMNS]
         anchors, class_ids = np.nonzero(scores > SCORE_FLOOR)

@@ -96,7 +96,7 @@ def see_through(mode: str) -> Image.Image:
 MODES: dict[str, tuple[Any, str, dict[str, Any], tuple[int, int]]] = {
     # image, format, options of saving, lowest and highest level of what is sent
     "16 bits": (grey16(65535), "PNG", {}, (0, 255)),
-    "16 dark bits": (grey16(512), "PNG", {}, (0, 2)),
+    "16 dark bits": (grey16(512), "PNG", {}, (0, 255)),
     "16 bits in TIFF": (grey16(65535), "TIFF", {}, (0, 255)),
     "big-endian 16 bits": (
         Image.frombytes("I;16B", (2, 1), b"\x00\xff\xff\x00"),

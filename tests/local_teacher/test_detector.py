@@ -78,7 +78,7 @@ def test_first_calls_from_many_threads_agree() -> None:
 
 @pytest.mark.parametrize("pixels", [np.zeros((300, 300), np.uint8), np.zeros((300, 300, 3), np.float32)])
 def test_other_input_is_refused(detector: Detector, pixels: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"\(300, 300, 3\) uint8"):
+    with pytest.raises(ValueError, match=r"\(height, width, 3\) uint8"):
         detector.detect(pixels)
 
 

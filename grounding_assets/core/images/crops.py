@@ -9,16 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
-from grounding_assets.core.images.prepared_image import (
-    ImagePolicy,
-    PreparedImage,
-    encode_picture,
-    opened,
-    read_image_bytes,
-    upright_rgb,
-)
+from grounding_assets.core.images.image_file import ImageFile, fitted_size, read_image_bytes
+from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, encode_picture
 
 WORKING_SIDE_PX = 2048
 """A photo is kept at most this long for the time of its questions: 12 MB."""
@@ -64,14 +58,10 @@ def read_photo(path: Path) -> Photo:
         SampleFailure: IMAGE_MISSING, IMAGE_UNREADABLE or IMAGE_TOO_LARGE.
     """
     raw = read_image_bytes(path)
-    with opened(raw, path) as image:
-        full = upright_rgb(image, path)
-        size = full.size
-        pixels = (
-            ImageOps.contain(full, (WORKING_SIDE_PX, WORKING_SIDE_PX))
-            if max(size) > WORKING_SIDE_PX
-            else full
-        )
+    with ImageFile(raw, path) as file:
+        size = file.image_size
+        working_size = fitted_size(size, WORKING_SIDE_PX)
+        pixels = file.upright_rgb(working_size).resize(working_size, Image.Resampling.BICUBIC)
     return Photo(pixels, size, hashlib.sha256(raw).hexdigest(), contrasting_colour(pixels))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from grounding_assets.core.errors import SampleFailure
-from grounding_assets.core.images.prepared_image import opened, read_image_bytes, upright_rgb
+from grounding_assets.core.images.image_file import fitted_size, open_image
 
 _SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25)
 """Of the longest side asked for, tried from the first until the photos fit the budget."""
@@ -57,14 +57,10 @@ def read_small(path: Path, longest_px: int) -> tuple[Image.Image, tuple[int, int
     Raises:
         SampleFailure: the file is missing, not an image, broken, or too large to decode.
     """
-    with opened(read_image_bytes(path), path) as image:
-        width, height = image.size
-        picture = upright_rgb(image, path, (longest_px, longest_px))
-    # decoding may have reduced it, so whether it was turned shows in which side is the longer one
-    turned = (picture.width - picture.height) * (width - height) < 0
-    image_size = (height, width) if turned else (width, height)
-    picture.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
-    return picture, image_size
+    with open_image(path) as file:
+        size = file.image_size
+        fitted = fitted_size(size, longest_px)
+        return file.upright_rgb(fitted).resize(fitted, Image.Resampling.LANCZOS), size
 
 
 def fitting_size(files: Sequence[Path], longest_px: int, budget_bytes: int) -> PhotoSize:
