@@ -117,6 +117,7 @@ _FAMILIES = (
     _("qwen3-vl", "Qwen/Qwen3-VL-8B-Instruct"),
     _("qwen3-vl-thinking", "Qwen/Qwen3-VL-8B-Thinking", thinks=True),
     _("qwen3_5", "Qwen3_5-35B-A3B", ("json_list", "ndjson")),
+    _("qwen3_5-overshoot", "qwen3.5-plus", flaw="overshoot"),
     _("qwen3_6", "qwen3.6-plus", ("id_and_label", "json_list")),
     _("cosmos-reason2", "nvidia/Cosmos-Reason2-8B", key="box_2d"),
     _("internvl", "OpenGVLab/InternVL3-8B", ("internvl",)),
@@ -162,7 +163,7 @@ _FAMILIES = (
     _("pixtral", "mistralai/Pixtral-12B-2409", ("markdown", "table"), "pixels", server="longest:1024", right="boxes or stop"),
     _("gpt-oss", "openai/gpt-oss-20b", flaw="only_prose", right="stop"),
 )  # fmt: skip
-_NAMELESS = (
+_UNLISTED = (
     _("unlisted-prod", "prod", unit="pixels", right="boxes or stop"),
     _("unlisted-finetune", "my-finetune-7b", unit="qwen pixels", right="boxes or stop"),
     _("unlisted-large", "vision-large", order="yxyx", key="box_2d", right="boxes or stop"),
@@ -183,6 +184,16 @@ _NAMELESS = (
     _("unlisted-y-pixels", "lora-merged", ("contract",), "pixels", "yxyx", right="boxes or stop"),
     _("unlisted-letterbox", "experimental-v", ("json_list",), server="letterbox:1024", right="boxes or stop"),
     _("unlisted-many-forms", "phoenix-12b", ("json_list", "ernie", "internvl", "by_label"), right="boxes or stop"),
+    _("unlisted-corner-points", "acme/see-1", ("corner_points", "corner_prose"), right="boxes or stop"),
+    _("unlisted-strings", "vision-mini", ("boxes_as_strings",), "pixels", right="boxes or stop"),
+    _("unlisted-percent-signs", "panorama", ("percent_signs",), "percent", right="boxes or stop"),
+    _("unlisted-by-id-objects", "acme/see-2", ("by_id_objects",), right="boxes or stop"),
+    _("unlisted-xywh-lines", "acme/see-3", ("declared_xywh_lines",), "pixels", "xywh", right="boxes or stop"),
+    _("unlisted-csv", "acme/see-4", ("csv", "yaml"), right="boxes or stop"),
+    _("unlisted-tuples", "acme/see-5", ("tuples", "voc"), right="boxes or stop"),
+    _("misnamed-qwen3", "Qwen/Qwen3-VL-8B-Instruct", unit="qwen pixels", right="boxes or stop"),
+    _("misnamed-qwen2_5", "Qwen/Qwen2.5-VL-7B-Instruct", order="yxyx", right="boxes or stop"),
+    _("misnamed-gemini", "gemini-2.5-flash", key="box_2d", right="boxes or stop"),
     _("unlisted-bare", "candidate", ("nameless_list",), right="boxes or stop"),
 )  # fmt: skip
 _LABELS_RIGHT: Mapping[str, Right] = {
@@ -206,6 +217,7 @@ _FLAWS_RIGHT: Mapping[str, tuple[tuple[str, ...], Right]] = {
     "shifted_ids": (("contract", "ids_alone", "by_id"), "stop"),
     "duplicate_ids": (("contract", "ids_alone"), "boxes or stop"),
     "ids_against_labels": (("id_and_label",), "boxes or stop"),
+    "corrected": (("contract", "json_list", "ernie"), "boxes or stop"),
     "sloppy_ids": (("contract", "ids_alone", "id_and_label"), "boxes"),
     "unequal_lists": (("parallel_lists",), "stop"),
     "repeated": (("contract", "json_list", "ernie"), "boxes"),
@@ -249,4 +261,4 @@ def _by_name(rows: Iterable[DisobedientModel]) -> dict[str, DisobedientModel]:
     return named
 
 
-MODELS: Mapping[str, DisobedientModel] = _by_name((*_FAMILIES, *_NAMELESS, *_LABELS, *_FLAWS, *_SHRUNK))
+MODELS: Mapping[str, DisobedientModel] = _by_name((*_FAMILIES, *_UNLISTED, *_LABELS, *_FLAWS, *_SHRUNK))

@@ -113,3 +113,28 @@ def bbox_in_string(answers: Sequence[Answer], key: str) -> str:
 
 def youtu_in_string(answers: Sequence[Answer], key: str) -> str:
     return fenced(listed([{"label": a.text, "bbox": youtu_box(box)} for a in answers for box in a.boxes]))
+
+
+def corner_points(answers: Sequence[Answer], key: str) -> str:
+    rows = [
+        {"label": a.text, "top_left": list(box[:2]), "bottom_right": list(box[2:])}
+        for a in answers
+        for box in a.boxes
+    ]
+    return dumped(rows)
+
+
+def boxes_as_strings(answers: Sequence[Answer], key: str) -> str:
+    rows = [
+        {"label": a.text, key: ", ".join(f"{edge:g}" for edge in box)} for a in answers for box in a.boxes
+    ]
+    return fenced(listed(rows))
+
+
+def percent_signs(answers: Sequence[Answer], key: str) -> str:
+    rows = [{"label": a.text, key: [f"{edge:g}%" for edge in box]} for a in answers for box in a.boxes]
+    return listed(rows)
+
+
+def by_id_objects(answers: Sequence[Answer], key: str) -> str:
+    return dumped({a.expression_id: {"label": a.text, "boxes": a.boxes} for a in answers})

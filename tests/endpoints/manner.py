@@ -27,6 +27,8 @@ FLAWS: Mapping[str, str] = {
     "unequal_lists": "parallel lists, the last box missing",
     "ids_against_labels": "ids are shifted by one, labels are right",
     "sloppy_ids": "ids as `E0`, `0`, ` e0 ` or `expression_0`",
+    "corrected": "every box of the first expression wrong, then a correction of that expression alone",
+    "overshoot": "edges at a grid's end are written a little beyond it, as Qwen3.5 does now and then",
     "repeated": "the whole answer twice",
     "prose": "a sentence before and after",
     "only_prose": "no box at all, but a description",
@@ -106,6 +108,18 @@ class Manner:
                     f"A first draft would be\n{draft}\nLooking again, the final answer is\n{answer}",
                     "stop",
                 )
+            case "corrected":
+                wrong = [replace(a, boxes=[_DRAFT_BOX for _ in a.boxes]) for a in answers[:1]]
+                spoken = write(form, [*wrong, *answers[1:]], key)
+                return f"{spoken}\n\nCorrection:\n{write(form, answers[:1], key)}", "stop"
+            case "overshoot":
+                beyond = [
+                    [1003 if edge == 1000 else edge for edge in box] for a in answers for box in a.boxes
+                ]
+                boxes = iter(beyond)
+                return write(
+                    form, [replace(a, boxes=[next(boxes) for _ in a.boxes]) for a in answers], key
+                ), "stop"
             case "repeated":
                 return f"{answer}\n\n{answer}", "stop"
             case "prose":

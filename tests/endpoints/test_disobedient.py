@@ -17,10 +17,11 @@ from tests.endpoints.labels import relabelled
 from tests.endpoints.manner import FLAWS, Manner
 from tests.endpoints.server import SimulatedEndpoint, running
 
-DOG, CATS, NOTHING = (
+DOG, CATS, NOTHING, WALL = (
     Answer("e0", "the dog", [[12, 42, 512, 612]]),
     Answer("e1", "two cats", [[1, 2, 30, 40], [5, 6, 70, 80]]),
     Answer("e2", "a kite", []),
+    Answer("e3", "a wall", [[0, 0, 1000, 1000]]),
 )
 # Each spelled by hand after the document that `FORMS` names.
 SPELLED = {
@@ -116,12 +117,12 @@ def test_labels(labels: str, names: list[str]) -> None:
 
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_a_flaw_hits_photos_alone_and_always_the_same_ones(flaw: str) -> None:
-    manner = Manner(("ids_alone",), flaw=flaw)
-    plain, _ = Manner(("ids_alone",)).write([DOG, CATS], "bbox", "p", photo=True)
-    hit = manner.write([DOG, CATS], "bbox", "p", photo=True)
-    assert hit == manner.write([DOG, CATS], "bbox", "p", photo=True)
-    assert hit != (plain, "stop")
-    assert manner.write([DOG, CATS], "bbox", "p", photo=False) == (plain, "stop")
+    manner, answers = Manner(("ids_alone",), flaw=flaw), [DOG, CATS, WALL]
+    plain = Manner(("ids_alone",)).write(answers, "bbox", "p", photo=True)
+    hit = manner.write(answers, "bbox", "p", photo=True)
+    assert hit == manner.write(answers, "bbox", "p", photo=True)
+    assert hit != plain
+    assert manner.write(answers, "bbox", "p", photo=False) == plain
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -179,3 +179,47 @@ def sentences(answers: Sequence[Answer], key: str) -> str:
 
 def nameless_list(answers: Sequence[Answer], key: str) -> str:
     return dumped([list(box) for a in answers for box in a.boxes])
+
+
+def corner_prose(answers: Sequence[Answer], key: str) -> str:
+    def line(a: Answer) -> str:
+        corners = "; ".join(
+            f"top-left ({x1:g}, {y1:g}), bottom-right ({x2:g}, {y2:g})" for x1, y1, x2, y2 in a.boxes
+        )
+        return f"* {a.text}: {corners}"
+
+    return each(answers, line)
+
+
+def declared_xywh_lines(answers: Sequence[Answer], key: str) -> str:
+    return "format: xywh\n" + each(answers, lambda a: f"{a.text}: {dumped(a.boxes)}")
+
+
+def csv(answers: Sequence[Answer], key: str) -> str:
+    rows = [f"{a.text},{','.join(f'{edge:g}' for edge in box)}" for a in answers for box in a.boxes]
+    return "\n".join(["label,x1,y1,x2,y2", *rows])
+
+
+def yaml(answers: Sequence[Answer], key: str) -> str:
+    rows = [f"- label: {a.text}\n  {key}: {dumped(list(box))}" for a in answers for box in a.boxes]
+    return "```yaml\n" + "\n".join(rows) + "\n```"
+
+
+def tuples(answers: Sequence[Answer], key: str) -> str:
+    def line(a: Answer) -> str:
+        return f"{a.text} - " + ", ".join(
+            "(" + ", ".join(f"{edge:g}" for edge in box) + ")" for box in a.boxes
+        )
+
+    return each(answers, line)
+
+
+def voc(answers: Sequence[Answer], key: str) -> str:
+    def element(name: str, box: Sequence[float]) -> str:
+        edges = "".join(
+            f"<{edge}>{number:g}</{edge}>"
+            for edge, number in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+        )
+        return f"<object><name>{name}</name><bndbox>{edges}</bndbox></object>"
+
+    return "\n".join(element(a.text, box) for a in answers for box in a.boxes)
