@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from grounding_assets.core.boxes.geometry import iou_xyxy
 from grounding_assets.core.records import Expression, GroundingStatus
-from resources.local_teacher.detector import iou_xyxy
 from resources.local_teacher.phrases import read_reference
 from resources.local_teacher.teacher import LocalSettings, LocalTeacher
 

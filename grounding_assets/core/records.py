@@ -15,6 +15,10 @@ DEFAULT_SCORE = 0.9
 """Written where a model gives no score. TAO's figure, so that files stay comparable."""
 
 
+PixelBox = tuple[int, int, int, int]
+"""`x1, y1, x2, y2` in whole pixels of the upright original."""
+Span = tuple[int, int]
+"""`[start, end)` in code points of a text."""
 ScoreSource = Literal["model", "default"]
 SpanStatus = Literal["exact", "repaired"]
 
@@ -35,7 +39,7 @@ class Sample:
 class Instance:
     """One box of one expression."""
 
-    bbox: tuple[int, int, int, int]
+    bbox: PixelBox
     """`x1, y1, x2, y2`; `0 <= x1 < x2 <= width`, `0 <= y1 < y2 <= height`."""
     score: float
     """0.0 to 1.0."""
@@ -61,7 +65,7 @@ class Expression:
     """A phrase of the cleaned caption that picks out something visible."""
 
     text: str
-    char_span: tuple[int, int]
+    char_span: Span
     noun_chunk: str
     """The head noun phrase without its attributes, such as `car` for `a red car`."""
     span_status: SpanStatus = "exact"

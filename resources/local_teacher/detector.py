@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime as ort
 from PIL import Image
 
+from grounding_assets.core.boxes.geometry import iou_xyxy
 from grounding_assets.core.errors import RunStopped
 
 MODEL_NAME = "ssdlite_mobilenet_v2_coco_fp16"
@@ -61,23 +62,12 @@ class Detections:
         return Detections(self.boxes_norm[rows], self.scores[rows], self.class_ids[rows])
 
 
-def iou_xyxy(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU of one box, shape (4,), with each of `boxes`, shape (n, 4), all `xyxy` in one unit; shape (n,).
-
-    Boxes without area have IoU 0 with everything.
-    """
-    width_height = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    overlap = np.clip(width_height, 0, None).prod(axis=1)
-    union = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - overlap
-    return overlap / np.maximum(union, np.finfo(np.float32).tiny)
-
-
 def suppress(candidates: Detections) -> Detections:
     """Non-maximum suppression, greedy from the best score down, within a class and then across classes."""
     kept: list[int] = []
     boxes, scores, class_ids = candidates.boxes_norm, candidates.scores, candidates.class_ids
     for i in np.argsort(-scores, kind="stable"):
-        overlaps = iou_xyxy(boxes[i], boxes[kept])
+        overlaps = iou_xyxy(boxes[i], boxes[kept])[0]
         same_class = class_ids[kept] == class_ids[i]
         repeated = same_class & (overlaps > SAME_CLASS_IOU)
         outvoted = ~same_class & (overlaps > CROSS_CLASS_IOU) & (scores[kept] > CROSS_CLASS_RATIO * scores[i])

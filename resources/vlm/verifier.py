@@ -8,11 +8,12 @@ from typing import Any
 from grounding_assets.core import prompts
 from grounding_assets.core.annotation.calls import Finish, ModelRequest
 from grounding_assets.core.annotation.teacher import Teacher
-from grounding_assets.core.annotation.verifier import Box, Check
+from grounding_assets.core.annotation.verifier import Check
 from grounding_assets.core.budget.spending import Account
 from grounding_assets.core.errors import Reason, SampleFailure, SpecError
 from grounding_assets.core.images.crops import Photo, photo_and_crop, photo_with_boxes, read_photo
 from grounding_assets.core.images.prepared_image import PreparedImage
+from grounding_assets.core.records import PixelBox
 from grounding_assets.core.replies.verdict import Verdict, parse_verdict
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
@@ -119,7 +120,7 @@ class VlmVerifier:
         if self._closes_caller:
             await self._caller.aclose()
 
-    async def verify_box(self, image: Photo, caption: str, expression: str, box: Box) -> Check:
+    async def verify_box(self, image: Photo, caption: str, expression: str, box: PixelBox) -> Check:
         try:
             picture = await asyncio.to_thread(photo_and_crop, image, box, self._family.image)
         except SampleFailure as failure:
@@ -127,7 +128,7 @@ class VlmVerifier:
         return await self._ask("verify_box", picture, prompts.box_question(caption, expression, image.colour))
 
     async def verify_expression(
-        self, image: Photo, caption: str, expression: str, boxes: Sequence[Box]
+        self, image: Photo, caption: str, expression: str, boxes: Sequence[PixelBox]
     ) -> Check:
         try:
             picture = await asyncio.to_thread(photo_with_boxes, image, boxes, self._family.image)

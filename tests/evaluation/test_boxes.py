@@ -11,7 +11,8 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from grounding_assets.core.evaluation.boxes import iou_matrix, match
+from grounding_assets.core.boxes.geometry import iou_xyxy
+from grounding_assets.core.evaluation.boxes import match
 from tests.corpus import coco24_gold, needs_corpus
 
 
@@ -22,10 +23,10 @@ def xywh(box):
 
 def test_iou_by_hand():
     # 2 x 2 boxes shifted by one: 2 shared of 6; apart: 0; inside: 1 of 4; touching: 0
-    ious = iou_matrix([(0, 0, 2, 2)], [(1, 0, 3, 2), (5, 5, 6, 6), (0, 0, 1, 1), (2, 0, 4, 2), (0, 0, 2, 2)])
+    ious = iou_xyxy([(0, 0, 2, 2)], [(1, 0, 3, 2), (5, 5, 6, 6), (0, 0, 1, 1), (2, 0, 4, 2), (0, 0, 2, 2)])
     assert ious.tolist() == [[2 / 6, 0, 1 / 4, 0, 1]]
-    assert iou_matrix([], [(0, 0, 1, 1)]).shape == (0, 1)
-    assert iou_matrix([(0, 0, 1, 1)], []).shape == (1, 0)
+    assert iou_xyxy([], [(0, 0, 1, 1)]).shape == (0, 1)
+    assert iou_xyxy([(0, 0, 1, 1)], []).shape == (1, 0)
 
 
 boxes = st.builds(
@@ -38,7 +39,7 @@ boxes = st.builds(
 @given(st.lists(boxes, min_size=1, max_size=8), st.lists(boxes, min_size=1, max_size=8))
 def test_iou_is_pycocotools(predicted, gold):
     reference = mask.iou([xywh(b) for b in predicted], [xywh(b) for b in gold], [0] * len(gold))
-    np.testing.assert_allclose(iou_matrix(predicted, gold), reference, atol=1e-12)
+    np.testing.assert_allclose(iou_xyxy(predicted, gold), reference, atol=1e-12)
 
 
 def pycocotools_matches(predicted, scores, gold, min_iou):
@@ -77,7 +78,7 @@ def pycocotools_matches(predicted, scores, gold, min_iou):
 )
 def test_matching_is_pycocotools(gold, predictions, min_iou):
     predicted, scores = [b for b, _ in predictions], [s for _, s in predictions]
-    ours = match(iou_matrix(predicted, gold), scores, min_iou)
+    ours = match(iou_xyxy(predicted, gold), scores, min_iou)
     assert ours.tolist() == pycocotools_matches(predicted, scores, gold, min_iou).tolist()
 
 
@@ -95,7 +96,7 @@ def test_matching_is_pycocotools_on_human_boxes_jittered(min_iou):
             # some twice, some missing, in any order, scores with ties
             picked = rng.choice(len(gold), len(gold), replace=True)
             scores = rng.integers(1, 10, len(picked)) / 10
-            ours = match(iou_matrix(moved[picked], gold), scores, min_iou)
+            ours = match(iou_xyxy(moved[picked], gold), scores, min_iou)
             theirs = pycocotools_matches(moved[picked].tolist(), scores.tolist(), gold, min_iou)
             assert ours.tolist() == theirs.tolist()
             compared += len(picked)

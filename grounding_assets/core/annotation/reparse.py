@@ -16,7 +16,7 @@ from grounding_assets.core.annotation.grounding_reply import (
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, Convention, resolve_boxes
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.records import Expression
+from grounding_assets.core.records import Expression, PixelBox
 from grounding_assets.core.replies import MatchedExpression, MatchResult, ParsedExtraction, parse_extraction
 from grounding_assets.core.spans.alignment import to_expressions
 from grounding_assets.core.store.checkpoint import Checkpoint
@@ -272,5 +272,5 @@ def _difference(before: Checkpoint, after: Checkpoint) -> str:
     return ", ".join(changes) or "noun chunks, scores or statuses"
 
 
-def _all_boxes(result: Checkpoint) -> list[list[tuple[int, int, int, int]]]:
+def _all_boxes(result: Checkpoint) -> list[list[PixelBox]]:
     return [[instance.bbox for instance in expression.instances] for expression in result.expressions]

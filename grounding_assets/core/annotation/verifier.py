@@ -10,9 +10,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from grounding_assets.core.annotation.teacher import TeacherImage
 from grounding_assets.core.errors import Reason
+from grounding_assets.core.records import PixelBox
 from grounding_assets.core.replies.verdict import Verdict
 
-Box = tuple[int, int, int, int]
 """`xyxy` pixels of the upright original."""
 
 
@@ -53,12 +53,12 @@ class Verifier(Protocol, Generic[ImageT]):
         """Reads the file."""
         ...
 
-    async def verify_box(self, image: ImageT, caption: str, expression: str, box: Box) -> Check:
+    async def verify_box(self, image: ImageT, caption: str, expression: str, box: PixelBox) -> Check:
         """Is this box what the expression refers to?"""
         ...
 
     async def verify_expression(
-        self, image: ImageT, caption: str, expression: str, boxes: Sequence[Box]
+        self, image: ImageT, caption: str, expression: str, boxes: Sequence[PixelBox]
     ) -> Check:
         """Is a box missing beside these? None at all may be given."""
         ...

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, RawBox, decode
 from grounding_assets.core.boxes.geometry import iou_xyxy
+from grounding_assets.core.records import PixelBox
 
 _LONG_PX, _SHORT_PX = 1344, 672
 """Multiples of 28 and of 32, under the smaller of the usual caps (1280 tokens of 28 x 28 pixels), so
@@ -33,7 +34,7 @@ _SAME_WITHIN = 0.02
 @dataclass(frozen=True, slots=True)
 class Shape:
     phrase: str
-    box: tuple[int, int, int, int]
+    box: PixelBox
     """`xyxy` pixels."""
 
 

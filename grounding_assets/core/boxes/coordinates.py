@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from grounding_assets.core.boxes.geometry import clean_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.records import DEFAULT_SCORE, Instance
+from grounding_assets.core.records import DEFAULT_SCORE, Instance, PixelBox
 
 RawBox = tuple[float, float, float, float]
 """Four finite numbers as a reply wrote them, in the convention's order."""
@@ -237,7 +237,7 @@ def resolve_boxes(
     return ResolvedBoxes(tuple(instances), counts)
 
 
-def _instance(box: tuple[int, int, int, int], score: float | None) -> Instance:
+def _instance(box: PixelBox, score: float | None) -> Instance:
     if score is None:
         return Instance(box, DEFAULT_SCORE, "default")
     return Instance(box, score, "model")

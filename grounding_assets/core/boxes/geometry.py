@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from grounding_assets.core.records import PixelBox
+
 MIN_SIDE_PX = 2.0
 """A box narrower or lower than this after clamping shows nothing that can be learnt."""
 DUPLICATE_IOU = 0.85
 """Above this overlap two boxes of one expression are taken for the same object said twice."""
-
-PixelBox = tuple[int, int, int, int]
 
 
 def area_xyxy(boxes: ArrayLike) -> NDArray[np.float64]:

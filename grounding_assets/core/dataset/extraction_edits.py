@@ -15,6 +15,7 @@ from grounding_assets.core.dataset.sample_ids import pair_key
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.images.prepared_image import declared_or_header_size
+from grounding_assets.core.records import Span
 from grounding_assets.core.spans.alignment import Phrase, to_expressions
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint
@@ -112,7 +113,7 @@ def _adopt(
 
 
 def _same(before: Checkpoint, cleaned: str, expressions: Any) -> bool:
-    def essence(rows: Any) -> list[tuple[str, tuple[int, int], str]]:
+    def essence(rows: Any) -> list[tuple[str, Span, str]]:
         return [(e.text, e.char_span, e.noun_chunk) for e in rows]
 
     return before.cleaned_caption == cleaned and essence(before.expressions) == essence(expressions)

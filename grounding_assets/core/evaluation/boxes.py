@@ -1,23 +1,8 @@
-"""Overlap of boxes and one-to-one matching. Boxes are `xyxy`; areas are without the extra pixel of VOC."""
+"""One-to-one matching of boxes. Areas are without the extra pixel of VOC."""
 
 from collections.abc import Sequence
 
 import numpy as np
-
-Boxes = Sequence[tuple[int, int, int, int]]
-
-
-def iou_matrix(predicted: Boxes, gold: Boxes) -> np.ndarray:
-    """Intersection over union, shape (predicted, gold), 0.0 to 1.0.
-
-    Example: `iou_matrix([(0, 0, 2, 2)], [(1, 0, 3, 2)])` is `[[1/3]]`.
-    """
-    a = np.asarray(predicted, dtype=float).reshape(-1, 1, 4)
-    b = np.asarray(gold, dtype=float).reshape(1, -1, 4)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    intersection = np.prod(np.clip(sides, 0, None), axis=-1)
-    union = np.prod(a[..., 2:] - a[..., :2], axis=-1) + np.prod(b[..., 2:] - b[..., :2], axis=-1)
-    return intersection / (union - intersection)
 
 
 def match(ious: np.ndarray, scores: Sequence[float], min_iou: float) -> np.ndarray:

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from grounding_assets.core.boxes.geometry import iou_xyxy
 from grounding_assets.core.dataset.annotated import AnnotatedSample
-from grounding_assets.core.evaluation.boxes import iou_matrix, match
+from grounding_assets.core.evaluation.boxes import match
 from grounding_assets.core.evaluation.slices import SLICES, slices_of
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
 
@@ -152,7 +153,7 @@ def _count_present(
     if not predicted:
         return
     scores = [instance.score for instance in predicted]
-    ious = iou_matrix([i.bbox for i in predicted], [i.bbox for i in gold])
+    ious = iou_xyxy([i.bbox for i in predicted], [i.bbox for i in gold])
     top = ious[int(np.argmax(scores))].max()
     at_50, at_75 = match(ious, scores, 0.5), match(ious, scores, 0.75)
     hits = np.flatnonzero(at_50 >= 0)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
+from grounding_assets.core.records import Span
 
-Span = tuple[int, int]
 _WORD = re.compile(r"\w+")
 MAX_ALIGNED_WORDS = 2000
 """Captions that differ are aligned over so many words at most; spans behind them find no partner."""

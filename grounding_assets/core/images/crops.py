@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from grounding_assets.core.boxes.coordinates import XyxyBox
 from grounding_assets.core.images.image_file import ImageFile, fitted_size, read_image_bytes
 from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, encode_picture
 
@@ -34,8 +35,6 @@ COLOURS = {
     "blue": (0, 0, 255),
 }
 _SAMPLED = (48, 48)
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def contrasting_colour(pixels: Image.Image) -> str:
     return max(COLOURS, key=lambda name: clearance(COLOURS[name]))
 
 
-def crop_box(box: Box, image_size: tuple[int, int]) -> Box:
+def crop_box(box: XyxyBox, image_size: tuple[int, int]) -> XyxyBox:
     """The box with its margin, cut at the edges of the image.
 
     >>> crop_box((100, 100, 300, 140), (320, 240))
@@ -87,7 +86,7 @@ def crop_box(box: Box, image_size: tuple[int, int]) -> Box:
     return max(0, x1 - dx), max(0, y1 - dy), min(image_size[0], x2 + dx), min(image_size[1], y2 + dy)
 
 
-def photo_with_boxes(photo: Photo, boxes: Sequence[Box], policy: ImagePolicy) -> PreparedImage:
+def photo_with_boxes(photo: Photo, boxes: Sequence[XyxyBox], policy: ImagePolicy) -> PreparedImage:
     """The whole photo with the boxes drawn on it.
 
     Raises:
@@ -97,7 +96,7 @@ def photo_with_boxes(photo: Photo, boxes: Sequence[Box], policy: ImagePolicy) ->
     return encode_picture(_drawn(photo, boxes, (0, 0, *photo.image_size), size), policy, photo.sha256)
 
 
-def photo_and_crop(photo: Photo, box: Box, policy: ImagePolicy) -> PreparedImage:
+def photo_and_crop(photo: Photo, box: XyxyBox, policy: ImagePolicy) -> PreparedImage:
     """Two panels of one size: the whole photo with the box, and right of it (a wide photo: below it) the crop.
 
     One picture, because not every endpoint takes two in a request.
@@ -140,7 +139,7 @@ def _fitted(image_size: tuple[int, int], panels: tuple[int, int], policy: ImageP
     return width, height
 
 
-def _drawn(photo: Photo, boxes: Sequence[Box], part: Box, size: tuple[int, int]) -> Image.Image:
+def _drawn(photo: Photo, boxes: Sequence[XyxyBox], part: XyxyBox, size: tuple[int, int]) -> Image.Image:
     """`part` of the photo in `size`, with the boxes drawn after scaling, so that lines keep their width."""
     x, y = photo.pixels.width / photo.image_size[0], photo.pixels.height / photo.image_size[1]
     region = (part[0] * x, part[1] * y, part[2] * x, part[3] * y)

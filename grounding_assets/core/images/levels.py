@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-Box = tuple[int, int, int, int]
+from grounding_assets.core.records import PixelBox
+
 _OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _DEEP_COLOUR = re.compile("(LA|RGB|RGBA|RGBX);16[BLN]")
 _OUTSIDE = 1e-4
@@ -42,7 +43,7 @@ class DeepPixels:
         self._has_alpha = image.mode in ("RGBA", "LA")
         self._from, self._to = self._range()
 
-    def eight_bits(self, box: Box) -> Image.Image:
+    def eight_bits(self, box: PixelBox) -> Image.Image:
         """Part of the image (left, top, right, bottom) in 8 bits, mode L, RGB or RGBA."""
         levels, alpha = self._levels(box)
         filled = np.nan_to_num(levels, nan=self._from, posinf=self._to, neginf=self._from)
@@ -50,7 +51,7 @@ class DeepPixels:
         pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
         return Image.fromarray(pixels if alpha is None else np.concatenate([pixels, alpha], axis=2))
 
-    def _levels(self, box: Box) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
+    def _levels(self, box: PixelBox) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
         """Levels of a part, and its alpha of 8 bits."""
         high = np.asarray(self._high.crop(box))
         levels = high.astype(np.float64)

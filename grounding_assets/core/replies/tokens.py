@@ -7,6 +7,7 @@ Covered: `<ref>` and `<box>` (InternVL, Qwen-VL), `<|ref|>` and `<|det|>` (DeepS
 
 import re
 
+from grounding_assets.core.records import PixelBox
 from grounding_assets.core.replies.entries import EntryDraft, EntryReader, Reading
 from grounding_assets.core.replies.lenient_json import Scanner
 
@@ -100,6 +101,6 @@ def _locations(text: str) -> Reading:
     return reading
 
 
-def _is_inverted(box: tuple[int, int, int, int]) -> bool:
+def _is_inverted(box: PixelBox) -> bool:
     """True for half of a quadrilateral: its corners go round, while those of a box are sorted."""
     return box[0] > box[2] or box[1] > box[3]

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
+
+from grounding_assets.core.boxes.geometry import DUPLICATE_IOU, iou_xyxy
 from grounding_assets.core.records import STEP_NAMES, GroundingStatus
 
 LOW_SCORE = 0.5
@@ -18,8 +21,6 @@ MANY_BOXES = 10
 """More boxes than this for one expression are many."""
 TINY_SHARE, HUGE_SHARE = 0.001, 0.9
 """Shares of the photo's area, outside of which a box is tiny or huge."""
-DUPLICATE_IOU = 0.9
-"""Two boxes of one expression that overlap at least this much are duplicates."""
 COMPARED_BOXES = 100
 """Only so many boxes of one expression are compared with each other; more are many boxes anyway."""
 WORTH_SAYING = 0.1
@@ -39,7 +40,7 @@ RULES = (
     ("no expression at all", "0.8"),
     ("expressions without a box", "0.7 × their share (0.2 × where out of the teacher’s vocabulary)"),
     ("lowest score that the model gave", "1 − score; default scores say nothing"),
-    (f"two boxes of one expression with IoU ≥ {DUPLICATE_IOU:g}", "0.5"),
+    (f"two boxes of one expression with IoU over {DUPLICATE_IOU:g}", "0.5"),
     (f"an expression with more than {MANY_BOXES} boxes", "0.3"),
     (f"a box under {TINY_SHARE:.1%} or over {HUGE_SHARE:.0%} of the photo", "0.3"),
     ("a span that had to be repaired", "0.2"),
@@ -123,17 +124,8 @@ def area_share(bbox: Box, record: Mapping[str, Any]) -> float | None:
 
 
 def _has_duplicates(boxes: Sequence[Box]) -> bool:
-    compared = sorted(map(tuple, boxes[:COMPARED_BOXES]))
-    return any(
-        _iou(a, b) >= DUPLICATE_IOU for position, a in enumerate(compared) for b in compared[position + 1 :]
-    )
-
-
-def _iou(a: Box, b: Box) -> float:
-    """Intersection over union of two `xyxy` boxes, 0.0 to 1.0."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
+    compared = boxes[:COMPARED_BOXES]
+    if len(compared) < 2:
+        return False
+    overlaps = iou_xyxy(compared, compared)
+    return bool(overlaps[np.triu_indices(len(compared), 1)].max() > DUPLICATE_IOU)

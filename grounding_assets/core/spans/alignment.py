@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grounding_assets.core.records import Expression, SpanStatus
-from grounding_assets.core.spans.candidates import CaptionPlaces, Span
+from grounding_assets.core.records import Expression, Span, SpanStatus
+from grounding_assets.core.spans.candidates import CaptionPlaces
 from grounding_assets.core.spans.folding import fold, trimmed, without_article
 
 

@@ -15,10 +15,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from grounding_assets.core.records import Span
 from grounding_assets.core.spans.edit_distance import closest_windows
 from grounding_assets.core.spans.folding import Folded, bare, cluster_edges, comparison_key, fold
-
-Span = tuple[int, int]
 
 MAX_PLACES = 100
 """Places returned for one phrase; a caption that repeats a phrase more often is not prose."""

@@ -8,6 +8,8 @@ pattern, so a search costs `len(pattern) * len(text)` cells. What may count as a
 import numpy as np
 from numpy.typing import NDArray
 
+from grounding_assets.core.records import Span
+
 _FORBIDDEN = 1 << 20
 MAX_WINDOWS = 8
 """Equally good ends that are followed up."""
@@ -15,7 +17,7 @@ MAX_WINDOWS = 8
 
 def closest_windows(
     pattern: str, text: str, starts: NDArray[np.bool_], ends: NDArray[np.bool_], max_edits: int
-) -> list[tuple[int, int]]:
+) -> list[Span]:
     """The windows of the text with the fewest insertions, deletions and substitutions, if few enough.
 
     Args:
@@ -38,7 +40,7 @@ def closest_windows(
     if fewest > max_edits:
         return []
 
-    windows: list[tuple[int, int]] = []
+    windows: list[Span] = []
     longest = len(pattern) + max_edits
     for end in np.flatnonzero(edits == fewest)[:MAX_WINDOWS].tolist():
         reach = min(end, longest)

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import regex
 
+from grounding_assets.core.records import Span
+
 _QUOTES = dict.fromkeys(map(ord, "\"'`´‘’‚‛“”„‟′″‹›«»＂＇"), "'")
 _DASHES = dict.fromkeys(map(ord, "-‐‑‒–—―−"), "-")
 _SAME = _QUOTES | _DASHES
@@ -30,7 +32,7 @@ class Folded:
     starts: tuple[int, ...]
     ends: tuple[int, ...]
 
-    def span(self, start: int, end: int) -> tuple[int, int] | None:
+    def span(self, start: int, end: int) -> Span | None:
         """The original offsets of `text[start:end]`; None where it begins or ends inside a cluster."""
         if not 0 <= start < end <= len(self.text):
             return None

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from grounding_assets.core.records import Expression, GroundingStatus, Instance, ScoreSource, SpanStatus
+from grounding_assets.core.records import (
+    Expression,
+    GroundingStatus,
+    Instance,
+    PixelBox,
+    ScoreSource,
+    SpanStatus,
+)
 from grounding_assets.core.store.fingerprint import verification_fingerprint
 
 FORMAT = 1
@@ -123,6 +130,6 @@ def expression_from_record(row: Mapping[str, Any]) -> Expression:
     )
 
 
-def _four_ints(bbox: Any) -> tuple[int, int, int, int]:
+def _four_ints(bbox: Any) -> PixelBox:
     x1, y1, x2, y2 = bbox
     return int(x1), int(y1), int(x2), int(y2)

@@ -15,7 +15,7 @@ from typing import Any
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.gold.gold_record import gold_expression, gold_record, to_pixels
 from grounding_assets.core.evaluation.gold.json_arrays import elements
-from grounding_assets.core.records import Expression
+from grounding_assets.core.records import Expression, PixelBox, Span
 
 SOURCE = "coco"
 _SINGULARS = {
@@ -139,7 +139,7 @@ def _linked(
     return expressions
 
 
-def _boxes(image: _Image, category: int) -> list[tuple[int, int, int, int]]:
+def _boxes(image: _Image, category: int) -> list[PixelBox]:
     flat = image.boxes.get(category, ())
     return [to_pixels(*flat[k : k + 4]) for k in range(0, len(flat), 4)]
 
@@ -158,7 +158,7 @@ def _absent(
         yield gold_record(image_prefix + image.file_name, caption, image.size, expressions, SOURCE)
 
 
-def _enumeration(names: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+def _enumeration(names: Sequence[str]) -> tuple[str, list[Span]]:
     """A sentence such as "A cat, an oven." and the span of each phrase in it."""
     phrases = [f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in names]
     sentence = ", ".join(phrases) + "."

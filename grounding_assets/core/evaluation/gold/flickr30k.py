@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.evaluation.gold.gold_record import Box, gold_expression, gold_record
-from grounding_assets.core.records import Expression, GroundingStatus
+from grounding_assets.core.evaluation.gold.gold_record import gold_expression, gold_record
+from grounding_assets.core.records import Expression, GroundingStatus, PixelBox, Span
 
 SOURCE = "flickr30k_entities"
 NOT_VISUAL = "0"
@@ -19,7 +19,7 @@ NOT_VISUAL = "0"
 
 class _Annotation(NamedTuple):
     size: tuple[int, int]
-    boxes: dict[str, list[Box]]
+    boxes: dict[str, list[PixelBox]]
     absent: set[str]
     """Entities that the annotators did not find in the image."""
 
@@ -92,7 +92,7 @@ def _parse_sentence(line: str, annotation: _Annotation) -> tuple[str, list[Expre
     ]
 
 
-def _expression(caption: str, span: tuple[int, int], entity: str, annotation: _Annotation) -> Expression:
+def _expression(caption: str, span: Span, entity: str, annotation: _Annotation) -> Expression:
     absent = entity in annotation.absent
     status = GroundingStatus.NONE_SEEN if absent else GroundingStatus.NOT_MENTIONED
     return gold_expression(caption, span, annotation.boxes.get(entity, []), status=status)
@@ -102,7 +102,7 @@ def _read_annotation(path: Path) -> _Annotation:
     try:
         root = ET.parse(path).getroot()
         size = (int(_text(root, "size/width")), int(_text(root, "size/height")))
-        boxes: dict[str, list[Box]] = {}
+        boxes: dict[str, list[PixelBox]] = {}
         absent: set[str] = set()
         for element in root.iterfind("object"):
             entities = [name.text or "" for name in element.iterfind("name")]

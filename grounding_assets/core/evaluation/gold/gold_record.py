@@ -5,9 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from grounding_assets.core.dataset.sample_ids import pair_key
-from grounding_assets.core.records import Expression, GroundingStatus, Instance
-
-Box = tuple[int, int, int, int]
+from grounding_assets.core.records import Expression, GroundingStatus, Instance, PixelBox, Span
 
 
 def gold_record(
@@ -40,8 +38,8 @@ def gold_record(
 
 def gold_expression(
     caption: str,
-    span: tuple[int, int],
-    boxes: Sequence[Box],
+    span: Span,
+    boxes: Sequence[PixelBox],
     *,
     status: GroundingStatus = GroundingStatus.NONE_SEEN,
     noun_chunk: str = "",
@@ -61,7 +59,7 @@ def gold_expression(
     )
 
 
-def to_pixels(x: float, y: float, width: float, height: float) -> Box:
+def to_pixels(x: float, y: float, width: float, height: float) -> PixelBox:
     """COCO's `xywh`, in fractions of pixels, as `xyxy` edges, each rounded to the nearest pixel."""
     return round(x), round(y), round(x + width), round(y + height)
 
