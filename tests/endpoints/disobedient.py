@@ -149,7 +149,7 @@ _FAMILIES = (
     _("grok", "x-ai/grok-4.6", ("json_list", "markdown"), key="box_2d", right="boxes or stop"),
     _("gpt-5.2", "gpt-5.2", ("contract",), "pixels", server="longest:2048", right="boxes or stop"),
     _("gpt-5", "gpt-5-mini", ("named_corners",), "0-1", right="boxes or stop"),
-    _("gpt-4o", "gpt-4o", ("markdown", "numbered"), "pixels", server="shortest:768", right="boxes or stop"),
+    _("gpt-4o", "gpt-4o", ("markdown", "numbered"), "pixels", server="longest:2048+shortest:768", right="boxes or stop"),
     _("claude", "claude-sonnet-4-5", ("markdown", "json_list"), "claude pixels", key="bbox"),
     _("kimi", "moonshotai/Kimi-VL-A3B-Thinking-2506", unit="0-1", thinks=True),
     _("kimi-k2.5", "kimi-k2.5", unit="0-1", right="boxes or stop"),

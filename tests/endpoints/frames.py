@@ -112,12 +112,31 @@ def _tiles(size: Size, tile: int) -> Size:
 
 
 def server_resize(description: str) -> Server:
-    """What `KIND:NUMBER` describes; raises ValueError for what is none of `SERVERS`."""
-    kind, _, number = description.partition(":")
-    if not description:
-        return untouched
+    """What `KIND:NUMBER` describes, one after the other where `+` joins several; "" leaves pictures alone.
+
+    Raises ValueError for a kind that is none of `SERVERS`.
+    """
+    stages = [_stage(*part.split(":", 1)) for part in description.split("+") if part]
+
+    def server(size: Size) -> Passed:
+        passed = untouched(size)
+        for stage in stages:
+            passed = _after(passed, stage(passed.size))
+        return passed
+
+    return server
+
+
+def _after(first: Passed, second: Passed) -> Passed:
+    left, top, right, bottom = second.edges
+    across, down = (right - left) / first.size[0], (bottom - top) / first.size[1]
+    x1, y1, x2, y2 = first.edges
+    return Passed(second.size, (left + x1 * across, top + y1 * down, left + x2 * across, top + y2 * down))
+
+
+def _stage(kind: str, number: str = "") -> Server:
     if kind not in SERVERS:
-        raise ValueError(f"no such server: {description!r}; one of {', '.join(SERVERS)}, each with :NUMBER")
+        raise ValueError(f"no such server: {kind!r}; one of {', '.join(SERVERS)}, each with :NUMBER")
     n = float(number)
     side = int(n)
     resizes: dict[str, Callable[[Size], Sequence[float]]] = {

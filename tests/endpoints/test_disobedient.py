@@ -87,11 +87,19 @@ def test_a_form_says_something_where_nothing_is_there(form: str) -> None:
         ("tiles:448", (1200, 800), (1344, 896), (0, 0, 1344, 896)),
         ("square:1120", (640, 480), (1120, 1120), (0, 0, 1120, 840)),
         ("letterbox:1120", (640, 480), (1120, 1120), (0, 140, 1120, 980)),
+        ("longest:2048+shortest:768", (4096, 2048), (1536, 768), (0, 0, 1536, 768)),
+        ("letterbox:1120+scale:0.5", (640, 480), (560, 560), (0, 70, 560, 490)),
     ],
 )
 def test_what_a_server_passes_on(server: str, size: Any, passed: Any, edges: Any) -> None:
     seen = server_resize(server)(size)
-    assert seen.size == passed and seen.edges == edges
+    assert seen.size == passed and seen.edges == pytest.approx(edges)
+
+
+@pytest.mark.parametrize("server", ["shrinks:3", "longest", "longest:wide"])
+def test_a_server_that_nobody_knows_is_refused(server: str) -> None:
+    with pytest.raises(ValueError, match=r"no such server|could not convert"):
+        server_resize(server)
 
 
 def test_a_box_is_written_in_the_picture_that_reaches_the_model() -> None:
