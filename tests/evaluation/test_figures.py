@@ -3,7 +3,7 @@
 import pytest
 
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.evaluation import JudgeOptions, Resampling, evaluate
+from grounding_assets.core.evaluation import JudgeOptions, Resampling, compare, evaluate, figure_rows
 from tests.evaluation.lines import CAPTION, expression, line
 
 STEP_1 = JudgeOptions(steps="step_1")
@@ -116,16 +116,16 @@ def test_absent_expressions():
 def test_expressions_by_overlap_of_spans():
     # gold: "A red car", "two dogs", "a tree", "a lake"
     # "red car": 7 of 9 characters, a partner; "dogs": 4 of 8, a partner at 0.5; "tree near a lake": 16
-    # characters, 6 shared with "a lake", 4 with "a tree" (of 18): no partner; "two": 3 of 8, none
+    # characters, 6 shared with "a lake", 4 with "a tree" (of 18): not by span, but by its head, the tree; "two": none
     gold = [line([expression(text, []) for text in ("A red car", "two dogs", "a tree", "a lake")])]
     predicted = ["red car", "dogs", "tree near a lake", "two"]
     results = [line([expression(text, []) for text in predicted])]
     figures = overall(gold, results, JudgeOptions())
-    assert figures["expression_precision"] == 2 / 4
-    assert figures["expression_recall"] == 2 / 4
-    assert figures["expression_f1"] == 2 / 4
+    for name in ("expression_precision", "expression_recall", "expression_f1"):
+        assert (figures[name], figures[f"{name}_strict"]) == (3 / 4, 2 / 4)
     stricter = overall(gold, results, JudgeOptions(min_span_iou=0.6))
-    assert stricter["expression_recall"] == 1 / 4
+    # the dogs pair by their head then, too
+    assert (stricter["expression_recall"], stricter["expression_recall_strict"]) == (3 / 4, 1 / 4)
 
 
 def test_the_closest_expression_is_the_partner_wherever_it_stands():
@@ -277,6 +277,113 @@ def test_everything_is_json():
 
     gold = [line([expression("A red car", [BOX], [0.7])], image_path=f"{n}.jpg") for n in range(3)]
     written = json.loads(json.dumps(evaluate(gold, gold).to_dict(), allow_nan=False))
-    assert written["overall"]["r1_50"] == {"value": 1.0, "low": 1.0, "high": 1.0, "of": 3}
+    assert written["overall"]["r1_50"] == {
+        "value": 1.0,
+        "low": pytest.approx(3 / (3 + 1.959964**2)),
+        "high": 1.0,
+        "of": 3,
+    }
     assert written["samples"]["coverage"] == 1.0
     assert CAPTION not in json.dumps(written)
+
+
+SAME_HEAD = {
+    # gold, predicted, noun chunk of the model, caption
+    "a measure before it": ("people", "A group of people", "group", "A group of people by the sea."),
+    "a measure, plain chunk": ("people", "A group of people", "people", "A group of people by the sea."),
+    "all of it as the chunk": (
+        "people",
+        "A group of people",
+        "A group of people",
+        "A group of people by the sea.",
+    ),
+    "two measures": ("dogs", "a couple of rows of dogs", "dogs", "There is a couple of rows of dogs."),
+    "what it does": ("A man", "A man riding a brown horse", "man", "A man riding a brown horse."),
+    "where it is": (
+        "a cat",
+        "a cat on top of the old wooden table",
+        "",
+        "See a cat on top of the old wooden table.",
+    ),
+    "gold says more": ("A tall man in a red coat", "man", "man", "A tall man in a red coat."),
+    "an attribute in -ing": ("a smiling young man", "man", "man", "Look, a smiling young man."),
+}
+
+
+@pytest.mark.parametrize(("text", "predicted", "chunk", "caption"), SAME_HEAD.values(), ids=SAME_HEAD)
+def test_the_same_head_at_the_same_place_is_the_same_expression(text, predicted, chunk, caption):
+    gold = [line([expression(text, [BOX], caption=caption)], caption=caption)]
+    found = expression(predicted, [BOX], caption=caption) | {"noun_chunk": chunk}
+    figures = overall(gold, [line([found], caption=caption)], JudgeOptions())
+    assert (figures["expression_recall"], figures["box_recall_50"], figures["r1_50"]) == (1, 1, 1)
+    assert (figures["expression_recall_strict"], figures["box_recall_50_strict"]) == (0, 0)
+
+
+OTHER_HEAD = {
+    "another noun of the same phrase": ("A man riding a brown horse", "horse", "A man riding a brown horse."),
+    "what it lies on": (
+        "a cat on top of the old wooden table",
+        "table",
+        "A bird, a cat on top of the old wooden table.",
+    ),
+    "the same noun elsewhere": ("A dog", "a dog with a red ball", "A dog and a dog with a red ball."),
+    "what is in it": ("a glass of cold red wine", "wine", "See a glass of cold red wine."),
+}
+
+
+@pytest.mark.parametrize(("text", "predicted", "caption"), OTHER_HEAD.values(), ids=OTHER_HEAD)
+def test_another_head_or_place_is_another_expression(text, predicted, caption):
+    gold = [line([expression(text, [BOX], caption=caption)], caption=caption)]
+    found = expression(predicted, [BOX], caption=caption)
+    assert overall(gold, [line([found], caption=caption)], JudgeOptions())["expression_recall"] == 0
+
+
+@pytest.mark.parametrize("end", [" ", "\n", "  \t", "\u00a0"])
+def test_white_space_in_captions_means_nothing(end):
+    """Gold strips what real captions end in; 14 % of COCO's do."""
+    gold = [line([expression("A red car", [BOX])])]
+    spaced = "A red  car," + CAPTION.removeprefix("A red car,") + end
+    result = line([expression("A red  car", [BOX], caption=spaced)], caption=spaced)
+    for options in (JudgeOptions(), STEP_1):
+        assert overall(gold, [result], options)["r1_50"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("right", "low", "high"),
+    # Wilson's score interval of 48 of 48 and of 0 of 48: 48 / (48 + z²), z² / (48 + z²), z = 1.96
+    [(48, 0.9259, 1.0), (0, 0.0, 0.0741)],
+)
+def test_no_interval_claims_certainty(right, low, high):
+    gold = [line([expression("A red car", [BOX])], image_path=f"{n}.jpg") for n in range(48)]
+    results = [
+        line([expression("A red car", [BOX] if right else [])], image_path=f"{n}.jpg") for n in range(48)
+    ]
+    figure = evaluate(gold, results, STEP_1).overall["r1_50"]
+    assert (figure.low, figure.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    difference = compare(evaluate(gold, results, STEP_1), evaluate(gold, results, STEP_1)).overall["r1_50"]
+    assert (difference.low, difference.high) == (
+        pytest.approx(-0.0741, abs=1e-4),
+        pytest.approx(0.0741, abs=1e-4),
+    )
+
+
+def test_cases_of_one_image_are_one_image():
+    # 48 captions of 4 images: 4 / (4 + z²)
+    captions = [f"A red car {n}." for n in range(12)]
+    gold = [
+        line([expression("A red car", [BOX], caption=caption)], image_path=f"{n}.jpg", caption=caption)
+        for n in range(4)
+        for caption in captions
+    ]
+    figure = evaluate(gold, gold, STEP_1).overall["r1_50"]
+    assert (figure.of, figure.low, figure.high) == (48, pytest.approx(0.5101, abs=1e-4), 1.0)
+
+
+def test_repeated_lines_are_counted_and_said():
+    gold = [line([expression("A red car", [BOX])], image_path=f"{n}.jpg") for n in (1, 2, 1)]
+    gold.append(gold[0] | {"caption": gold[0]["caption"] + " "})
+    evaluation = evaluate(gold, [*gold[:2], gold[1]], STEP_1, Resampling(100))
+    totals = evaluation.tally.totals
+    assert (totals.gold, totals.judged, totals.repeated_gold, totals.repeated) == (2, 2, 2, 1)
+    said = [row for row in figure_rows(evaluation) if row[0] == "Repeated lines"]
+    assert [(row[1], row[3].split(",")[0]) for row in said] == [("2", "of gold"), ("1", "of the results")]

@@ -18,6 +18,7 @@ from grounding_assets.core.spec.settings import Spec, WorkflowSpec
 MAX_SAMPLES = 2_000
 """Of a larger set a seeded choice of this many tried samples is judged."""
 RECALL = "box_recall_50"
+"""By the head of expressions, not by span: the wording of a right box stops no run."""
 
 
 class GateClosed(RunStopped):

@@ -10,7 +10,7 @@ from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.evaluation.bootstrap import interval, resampled
 from grounding_assets.core.evaluation.counts import ALL_SLICES
 from grounding_assets.core.evaluation.evaluation import Evaluation, Resampling, number
-from grounding_assets.core.evaluation.metrics import BY_NAME, METRICS, ratios
+from grounding_assets.core.evaluation.metrics import BY_NAME, METRICS, denominators_of, ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
     resampling = first.resampling
     if len(both) > 1:
         replicates = resampled(both, _differences, resampling.resamples, resampling.seed)
-        low, high = interval(replicates, resampling.confidence)
+        cases = np.count_nonzero((denominators_of(both) > 0).all(axis=1), axis=0)
+        low, high = interval(replicates, resampling.confidence, cases, (-1.0, 1.0))
     rows = [
         {
             metric.name: Difference(

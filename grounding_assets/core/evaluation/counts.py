@@ -2,6 +2,7 @@
 
 Definitions, for a gold expression and the predicted one that stands for it (`spans`):
 
+- *paired*: it has a partner (`spans.pair_expressions`): the spans overlap (*strictly*), or the head noun is the same.
 - *present*: gold has boxes; *absent*: gold says that the image shows none. An expression of which gold
   says neither (status `not_mentioned` or `out_of_vocabulary`) is not judged, nor is a predicted
   expression without a gold partner.
@@ -22,6 +23,7 @@ from grounding_assets.core.boxes.geometry import iou_xyxy
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.evaluation.boxes import match
 from grounding_assets.core.evaluation.slices import SLICES, slices_of
+from grounding_assets.core.evaluation.spans import Partner
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
 
 KeepInstance = Callable[[Mapping[str, Any]], bool]
@@ -39,6 +41,8 @@ class Count(IntEnum):
     EXPRESSIONS = auto()
     """Predicted; known for the slice of all only."""
     PAIRED_EXPRESSIONS = auto()
+    STRICTLY_PAIRED = auto()
+    """Of the paired: those whose spans overlap enough."""
     PRESENT = auto()
     ANSWERED = auto()
     TOP_1_50 = auto()
@@ -53,6 +57,10 @@ class Count(IntEnum):
     """Predicted for judged expressions."""
     HITS_50 = auto()
     HITS_75 = auto()
+    STRICT_GOLD_BOXES = auto()
+    """As `GOLD_BOXES`, counted only where step 0 is judged as well."""
+    STRICT_HITS_50 = auto()
+    """Hits at 0.5 of strictly paired expressions, counted likewise."""
     IOU_SUM = auto()
     """Of the hits at 0.5."""
     ABSENT = auto()
@@ -83,7 +91,7 @@ class SampleCounts:
 def count_sample(
     gold: AnnotatedSample,
     result: AnnotatedSample | None,
-    partners: Sequence[int | None],
+    partners: Sequence[Partner | None],
     *,
     judge_expressions: bool,
     keep_instance: KeepInstance | None,
@@ -103,9 +111,13 @@ def count_sample(
         if judge_expressions:
             one[Count.GOLD_EXPRESSIONS] = 1
             one[Count.PAIRED_EXPRESSIONS] = partner is not None
+            one[Count.STRICTLY_PAIRED] = partner is not None and partner.is_strict
         if judged and expression.instances:
             predicted = _instances(result, partner, keep_instance)
             _count_present(one, sample.bins, expression.instances, predicted)
+            if judge_expressions:
+                one[Count.STRICT_GOLD_BOXES] = one[Count.GOLD_BOXES]
+                one[Count.STRICT_HITS_50] = one[Count.HITS_50] if partner and partner.is_strict else 0
         elif judged and (result is None or partner is not None):
             predicted = _instances(result, partner, keep_instance)
             one[Count.ABSENT] = 1
@@ -125,19 +137,19 @@ def _is_judged(expression: Expression) -> bool:
     return bool(expression.instances) or expression.grounding_status not in _DID_NOT_LOOK
 
 
-def _looked(result: AnnotatedSample | None, partner: int | None) -> bool:
+def _looked(result: AnnotatedSample | None, partner: Partner | None) -> bool:
     if result is None or partner is None:
         return False
-    return result.expressions[partner].grounding_status not in _DID_NOT_LOOK
+    return result.expressions[partner.position].grounding_status not in _DID_NOT_LOOK
 
 
 def _instances(
-    result: AnnotatedSample | None, partner: int | None, keep_instance: KeepInstance | None
+    result: AnnotatedSample | None, partner: Partner | None, keep_instance: KeepInstance | None
 ) -> list[Instance]:
     if result is None or partner is None:
         return []
-    rows = result.record["expressions"][partner]["instances"]
-    instances = result.expressions[partner].instances
+    rows = result.record["expressions"][partner.position]["instances"]
+    instances = result.expressions[partner.position].instances
     return [
         instance
         for instance, row in zip(instances, rows, strict=True)

@@ -110,9 +110,14 @@ def summarize(judged: Tally, resampling: Resampling | None = None) -> Evaluation
     resampling = resampling or Resampling()
     counts, bins = judged.per_image()
     totals, bin_totals = counts.sum(axis=0), bins.sum(axis=0)
-    rows = figures_of_slices(ratios(totals), denominators_of(totals), _intervals(counts, ratios, resampling))
+    rows = figures_of_slices(
+        ratios(totals),
+        denominators_of(totals),
+        _intervals(counts, ratios, _with_cases(denominators_of(counts)), resampling),
+    )
     error = expected_calibration_error(bin_totals[None])
-    low, high = _intervals(bins, expected_calibration_error, resampling)
+    scored = _with_cases(bins[..., Bin.BOXES].sum(axis=-1))
+    low, high = _intervals(bins, expected_calibration_error, scored, resampling)
     slices: dict[str, dict[str, Mapping[str, Figure]]] = {}
     for (dimension, name), row in list(zip(ALL_SLICES, rows, strict=True))[1:]:
         sliced = {metric.name: row[metric.name] for metric in METRICS if metric.sliced}
@@ -147,12 +152,19 @@ def number(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _intervals(per_image: np.ndarray, figures: Any, resampling: Resampling) -> tuple[np.ndarray, np.ndarray]:
+def _with_cases(denominators: np.ndarray) -> np.ndarray:
+    """How many images have a case, for each figure."""
+    return np.count_nonzero(denominators, axis=0)
+
+
+def _intervals(
+    per_image: np.ndarray, figures: Any, with_cases: np.ndarray, resampling: Resampling
+) -> tuple[np.ndarray, np.ndarray]:
     if len(per_image) < 2:
         undefined = np.full(figures(per_image).shape[1:], np.nan)
         return undefined, undefined
     replicates = resampled(per_image, figures, resampling.resamples, resampling.seed)
-    return interval(replicates, resampling.confidence)
+    return interval(replicates, resampling.confidence, with_cases)
 
 
 def _reliability_bin(position: int, row: np.ndarray) -> ReliabilityBin:

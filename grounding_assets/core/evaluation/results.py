@@ -16,7 +16,7 @@ from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.comparison import Comparison, compare
 from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
 from grounding_assets.core.evaluation.second_look import SecondLook, has_verdicts, is_kept
-from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey
+from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey, sample_key
 from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
 
 EVALUATION = "evaluation.json"
@@ -109,14 +109,14 @@ def write_judgement(judgement: Judgement, results_dir: Path) -> Path:
 
 def evaluate_workspace(workspace: Workspace, gold: Path) -> Evaluation:
     """Judges the checkpoints of step 1 that are there, whether or not a rollup has been written since."""
-    keys = {(str(row.get("image_path")), str(row.get("caption"))) for row in read_records(gold)}
+    keys = {sample_key(str(row.get("image_path")), str(row.get("caption"))) for row in read_records(gold)}
     return evaluate(read_records(gold), _grounded(workspace, keys))
 
 
 def _grounded(workspace: Workspace, keys: Collection[SampleKey]) -> Iterator[Mapping[str, Any]]:
     for sample_id in workspace.samples.ids:
         sample = workspace.samples.read(sample_id)
-        if (sample.image_path, sample.caption) not in keys or not workspace.is_done(sample_id, "1"):
+        if sample_key(sample.image_path, sample.caption) not in keys or not workspace.is_done(sample_id, "1"):
             continue
         checkpoint = workspace.groundings.store.load(sample_id)
         if checkpoint is not None:

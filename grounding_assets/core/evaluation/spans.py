@@ -1,11 +1,13 @@
-"""Which predicted expression stands for which gold expression: overlap of their character spans."""
+"""Which predicted expression stands for which gold expression: overlap of their spans, or the same head noun there."""
 
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
+from grounding_assets.core.evaluation.heads import head_span
 from grounding_assets.core.records import Span
 
 _WORD = re.compile(r"\w+")
@@ -19,13 +21,45 @@ def span_iou(a: Span, b: Span) -> float:
     return max(0, shared) / (max(a[1], b[1]) - min(a[0], b[0])) if shared > 0 else 0.0
 
 
-def pair_expressions(gold: AnnotatedSample, result: AnnotatedSample, min_iou: float) -> list[int | None]:
-    """The predicted expression of each gold expression, one-to-one; None where there is none.
+class Partner(NamedTuple):
+    """The predicted expression that stands for a gold one."""
+
+    position: int
+    """Among the predicted expressions."""
+    is_strict: bool
+    """Whether their spans overlap enough; if not, their head noun is the same word of the caption."""
+
+
+def pair_expressions(
+    gold: AnnotatedSample, result: AnnotatedSample, min_iou: float, *, by_head: bool = True
+) -> list[Partner | None]:
+    """The partner of each gold expression, one-to-one; None where there is none.
 
     Pairs are made in the order of descending overlap, the earlier first among equals, down to `min_iou`
-    (1.0: the same span only). Where the cleaned captions differ, predicted spans are first carried over.
+    (1.0: the same span only). What is left pairs `by_head`: "people" and "a group of people" mean the same where
+    both have their head noun at the same place. Where the cleaned captions differ, predicted spans are first carried over.
     """
-    carried = carry_spans(result, gold.cleaned_caption)
+    partners = _by_overlap(
+        gold, carry_spans(result, [e.char_span for e in result.expressions], gold.cleaned_caption), min_iou
+    )
+    if not by_head:
+        return partners
+    taken = {partner.position for partner in partners if partner}
+    heads = carry_spans(result, [head_span(e) for e in result.expressions], gold.cleaned_caption)
+    free: dict[Span | None, list[int]] = {}
+    for p, head in enumerate(heads):
+        if p not in taken:
+            free.setdefault(head, []).append(p)
+    for g, expression in enumerate(gold.expressions):
+        same = free.get(head_span(expression))
+        if partners[g] is None and same:
+            partners[g] = Partner(same.pop(0), is_strict=False)
+    return partners
+
+
+def _by_overlap(
+    gold: AnnotatedSample, carried: Sequence[Span | None], min_iou: float
+) -> list[Partner | None]:
     starts = sorted((e.char_span[0], e.char_span[1], g) for g, e in enumerate(gold.expressions))
     overlaps = []
     for p, span in enumerate(carried):
@@ -38,23 +72,23 @@ def pair_expressions(gold: AnnotatedSample, result: AnnotatedSample, min_iou: fl
                 break
             if (iou := span_iou(span, (start, end))) >= min_iou:
                 overlaps.append((-iou, g, p))
-    partners: list[int | None] = [None] * len(gold.expressions)
+    partners: list[Partner | None] = [None] * len(gold.expressions)
     taken: set[int] = set()
     for _, g, p in sorted(overlaps):
         if partners[g] is None and p not in taken:
-            partners[g] = p
+            partners[g] = Partner(p, is_strict=True)
             taken.add(p)
     return partners
 
 
-def carry_spans(result: AnnotatedSample, caption: str) -> list[Span | None]:
-    """A result's spans in code points of another caption, the same where the captions are the same.
+def carry_spans(result: AnnotatedSample, own_spans: Sequence[Span], caption: str) -> list[Span | None]:
+    """Spans of a result's caption in code points of another caption, the same where the captions are the same.
 
     Words are aligned by `difflib` without regard to case; a span becomes that from its first to its last
     word that has a counterpart, or None where no word has.
     """
     own = result.cleaned_caption
-    spans: list[Span | None] = [expression.char_span for expression in result.expressions]
+    spans: list[Span | None] = list(own_spans)
     if own == caption:
         return spans
     words = [(m.start(), m.end()) for m in _first_words(own)]

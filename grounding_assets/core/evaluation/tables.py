@@ -24,6 +24,9 @@ def figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
         rows.append(("Calibration error (ECE)", f"{error.value:.3f}", ends, f"{error.of:,} scored boxes"))
     totals = evaluation.tally.totals
     coverage = f"{totals.gold - totals.without_result:,} of {totals.gold:,} gold samples"
+    for lines, what in ((totals.repeated_gold, "of gold"), (totals.repeated, "of the results")):
+        if lines:
+            rows.append(("Repeated lines", f"{lines:,}", "", f"{what}, about a sample that came before"))
     rows.append(("Samples with a result", f"{100 * evaluation.coverage:.1f} %", "", coverage))
     return rows
 

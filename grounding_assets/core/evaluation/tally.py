@@ -13,11 +13,11 @@ from grounding_assets.core.evaluation.counts import (
     SampleCounts,
     count_sample,
 )
-from grounding_assets.core.evaluation.spans import pair_expressions
+from grounding_assets.core.evaluation.spans import Partner, pair_expressions
 from grounding_assets.core.exports.splits import image_identity
 
 SampleKey = tuple[str, str]
-"""(image path, caption), which is what makes a sample."""
+"""(image path, caption with single spaces), which is what makes a sample."""
 Steps = Literal["both", "step_1"]
 Missing = Literal["left_out", "wrong"]
 
@@ -34,7 +34,7 @@ class JudgeOptions:
     """`step_1`: the results were grounded on gold's own expressions; only boxes are judged, and a partner
     is an expression of the same span."""
     min_span_iou: float = 0.5
-    """Least overlap of the spans of two expressions that count as the same, above 0, up to 1."""
+    """Least overlap of the spans of two expressions that strictly count as the same, above 0, up to 1."""
     missing: Missing = "left_out"
     """What a gold sample without a result counts as. Left out, it shows in the coverage alone."""
 
@@ -58,7 +58,9 @@ class SampleTotals:
     without_gold: int = 0
     """Lines of the results that no gold sample is about."""
     repeated: int = 0
-    """Lines of gold or of the results about a sample that came before; the first counts."""
+    """Lines of the results about a gold sample that came before; the first counts."""
+    repeated_gold: int = 0
+    """Lines of gold about a sample that came before; the first counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +110,9 @@ def tally(
         InputError: a line breaks the record format, there is no gold, or nothing to judge.
     """
     pending: dict[SampleKey, AnnotatedSample] = {}
-    repeated = without_gold = 0
+    repeated_gold = repeated = without_gold = 0
     for sample in read_samples(gold, "gold"):
-        repeated += _key(sample) in pending
+        repeated_gold += _key(sample) in pending
         pending.setdefault(_key(sample), sample)
     if not pending:
         raise InputError("There is no gold: it has no lines.")
@@ -126,7 +128,7 @@ def tally(
     if options.missing == "wrong":
         judged |= {key: _judge(sample, None, options, keep_instance) for key, sample in pending.items()}
     counted = {key: counts for key, counts in judged.items() if counts is not None}
-    totals = SampleTotals(len(judged), len(counted), len(pending), without_gold, repeated)
+    totals = SampleTotals(len(judged), len(counted), len(pending), without_gold, repeated, repeated_gold)
     if not counted:
         raise NothingToJudge(
             "No result is about a gold sample: image_path and caption must be the same in both files."
@@ -147,10 +149,11 @@ def _judge(
     keep_instance: KeepInstance | None,
 ) -> SampleCounts:
     if result is None:
-        partners: list[int | None] = [None] * len(gold.expressions)
+        partners: list[Partner | None] = [None] * len(gold.expressions)
+    elif options.steps == "step_1":
+        partners = pair_expressions(gold, result, 1.0, by_head=False)
     else:
-        min_iou = 1.0 if options.steps == "step_1" else options.min_span_iou
-        partners = pair_expressions(gold, result, min_iou)
+        partners = pair_expressions(gold, result, options.min_span_iou)
     return count_sample(
         gold,
         result,
@@ -160,5 +163,14 @@ def _judge(
     )
 
 
+def sample_key(image_path: str, caption: str) -> SampleKey:
+    """What says that gold and a result are about the same: white space in a caption means nothing.
+
+    >>> sample_key("1.jpg", " A red  car.\\n")
+    ('1.jpg', 'A red car.')
+    """
+    return image_path, " ".join(caption.split())
+
+
 def _key(sample: AnnotatedSample) -> SampleKey:
-    return sample.image_path, sample.caption
+    return sample_key(sample.image_path, sample.caption)
