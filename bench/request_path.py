@@ -21,7 +21,8 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from bench.throughput import write_images
 from grounding_assets.core.annotation.calls import ModelRequest
-from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, prepare_image
+from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from resources.vlm.openai_compatible import OpenAiClient
 from tests.endpoints.process import RemoteEndpoint, launched
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from grounding_assets.core.images.prepared_image import ImagePolicy
+from grounding_assets.core.images.image_policy import ImagePolicy
 from grounding_assets.core.spec.settings import Spec
 from resources.vlm.families import FAMILIES, UNKNOWN, Family
 

@@ -33,7 +33,6 @@ from resources.vlm.resource import (
     base_url,
     build_teacher,
     check_teacher,
-    family_of_spec,
     make_sure_of_boxes,
     model_name,
     result_settings,
@@ -186,14 +185,14 @@ class DataSet:
         )
         return report_file(self.results_dir), written
 
-    async def examine(self) -> tuple["Examination", str]:
-        """What the endpoint can do, and the convention that the configured family is read in."""
+    async def examine(self) -> "Examination":
+        """What the endpoint can do; how it writes boxes is kept for runs."""
         from resources.vlm.doctor import examine
 
         examination = await examine(self.spec, self._credentials)
         if examination.measurement is not None:
             Measurements(self.results_dir).keep(examination.measurement)
-        return examination, family_of_spec(self.spec).convention
+        return examination
 
     def _require_extractions(self) -> None:
         if self._starts_from_extractions and not self.extracted_file.is_file():
@@ -220,7 +219,7 @@ class DataSet:
             teacher = build_teacher(self.spec, self._credentials, learned, account)
             try:
                 if self.spec.vlm.measure and "1" in self.spec.workflow.steps:
-                    text = await make_sure_of_boxes(teacher, measurements, *endpoint)
+                    text = await make_sure_of_boxes(self.spec, teacher, measurements)
                     if text:
                         notice(text)
                 return await work(teacher)

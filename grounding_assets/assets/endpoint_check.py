@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
-from grounding_assets.core.boxes.calibration import agree
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys
 from resources.dataset import DataSet
+from resources.vlm.checking import consequence
 
 
 def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
@@ -26,19 +26,17 @@ def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
             return dg.MaterializeResult(
                 data_version=STANDING_VERSION, metadata={"endpoint": "none: the embedded teacher annotates"}
             )
-        examination, expected = asyncio.run(dataset.examine())
+        examination = asyncio.run(dataset.examine())
         measured = examination.measurement
         metadata: dict[str, Any] = {f.subject: f"{f.outcome}: {f.detail}" for f in examination.findings}
         problems = [f"{f.subject}: {f.detail}" for f in examination.findings if f.outcome == "failed"]
         if measured is not None:
             metadata |= {"convention": str(measured.convention), "reason": measured.reason}
             metadata |= {f"iou_{name}": iou for name, iou in measured.iou.items()}
-            if measured.convention is None:
-                problems.append(measured.reason)
-            elif measured.family != "unknown" and not agree(measured.convention, expected):
-                problems.append(
-                    f"it answers in {measured.convention}, but family {measured.family} is read as {expected}"
-                )
+            follows = consequence(measured)
+            metadata["a_run"] = f"{follows.kind}: {follows.text}"
+            if follows.kind == "stops":
+                problems.append(follows.text.removesuffix("."))
         if problems:
             raise dg.Failure(f"{'; '.join(problems)}.", metadata=metadata, allow_retries=False)
         return dg.MaterializeResult(data_version=STANDING_VERSION, metadata=metadata)

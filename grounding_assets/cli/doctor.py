@@ -9,15 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from grounding_assets.core.boxes.calibration import agree
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
+from resources.vlm.checking import consequence
 from resources.vlm.doctor import Examination
 from resources.vlm.measurements import Measurement
 from resources.vlm.resource import check_teacher, family_of_spec, model_name
+
+_CONVENTIONS_SHOWN = 6
 
 
 def doctor(spec_file: str, overrides: Sequence[str]) -> int:
@@ -32,11 +34,11 @@ def doctor(spec_file: str, overrides: Sequence[str]) -> int:
         )
         return EXIT_OK
 
-    examination, expected = asyncio.run(DataSet(spec, credentials).examine())
-    return EXIT_OK if show_examination(console, spec, examination, expected) else EXIT_SAMPLES_FAILED
+    examination = asyncio.run(DataSet(spec, credentials).examine())
+    return EXIT_OK if show_examination(console, spec, examination) else EXIT_SAMPLES_FAILED
 
 
-def show_examination(console: Console, spec: Spec, examination: Examination, expected: str) -> bool:
+def show_examination(console: Console, spec: Spec, examination: Examination) -> bool:
     """Prints what was found; returns whether samples can be annotated with the endpoint as configured."""
     table = Table(
         title=escape(f"{model_name(spec)} as family {family_of_spec(spec).name}"), show_header=False
@@ -49,29 +51,16 @@ def show_examination(console: Console, spec: Spec, examination: Examination, exp
     measured = examination.measurement
     if measured is None:
         return False
-    _print_conventions(console, measured)
-    return examination.passed and _conclude(console, measured, expected)
+    _print_measurement(console, measured)
+    follows = consequence(measured)
+    console.print(escape(follows.text if follows.kind != "stops" else f"A run would stop. {follows.text}"))
+    return examination.passed and follows.kind == "goes on"
 
 
-def _print_conventions(console: Console, measured: Measurement) -> None:
+def _print_measurement(console: Console, measured: Measurement) -> None:
     table = Table(title="Mean IoU of its boxes, read as", show_header=False)
-    for name, iou in measured.iou.items():
+    for name, iou in list(measured.iou.items())[:_CONVENTIONS_SHOWN]:
         table.add_row(name, f"{iou:.3f}", "<- chosen" if name == measured.convention else "")
     console.print(table)
-
-
-def _conclude(console: Console, measured: Measurement, expected: str) -> bool:
-    if measured.convention is None:
-        console.print(f"No convention is chosen: {measured.reason}.")
-        return False
-    if measured.family == "unknown":
-        console.print(f"A run will read its boxes as {measured.convention}: {measured.reason}.")
-        return True
-    if agree(measured.convention, expected):
-        console.print(f"Its boxes are read right: {measured.convention}, {measured.reason}.")
-        return True
-    console.print(
-        f"It answers in {measured.convention}, but family {measured.family} is read as {expected}: a run would stop. "
-        "Set image_grounding.vlm.family to the fitting family, or to unknown to go by the measurement."
-    )
-    return False
+    for width, height, seen_width, seen_height in measured.seen:
+        console.print(f"A card of {width} x {height} is seen as {seen_width} x {seen_height} pixels.")

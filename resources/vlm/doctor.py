@@ -12,7 +12,7 @@ from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.vlm.checking import measure
 from resources.vlm.measurements import Measurement
-from resources.vlm.resource import base_url, build_teacher, model_name
+from resources.vlm.resource import base_url, build_teacher, model_name, server_settings
 from resources.vlm.teacher import VlmTeacher
 
 Outcome = Literal["ok", "warning", "failed"]
@@ -47,7 +47,9 @@ async def examine(spec: Spec, credentials: Credentials) -> Examination:
     teacher = build_teacher(spec, credentials)
     assert isinstance(teacher, VlmTeacher)
     try:
-        measurement = await measure(teacher, spec.vlm.backend, base_url(spec), model_name(spec))
+        measurement = await measure(
+            teacher, spec.vlm.backend, base_url(spec), model_name(spec), server_settings(spec)
+        )
     except GroundingError as error:
         return Examination((*findings, Finding("calibration cards", "failed", str(error))), None)
     finally:

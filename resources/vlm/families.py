@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from grounding_assets.core.images.prepared_image import ImagePolicy
+from grounding_assets.core.images.image_policy import ImagePolicy
 
 Structure = Literal["schema", "plain"]
 

@@ -11,18 +11,27 @@ from grounding_assets.core.files import replacing, to_json
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What two calibration cards told about an endpoint."""
+    """What the calibration cards told about an endpoint."""
 
     backend: str
     base_url: str
     model: str
     family: str
     """The family that was asked as."""
+    asked_as: str
+    """Digest of all that shaped the question: of another one the measurement says nothing."""
     convention: str | None
     """What the boxes were written in; None where nothing explains them."""
     reason: str
+    boxes_came: bool
+    """False where the model gave no box at all."""
     iou: Mapping[str, float]
-    seconds_per_call: float
+    seen: tuple[tuple[int, int, int, int], ...] = ()
+    """Of pixel answers: (width, height) of each card, as it was sent and as the model saw it."""
+    sizes: Mapping[str, int] | None = None
+    """Of pixel answers: the fields of `ImagePolicy` within which they were seen to be right; None where
+    they never were, and for a grid, which knows no size."""
+    seconds_per_call: float = 0.0
     structured_output: str = ""
     manners: Mapping[str, Any] = field(default_factory=dict)
     measured_at: str = ""

@@ -153,14 +153,18 @@ def build_teacher(
     )
 
 
-async def make_sure_of_boxes(
-    teacher: Teacher[Any], measurements: Measurements, backend: str, url: str, model: str
-) -> str:
+def server_settings(spec: Spec) -> dict[str, Any]:
+    """The settings that decide in which size a server shows a picture to its model."""
+    return {"media_resolution": spec.vlm.gemini.media_resolution} if spec.vlm.backend == "gemini" else {}
+
+
+async def make_sure_of_boxes(spec: Spec, teacher: Teacher[Any], measurements: Measurements) -> str:
     """See `checking.check_conventions`; the embedded teacher's boxes need no measuring."""
-    if backend == "local":
+    if spec.vlm.backend == "local":
         return ""
     from resources.vlm.checking import check_conventions
     from resources.vlm.teacher import VlmTeacher
 
     assert isinstance(teacher, VlmTeacher)
-    return await check_conventions(teacher, measurements, backend, url, model)
+    endpoint = (spec.vlm.backend, base_url(spec), model_name(spec))
+    return await check_conventions(teacher, measurements, *endpoint, server_settings(spec))

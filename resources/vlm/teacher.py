@@ -15,6 +15,7 @@ from grounding_assets.core.annotation.grounding_reply import (
 )
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, RawBox, resolve_boxes
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.images.image_policy import ImagePolicy
 from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding
 from grounding_assets.core.replies import MatchResult, ParsedExtraction, parse_extraction
@@ -91,9 +92,11 @@ class VlmTeacher:
     def in_flight_limit(self) -> int | None:
         return max(1, int(self.caller.pacer.limit))
 
-    def answer_in(self, convention: str) -> None:
-        """Reads boxes in this convention from now on: what was measured goes before what is assumed."""
-        self.family = replace(self.family, convention=convention)
+    def answer_in(self, convention: str, image: ImagePolicy) -> None:
+        """Reads boxes in this convention, and sends pictures in these sizes, from now on: what was measured
+        goes before what is assumed.
+        """
+        self.family = replace(self.family, convention=convention, image=image)
 
     def stop(self, reason: RunStopped) -> None:
         """Sends nothing more, see `RetryingCaller.stop`."""
@@ -152,10 +155,13 @@ class VlmTeacher:
 
     async def raw_boxes(
         self, image: PreparedImage, caption: str, expressions: Sequence[Expression]
-    ) -> tuple[tuple[RawBox, ...], ...]:
-        """The boxes of each expression as the model writes them, not decoded; for calibration."""
+    ) -> tuple[tuple[tuple[RawBox, ...], ...], int]:
+        """The boxes of each expression as the model writes them, not decoded, and how many more came that belong
+        to none; for calibration.
+        """
         chunks = await self._ground_part(image, caption, expressions, 0, _Trace("ground", image))
-        return tuple(group.boxes for chunk in chunks for group in chunk.matched)
+        boxes = tuple(group.boxes for chunk in chunks for group in chunk.matched)
+        return boxes, sum(chunk.unmatched_boxes for chunk in chunks)
 
     async def _ground_part(
         self, image: PreparedImage, caption: str, part: Sequence[Expression], start: int, trace: _Trace

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from grounding_assets.core.errors import SampleFailure
-from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, prepare_image
+from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 
 ORIENTATION = 0x0112
 SIZE = (60, 40)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from grounding_assets.core.errors import Reason
 from grounding_assets.core.images.crops import read_photo
-from grounding_assets.core.images.prepared_image import ImagePolicy, prepare_image
+from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.prepared_image import prepare_image
 from grounding_assets.core.report.thumbnails import read_small
 from resources.local_teacher.pixels import read_image
 from tests.core.pictures import decoded, failure

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.images.prepared_image import ImagePolicy
+from grounding_assets.core.images.image_policy import ImagePolicy
 from resources.vlm.families import BY_NAME
 
 steps = st.sampled_from([1, 14, 28, 32])

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from grounding_assets.core.errors import Reason
-from grounding_assets.core.images.prepared_image import ImagePolicy, declared_or_header_size, prepare_image
+from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.prepared_image import declared_or_header_size, prepare_image
 from tests.core.pictures import (
     ORIENTATION,
     SIZE,

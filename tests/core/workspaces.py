@@ -18,7 +18,8 @@ from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.files import write_lines
-from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, prepare_image
+from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding, GroundingStatus, Instance
 from grounding_assets.core.store.checkpoint import Checkpoint
 

@@ -21,7 +21,8 @@ from grounding_assets.core.images.crops import (
     photo_with_boxes,
     read_photo,
 )
-from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage
+from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.prepared_image import PreparedImage
 from resources.vlm.families import FAMILIES
 from tests.endpoints.verifying import drawn_box
 

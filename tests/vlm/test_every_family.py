@@ -15,7 +15,8 @@ from PIL import Image
 
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, grid_error_px
 from grounding_assets.core.errors import SpecError
-from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, prepare_image
+from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Grounding, GroundingStatus
 from grounding_assets.core.spec.loading import validate_spec
 from resources.credentials import Credentials

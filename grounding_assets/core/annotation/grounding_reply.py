@@ -31,7 +31,7 @@ def read_part(reply: str, part: Sequence[Expression], convention: Convention) ->
     Raises:
         SampleFailure: `unparsable` or `truncated`.
     """
-    parsed = parse_grounding(reply, corner_order=convention.order)
+    parsed = parse_grounding(reply, corner_order=convention.corner_order)
     matched = match_entries(parsed, [(f"e{i}", expression.text) for i, expression in enumerate(part)])
     garbled = [m for m in matched.per_expression if m.mentioned and m.unreadable and not m.boxes]
     if garbled:

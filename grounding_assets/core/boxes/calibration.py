@@ -1,99 +1,41 @@
-"""Which coordinates a model answers in, found out by asking it about pictures whose boxes are known.
+"""Which coordinates a model answers in, and at which size it sees a picture, judged by known boxes.
 
-A calibration card is a synthetic picture with coloured shapes at asymmetric places on a canvas that
-is far from square: there, the conventions disagree about every box. Sending the cards and reading
-the replies is done elsewhere; here they are drawn, and replies are judged.
+A reply is read in each order of edges, and for each axis of a card the number is fitted that the model gives
+to the far edge. These far edges are the finding: all 1000 is a grid, the size that was sent is pixels, and
+another size of the same shape is pixels of a picture that the server has resized.
 """
 
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
-from PIL import Image, ImageDraw
+from numpy.typing import NDArray
 
-from grounding_assets.core.boxes.coordinates import CONVENTIONS, RawBox, decode
+from grounding_assets.core.boxes.cards import Card
+from grounding_assets.core.boxes.coordinates import (
+    CHAT_CONVENTIONS,
+    CONVENTIONS,
+    Order,
+    RawBox,
+    corners,
+    decode,
+)
 from grounding_assets.core.boxes.geometry import iou_xyxy
-from grounding_assets.core.records import PixelBox
-
-_LONG_PX, _SHORT_PX = 1344, 672
-"""Multiples of 28 and of 32, under the smaller of the usual caps (1280 tokens of 28 x 28 pixels), so
-that no server of the Qwen family resizes the card."""
-
-CANDIDATES = ("yxyx_1000", "xyxy_1000", "xyxy_999", "xyxy_px_sent", "yxyx_px_sent", "xyxy_norm", "yxyx_norm")
-"""The conventions of chat models; the others of `coordinates` belong to models that speak no chat."""
 
 MIN_IOU = 0.5
-"""A convention must explain the boxes at least this well on average …"""
+"""An order must explain the boxes at least this well on average, its far edges fitted …"""
 MIN_LEAD = 0.15
-"""… and this much better than every other that is not practically the same."""
-_SAME_WITHIN = 0.02
-"""Conventions that put the far edge within this share of a side are practically the same (999 and 1000)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    phrase: str
-    box: PixelBox
-    """`xyxy` pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A picture, its caption and what is where."""
-
-    png: bytes
-    size: tuple[int, int]
-    caption: str
-    shapes: tuple[Shape, ...]
-
-
-# (colour, shape, x, y, width, height) in shares of the sides; no two overlap, none mirrors another
-_LAYOUTS = (
-    (
-        ("red", "rectangle", 0.05, 0.55, 0.13, 0.30),
-        ("blue", "ellipse", 0.62, 0.08, 0.22, 0.24),
-        ("green", "rectangle", 0.73, 0.62, 0.19, 0.33),
-        ("orange", "rectangle", 0.28, 0.14, 0.16, 0.21),
-    ),
-    (
-        ("purple", "rectangle", 0.58, 0.05, 0.34, 0.11),
-        ("green", "ellipse", 0.08, 0.20, 0.27, 0.16),
-        ("red", "rectangle", 0.45, 0.71, 0.47, 0.13),
-        ("blue", "rectangle", 0.10, 0.52, 0.21, 0.18),
-    ),
-)
-_SIZES = ((_LONG_PX, _SHORT_PX), (_SHORT_PX, _LONG_PX))
-_COLOURS = {
-    "red": (255, 0, 0),
-    "blue": (0, 0, 255),
-    "green": (0, 128, 0),
-    "orange": (255, 165, 0),
-    "purple": (128, 0, 128),
-}
-
-
-def calibration_cards() -> tuple[Card, ...]:
-    """Two cards, one wide and one tall, always the same."""
-    return tuple(_draw(size, layout) for size, layout in zip(_SIZES, _LAYOUTS, strict=True))
-
-
-def _draw(size: tuple[int, int], layout: Sequence[tuple[str, str, float, float, float, float]]) -> Card:
-    width, height = size
-    picture = Image.new("RGB", size, "white")
-    pen = ImageDraw.Draw(picture)
-    shapes = []
-    for colour, form, x, y, w, h in layout:
-        box = (round(x * width), round(y * height), round((x + w) * width), round((y + h) * height))
-        # Pillow's far corner belongs to the shape, ours does not
-        corners = (box[0], box[1], box[2] - 1, box[3] - 1)
-        (pen.ellipse if form == "ellipse" else pen.rectangle)(corners, fill=_COLOURS[colour])
-        shapes.append(Shape(f"the {colour} {form}", box))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    names = [shape.phrase for shape in shapes]
-    caption = f"A white picture with {', '.join(names[:-1])} and {names[-1]}."
-    return Card(buffer.getvalue(), size, caption, tuple(shapes))
+"""… and this much better than every other order."""
+_CLOSEST = 0.001
+"""How near to a far edge a fitted one counts as the same, as a share, however clean the boxes are …"""
+_STANDARD_ERRORS = 4
+"""… or within this many standard errors of the fit …"""
+_FARTHEST = 0.05
+"""… but never beyond this share: a picture that was shrunk by a tenth must not pass as noise."""
+_SAME_SHAPE = 0.08
+"""How much the aspect ratio may change where a server rounds the sides to multiples."""
+_GRIDS = ("norm", "100", "1000", "999", "1024")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,76 +45,202 @@ class CardReply:
     card: Card
     boxes: tuple[tuple[RawBox, ...], ...]
     """One tuple per shape, in order; empty where the model gave none."""
+    nameless: int = 0
+    """Boxes that came without a name that tells which shape they show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What a model calls the far edge of one axis: fitted, with its standard error."""
+
+    at: float
+    error: float
+
+    def is_near(self, expected: float) -> bool:
+        tolerance = min(max(_CLOSEST * expected, _STANDARD_ERRORS * self.error), _FARTHEST * expected)
+        return abs(self.at - expected) <= tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The far edges of one card, right and bottom."""
+
+    size: tuple[int, int]
+    """(width, height) of the card as it was sent."""
+    right: Edge
+    bottom: Edge
+
+    @property
+    def seen_size(self) -> tuple[int, int]:
+        return (round(self.right.at), round(self.bottom.at))
+
+    @property
+    def is_as_sent(self) -> bool:
+        return self.right.is_near(self.size[0]) and self.bottom.is_near(self.size[1])
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether it has another size of nearly the same shape."""
+        stretch = self.right.at / self.bottom.at * self.size[1] / self.size[0]
+        return abs(stretch - 1) <= _SAME_SHAPE
+
+    def is_on_grid(self, grid: float) -> bool:
+        return self.right.is_near(grid) and self.bottom.is_near(grid)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How well each convention explains the replies, and which one does, if any."""
 
-    iou: dict[str, float]
+    iou: Mapping[str, float]
     """Mean IoU over all shapes by convention, 0.0 to 1.0, best first; a shape without a box counts as 0."""
     convention: str | None
     """The one that explains them, or None where none does clearly."""
     reason: str
     """In words, for the user."""
+    boxes_came: bool
+    """False where the model gave no box at all, named or not: then nothing was measured."""
+    seen: tuple[Seen, ...] = ()
+    """Of pixel answers: the size that the model saw each card in."""
+
+    @property
+    def size_is_kept(self) -> bool:
+        """Whether pixels are those of the pictures as sent; True for grids, which know no size."""
+        return all(card.is_as_sent for card in self.seen)
 
 
 def judge(replies: Sequence[CardReply], expected: str | None = None) -> Verdict:
-    """Decodes the replies under every candidate convention and chooses, or refuses to.
+    """Finds the order, then the unit, or refuses to.
 
-    `expected` is the convention of the configured family: it is named where it is practically the
-    same as the best one.
+    `expected` is the convention of the configured family: it is named where a neighbouring grid fits as well.
     """
-    fits = {name: _fit(replies, name) for name in CANDIDATES}
-    ranked = dict(sorted(fits.items(), key=lambda fit: -fit[1]))
-    best = next(iter(ranked))
-    answered = sum(bool(boxes) for reply in replies for boxes in reply.boxes)
+    ious = {name: _iou(replies, name) for name in CHAT_CONVENTIONS}
+    table = dict(sorted(ious.items(), key=lambda pair: -pair[1]))
+
+    def unexplained(reason: str, *, boxes_came: bool = True) -> Verdict:
+        return Verdict(table, None, reason, boxes_came)
+
     total = sum(len(reply.boxes) for reply in replies)
+    answered = sum(bool(boxes) for reply in replies for boxes in reply.boxes)
+    nameless = sum(reply.nameless for reply in replies)
+    if not answered and nameless:
+        return unexplained(f"{nameless} boxes came without names, so that none tells which shape it shows")
     if not answered:
-        return Verdict(
-            ranked, None, f"the model gave no box for any of {total} shapes that are plainly there"
+        reason = f"the model gave no box for any of {total} shapes that are plainly there"
+        return unexplained(reason, boxes_came=False)
+    orders: dict[Order, tuple[float, list[Seen]]] = {
+        order: _fitted(replies, order) for order in get_args(Order)
+    }
+    order, rival = sorted(orders, key=lambda name: -orders[name][0])[:2]
+    fit, seen = orders[order]
+    if 2 * answered < total or not seen:
+        return unexplained(f"boxes came for {answered} of {total} shapes, which is too few to tell")
+    if fit < MIN_IOU:
+        best = next(iter(table))
+        return unexplained(
+            f"no order of edges in any unit explains the boxes: {best} is best with a mean IoU of {table[best]:.2f}"
         )
-    if ranked[best] < MIN_IOU:
-        return Verdict(
-            ranked,
-            None,
-            f"no convention explains the boxes: {best} is best with a mean IoU of {ranked[best]:.2f}",
-        )
-    kin = {name for name in CANDIDATES if _practically_same(name, best)}
-    rival = next((name for name in ranked if name not in kin), None)
-    if rival is not None and ranked[best] - ranked[rival] < MIN_LEAD:
-        return Verdict(
-            ranked,
-            None,
-            f"{best} ({ranked[best]:.2f}) and {rival} ({ranked[rival]:.2f}) fit about equally well",
-        )
-    chosen = expected if expected in kin else best
-    if expected not in kin and "xyxy_1000" in kin:
-        chosen = "xyxy_1000"
-    return Verdict(
-        ranked,
-        chosen,
-        f"mean IoU {ranked[chosen]:.2f}" + (f", next {rival} {ranked[rival]:.2f}" if rival else ""),
-    )
+    if fit - orders[rival][0] < MIN_LEAD:
+        return unexplained(f"{order} ({fit:.2f}) and {rival} ({orders[rival][0]:.2f}) fit about equally well")
+    grid = _grid(seen, order, expected)
+    if grid:
+        return Verdict(table, grid, f"mean IoU {table[grid]:.2f}", True)
+    if len(seen) == len(replies) and all(card.is_as_sent or card.is_resized for card in seen):
+        pixels = f"{order}_px_sent"
+        kept = all(card.is_as_sent for card in seen)
+        reason = f"mean IoU {table[pixels]:.2f}" if kept else _resized(seen)
+        return Verdict(table, pixels, reason, True, tuple(seen))
+    edges = " and ".join(_sizes(card) for card in seen)
+    return unexplained(f"the far edges that explain the boxes belong to no unit that is known: {edges}")
+
+
+def size_seen(reply: CardReply, convention: str) -> Seen | None:
+    """The size that the model saw one card in; None where its boxes do not show it."""
+    fit, seen = _fitted([reply], CONVENTIONS[convention].order)
+    return seen[0] if seen and fit >= MIN_IOU else None
 
 
 def agree(first: str, second: str) -> bool:
-    """Whether two conventions are practically the same."""
-    return first == second or _practically_same(first, second)
-
-
-def _fit(replies: Sequence[CardReply], name: str) -> float:
-    convention = CONVENTIONS[name]
-    scores: list[float] = []
-    for reply in replies:
-        for shape, boxes in zip(reply.card.shapes, reply.boxes, strict=True):
-            decoded = [decode(box, convention, reply.card.size, reply.card.size) for box in boxes]
-            scores.append(float(np.max(iou_xyxy(decoded, [shape.box]))) if decoded else 0.0)
-    return sum(scores) / len(scores) if scores else 0.0
-
-
-def _practically_same(first: str, second: str) -> bool:
+    """Whether two conventions are practically the same, such as grids of 999 and 1000."""
     a, b = CONVENTIONS[first], CONVENTIONS[second]
     if a.order != b.order or not a.grid or not b.grid:
         return first == second
-    return abs(a.grid - b.grid) <= _SAME_WITHIN * max(a.grid, b.grid)
+    return abs(a.grid - b.grid) <= 2 * _CLOSEST * max(a.grid, b.grid)
+
+
+def _resized(seen: Sequence[Seen]) -> str:
+    return f"the pictures are resized before the model sees them: {', '.join(_sizes(c) for c in seen)}"
+
+
+def _sizes(card: Seen) -> str:
+    right, bottom = (f"{edge.at:.4g}" for edge in (card.right, card.bottom))
+    return f"{card.size[0]} x {card.size[1]} is seen as {right} x {bottom}"
+
+
+def _grid(seen: Sequence[Seen], order: Order, expected: str | None) -> str | None:
+    """The grid that all far edges are on: the expected one if it will do, else 1000, else the nearest."""
+    fitting = [
+        f"{order}_{unit}"
+        for unit in _GRIDS
+        if all(card.is_on_grid(CHAT_CONVENTIONS[f"{order}_{unit}"].grid or 0) for card in seen)
+    ]
+    for preferred in (expected, f"{order}_1000"):
+        if preferred in fitting:
+            return preferred
+    edges = [edge.at for card in seen for edge in (card.right, card.bottom)]
+    middle = sum(edges) / len(edges)
+    return min(fitting, key=lambda name: abs((CHAT_CONVENTIONS[name].grid or 0) - middle), default=None)
+
+
+def _fitted(replies: Sequence[CardReply], order: Order) -> tuple[float, list[Seen]]:
+    """Mean IoU of the answered shapes, each card's far edges fitted; and these edges."""
+    overlaps: list[float] = []
+    seen: list[Seen] = []
+    for reply in replies:
+        shown = [
+            (shape.box, box)
+            for shape, boxes in zip(reply.card.shapes, reply.boxes, strict=True)
+            for box in boxes
+        ]
+        if sum(bool(boxes) for boxes in reply.boxes) < 2:
+            continue
+        width, height = reply.card.size
+        written = np.array([corners(box, order) for _, box in shown], dtype=float)
+        true = np.array([box for box, _ in shown], dtype=float)
+        right = _far_edge(written[:, 0::2], true[:, 0::2] / width)
+        bottom = _far_edge(written[:, 1::2], true[:, 1::2] / height)
+        if right.at <= 0 or bottom.at <= 0:
+            return 0.0, []
+        seen.append(Seen(reply.card.size, right, bottom))
+        scale = np.array([width / right.at, height / bottom.at] * 2)
+        for shape, boxes in zip(reply.card.shapes, reply.boxes, strict=True):
+            if boxes:
+                decoded = np.array([corners(box, order) for box in boxes]) * scale
+                overlaps.append(float(iou_xyxy(decoded, [shape.box]).max()))
+    return (sum(overlaps) / len(overlaps) if overlaps else 0.0), seen
+
+
+def _far_edge(written: NDArray[np.float64], shares: NDArray[np.float64]) -> Edge:
+    """What the model calls share 1.0: least squares through the origin, without the boxes that are elsewhere."""
+    written, shares = written.ravel(), shares.ravel()
+    ratios = written / shares
+    ranked = np.argsort(ratios)
+    middle = np.searchsorted(np.cumsum(shares[ranked]), shares.sum() / 2)
+    start = ratios[ranked[min(middle, len(ranked) - 1)]]
+    distance = np.abs(written - start * shares)
+    near = distance <= 5 * max(float(np.median(distance)), 2 * _CLOSEST * abs(start))
+    written, shares = written[near], shares[near]
+    weight = float(shares @ shares)
+    at = float(written @ shares) / weight
+    spread = float(np.sqrt(np.sum((written - at * shares) ** 2) / max(1, len(written) - 1)))
+    return Edge(at, spread / weight**0.5)
+
+
+def _iou(replies: Sequence[CardReply], name: str) -> float:
+    convention = CONVENTIONS[name]
+    overlaps: list[float] = []
+    for reply in replies:
+        for shape, boxes in zip(reply.card.shapes, reply.boxes, strict=True):
+            decoded = [decode(box, convention, reply.card.size, reply.card.size) for box in boxes]
+            overlaps.append(float(iou_xyxy(decoded, [shape.box]).max()) if decoded else 0.0)
+    return sum(overlaps) / len(overlaps) if overlaps else 0.0

@@ -6,9 +6,9 @@ replies, and preparing the image that is sent, belong elsewhere. After `resolve_
 `xyxy` pixels of the upright original.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from grounding_assets.core.boxes.geometry import clean_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
@@ -18,6 +18,9 @@ RawBox = tuple[float, float, float, float]
 """Four finite numbers as a reply wrote them, in the convention's order."""
 XyxyBox = tuple[float, float, float, float]
 """`x1, y1, x2, y2` in pixels of the upright original, not yet clamped or rounded."""
+
+Order = Literal["xyxy", "yxyx", "xywh"]
+"""Which edges a box's four numbers are; the last two of `xywh` are width and height."""
 
 RANGE_TOLERANCE = 0.02
 """How far an edge may lie beyond the frame, as a share of that axis, before it counts as out of range."""
@@ -30,7 +33,7 @@ class Convention:
     """How one model family writes a box."""
 
     name: str
-    order: Literal["xyxy", "yxyx"]
+    order: Order
     grid: float | None
     """The number that stands for the far edge of either axis; None: pixels of the image as sent."""
     step: float = 1.0
@@ -42,24 +45,48 @@ class Convention:
         """What the far edge of (x, y) is called: the grid, or the size sent in pixels."""
         return (self.grid, self.grid) if self.grid else (float(sent_size[0]), float(sent_size[1]))
 
+    @property
+    def corner_order(self) -> Literal["xyxy", "yxyx"]:
+        """The order in which a box with named corners is put to stand beside the others."""
+        return "yxyx" if self.order == "yxyx" else "xyxy"
 
-def _registry(*conventions: Convention) -> dict[str, Convention]:
-    return {convention.name: convention for convention in conventions}
 
+_ORDERS: tuple[Order, ...] = get_args(Order)
+_UNITS: Mapping[str, tuple[float | None, float]] = {
+    "1000": (1000, 1.0),
+    "999": (999, 1.0),
+    "1024": (1024, 1.0),
+    "100": (100, 0.1),
+    "norm": (1, 0.001),
+    "px_sent": (None, 1.0),
+}
+"""Grid and step by the unit's name."""
 
-CONVENTIONS = _registry(
-    Convention("yxyx_1000", "yxyx", 1000),
-    Convention("xyxy_1000", "xyxy", 1000),
-    Convention("xyxy_999", "xyxy", 999),
-    Convention("yxyx_1024", "yxyx", 1024),
-    Convention("xyxy_px_sent", "xyxy", None),
-    Convention("yxyx_px_sent", "yxyx", None),
-    Convention("xyxy_norm", "xyxy", 1, step=0.001),
-    Convention("yxyx_norm", "yxyx", 1, step=0.001),
-    Convention("xyxy_1000_bins", "xyxy", 1000, bins=True),
-    Convention("xyxy_32_bins", "xyxy", 32, bins=True),
-)
+CHAT_CONVENTIONS: Mapping[str, Convention] = {
+    f"{order}_{unit}": Convention(f"{order}_{unit}", order, grid, step)
+    for unit, (grid, step) in _UNITS.items()
+    for order in _ORDERS
+}
+"""Every order in every unit: what a model that speaks chat may answer in."""
+
+CONVENTIONS: Mapping[str, Convention] = {
+    **CHAT_CONVENTIONS,
+    "xyxy_1000_bins": Convention("xyxy_1000_bins", "xyxy", 1000, bins=True),
+    "xyxy_32_bins": Convention("xyxy_32_bins", "xyxy", 32, bins=True),
+}
 """By name. The last two are Florence-2's location tokens and Kosmos-2's patch grid."""
+
+
+def corners(raw: RawBox, order: Order) -> RawBox:
+    """The four numbers as `x1, y1, x2, y2`, still in the unit that they were written in.
+
+    >>> corners((10, 20, 30, 40), "xywh")
+    (10, 20, 40, 60)
+    """
+    first, second, third, fourth = raw
+    if order == "xywh":
+        return (first, second, first + third, second + fourth)
+    return raw if order == "xyxy" else (second, first, fourth, third)
 
 
 def decode(
@@ -80,7 +107,7 @@ def decode(
     >>> decode((13, 8, 61, 34), CONVENTIONS["xyxy_px_sent"], (64, 32), (640, 480))
     (130.0, 120.0, 610.0, 510.0)
     """
-    x1, y1, x2, y2 = raw if convention.order == "xyxy" else (raw[1], raw[0], raw[3], raw[2])
+    x1, y1, x2, y2 = corners(raw, convention.order)
     frame_x, frame_y = convention.frame(sent_size)
     if convention.bins:
         (x1, x2), (y1, y2) = _cell_centres(x1, x2), _cell_centres(y1, y2)
@@ -112,6 +139,8 @@ def encode(
     x1, y1, x2, y2 = (
         _written(edge * of / side, of, convention) for edge, of, side in zip(box, frame, size, strict=True)
     )
+    if convention.order == "xywh":
+        return (x1, y1, x2 - x1, y2 - y1)
     return (x1, y1, x2, y2) if convention.order == "xyxy" else (y1, x1, y2, x2)
 
 
@@ -244,9 +273,9 @@ def _instance(box: PixelBox, score: float | None) -> Instance:
 
 
 def _is_out_of_range(raw: RawBox, convention: Convention, sent_size: tuple[int, int]) -> bool:
-    xs, ys = (raw[0::2], raw[1::2]) if convention.order == "xyxy" else (raw[1::2], raw[0::2])
+    box = corners(raw, convention.order)
     return any(
         edge < -RANGE_TOLERANCE * frame or edge > (1 + RANGE_TOLERANCE) * frame
-        for edges, frame in zip((xs, ys), convention.frame(sent_size), strict=True)
+        for edges, frame in zip((box[0::2], box[1::2]), convention.frame(sent_size), strict=True)
         for edge in edges
     )

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 
 from grounding_assets.core.boxes.coordinates import XyxyBox
 from grounding_assets.core.images.image_file import ImageFile, fitted_size, read_image_bytes
-from grounding_assets.core.images.prepared_image import ImagePolicy, PreparedImage, encode_picture
+from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.prepared_image import PreparedImage, encode_picture
 
 WORKING_SIDE_PX = 2048
 """A photo is kept at most this long for the time of its questions: 12 MB."""

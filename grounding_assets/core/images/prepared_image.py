@@ -14,51 +14,10 @@ from PIL import Image
 
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images.image_file import ImageFile, open_image, read_image_bytes
+from grounding_assets.core.images.image_policy import MIME_TYPES, ImagePolicy
 
-MIME_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _JPEG_END = b"\xff\xd9"
 _JPEG_QUALITIES = (92, 85, 75, 65, 50)
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePolicy:
-    """What an endpoint and a model family take.
-
-    The defaults suit a model that scales boxes itself: any size, at most 20 MB.
-    """
-
-    max_side_px: int = 4096
-    max_pixels: int = 4096 * 4096
-    multiple_of: int = 1
-    """Both sides are made multiples of this, so that a server's own resize changes nothing."""
-    min_side_px: int = 1
-    max_bytes: int = 20 << 20
-    """Of the encoded file, before base64."""
-    mime_types: frozenset[str] = frozenset(MIME_TYPES.values())
-
-    def sent_size(self, width: int, height: int) -> tuple[int, int]:
-        """The size to send an upright image of `width` x `height` pixels in.
-
-        Raises:
-            SampleFailure: no allowed size keeps at least one step of `multiple_of` per side.
-        """
-        step, longer, pixels = self.multiple_of, max(width, height), width * height
-        smallest, largest = -(-self.min_side_px // step) * step, self.max_side_px // step * step
-        shrunk = min(1.0, self.max_side_px / longer, (self.max_pixels / pixels) ** 0.5)
-        scale = max(shrunk, self.min_side_px / min(width, height))
-        # enlarging the short side to its minimum can make the long one too long
-        fits = scale == shrunk or (
-            longer * scale <= self.max_side_px and pixels * scale**2 <= self.max_pixels
-        )
-        sides = [min(max(round(side * scale / step) * step, smallest), largest) for side in (width, height)]
-        while sides[0] * sides[1] > self.max_pixels and max(sides) > smallest:
-            sides[sides.index(max(sides))] -= step
-        if not fits or min(sides) < smallest or sides[0] * sides[1] > self.max_pixels:
-            raise SampleFailure(
-                Reason.IMAGE_TOO_LARGE,
-                f"The image is {width} x {height} pixels, too long and thin for this model; crop it.",
-            )
-        return sides[0], sides[1]
 
 
 @dataclass(frozen=True, slots=True)
