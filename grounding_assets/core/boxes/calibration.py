@@ -31,7 +31,7 @@ _CLOSEST = 0.001
 """How near to a far edge a fitted one counts as the same, as a share, however clean the boxes are …"""
 _STANDARD_ERRORS = 4
 """… or within this many standard errors of the fit …"""
-_FARTHEST = 0.05
+_FARTHEST = 0.06
 """… but never beyond this share: a picture that was shrunk by a tenth must not pass as noise."""
 _SAME_SHAPE = 0.08
 """How much the aspect ratio may change where a server rounds the sides to multiples."""
@@ -195,45 +195,65 @@ def _grid(seen: Sequence[Seen], order: Order, expected: str | None) -> str | Non
 def _fitted(replies: Sequence[CardReply], order: Order) -> tuple[float, list[Seen]]:
     """Mean IoU of the answered shapes, each card's far edges fitted; and these edges."""
     overlaps: list[float] = []
-    seen: list[Seen] = []
+    cards: list[tuple[tuple[int, int], _Axis, _Axis]] = []
     for reply in replies:
+        if sum(bool(boxes) for boxes in reply.boxes) < 2:
+            continue
         shown = [
-            (shape.box, box)
+            (shape.box, corners(box, order))
             for shape, boxes in zip(reply.card.shapes, reply.boxes, strict=True)
             for box in boxes
         ]
-        if sum(bool(boxes) for boxes in reply.boxes) < 2:
-            continue
+        true, written = (np.array(column, dtype=float) for column in zip(*shown, strict=True))
         width, height = reply.card.size
-        written = np.array([corners(box, order) for _, box in shown], dtype=float)
-        true = np.array([box for box, _ in shown], dtype=float)
-        right = _far_edge(written[:, 0::2], true[:, 0::2] / width)
-        bottom = _far_edge(written[:, 1::2], true[:, 1::2] / height)
+        right = _axis(written[:, 0::2], true[:, 0::2] / width)
+        bottom = _axis(written[:, 1::2], true[:, 1::2] / height)
         if right.at <= 0 or bottom.at <= 0:
             return 0.0, []
-        seen.append(Seen(reply.card.size, right, bottom))
+        cards.append((reply.card.size, right, bottom))
         scale = np.array([width / right.at, height / bottom.at] * 2)
         for shape, boxes in zip(reply.card.shapes, reply.boxes, strict=True):
             if boxes:
                 decoded = np.array([corners(box, order) for box in boxes]) * scale
                 overlaps.append(float(iou_xyxy(decoded, [shape.box]).max()))
+    spread = _spread([axis for _, *axes in cards for axis in axes])
+    seen = [
+        Seen(size, *(Edge(axis.at, axis.at * spread / axis.weight**0.5) for axis in axes))
+        for size, *axes in cards
+    ]
     return (sum(overlaps) / len(overlaps) if overlaps else 0.0), seen
 
 
-def _far_edge(written: NDArray[np.float64], shares: NDArray[np.float64]) -> Edge:
-    """What the model calls share 1.0: least squares through the origin, without the boxes that are elsewhere."""
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One axis of one card, fitted: what the model calls share 1.0, and how far its numbers lie from that line."""
+
+    at: float
+    weight: float
+    """Sum of the squared shares."""
+    residuals: NDArray[np.float64]
+    """As shares of `at`."""
+
+
+def _axis(written: NDArray[np.float64], shares: NDArray[np.float64]) -> _Axis:
+    """Least squares through the origin, without the boxes that are elsewhere."""
     written, shares = written.ravel(), shares.ravel()
     ratios = written / shares
     ranked = np.argsort(ratios)
     middle = np.searchsorted(np.cumsum(shares[ranked]), shares.sum() / 2)
-    start = ratios[ranked[min(middle, len(ranked) - 1)]]
+    start = float(ratios[ranked[min(middle, len(ranked) - 1)]])
     distance = np.abs(written - start * shares)
     near = distance <= 5 * max(float(np.median(distance)), 2 * _CLOSEST * abs(start))
     written, shares = written[near], shares[near]
     weight = float(shares @ shares)
     at = float(written @ shares) / weight
-    spread = float(np.sqrt(np.sum((written - at * shares) ** 2) / max(1, len(written) - 1)))
-    return Edge(at, spread / weight**0.5)
+    return _Axis(at, weight, (written - at * shares) / (at or 1.0))
+
+
+def _spread(axes: Sequence[_Axis]) -> float:
+    """Standard deviation of the residuals of all axes: one model is equally exact on each."""
+    freedom = sum(len(axis.residuals) - 1 for axis in axes)
+    return float(np.sqrt(sum(float(axis.residuals @ axis.residuals) for axis in axes) / max(1, freedom)))
 
 
 def _iou(replies: Sequence[CardReply], name: str) -> float:

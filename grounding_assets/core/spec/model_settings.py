@@ -116,8 +116,8 @@ class VlmSpec(Section):
     family: FamilyName = "auto"
     """Model family, which decides prompt and box coordinates; auto: by the model's name."""
     measure: bool = True
-    """Ask an endpoint about two calibration cards before its first sample, and stop if its boxes contradict
-    the family. Kept in results_dir, so it costs two or three calls once."""
+    """Ask an endpoint about calibration cards before its first sample, and stop if its boxes contradict the family
+    or a server's resizing displaces them. Kept in results_dir, so it costs two to a dozen calls once."""
     gemini: GeminiSpec = GeminiSpec()
     openai: OpenAiSpec = OpenAiSpec()
     local: LocalSpec = LocalSpec()
