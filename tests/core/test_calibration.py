@@ -24,7 +24,7 @@ def in_convention(name: str, *, shrink: float = 1.0, noise: float = 0.0, seed: i
     def answer(card: Card) -> tuple[tuple[RawBox, ...], ...]:
         seen = (round(card.size[0] * shrink), round(card.size[1] * shrink))
         sides = np.array([*card.size, *card.size])
-        moved = [np.array(shape.box) + sides * rng.uniform(-noise, noise, 4) for shape in card.shapes]
+        moved = [(np.array(s.box) + sides * rng.uniform(-noise, noise, 4)).tolist() for s in card.shapes]
         return tuple((encode(box, CONVENTIONS[name], seen, card.size),) for box in moved)
 
     return answer
