@@ -4,7 +4,7 @@ It is no model and no maker's server: it answers with human boxes of known photo
 After a line that says so it prints one line of JSON (url, base_url, key, model), then serves until Ctrl-C.
 
 A model obeys unless told otherwise. `--case NAME` takes a row of the table of models that do not
-(`disobedient.py`; `--list-cases` prints it); `--form`, `--labels`, `--flaw`, `--fractions`, `--unit`, `--order`
+(`disobedient.py`; `--list-cases` prints it); `--native` lets the family write in its own form; `--form`, `--labels`, `--flaw`, `--fractions`, `--unit`, `--order`
 and `--server` put one together. The forms and where each was published are in `forms.py`.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from tests.endpoints.disobedient import MODELS, UNITS
+from tests.endpoints.disobedient import MODELS, NATIVE_FORMS, UNITS
 from tests.endpoints.families import FAMILIES, Family
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.forms import FORMS
@@ -81,6 +81,9 @@ def _add_disobedience(group: argparse._ArgumentGroup) -> None:
         choices=sorted(FORMS),
         help="how it writes boxes, whatever it was asked for; repeatable",
     )
+    group.add_argument(
+        "--native", action="store_true", help="the family's own forms, whatever it was asked for"
+    )
     group.add_argument("--labels", choices=sorted(LABELS), default="text")
     group.add_argument("--flaw", choices=sorted(FLAWS), default="", help="hits photos alone")
     group.add_argument("--flaw-rate", type=float, default=1.0, metavar="FRACTION")
@@ -109,9 +112,12 @@ def _model_options(options: argparse.Namespace) -> dict[str, Any]:
         unit = UNITS[options.unit]
         family = replace(family, frame=unit.frame, digits=unit.digits, highest=unit.highest)
     family = replace(family, order=options.order or family.order, key=options.box_key or family.key)
-    asked_for = options.form or options.flaw or options.fractions or options.labels != "text"
+    native = NATIVE_FORMS.get(options.family or default, ("json_list",)) if options.native else ("contract",)
+    asked_for = (
+        options.native or options.form or options.flaw or options.fractions or options.labels != "text"
+    )
     manner = Manner(
-        tuple(options.form or ["contract"]),
+        tuple(options.form or native),
         options.labels,
         options.flaw,
         options.flaw_rate,

@@ -12,7 +12,7 @@ reply. `python -m tests.endpoints vllm --case NAME` starts one of them, `--list-
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tests.endpoints.families import Family
@@ -27,6 +27,15 @@ from tests.endpoints.frames import (
 )
 from tests.endpoints.manner import Manner
 
+NATIVE_FORMS: Mapping[str, tuple[str, ...]] = {
+    "claude": ("markdown", "json_list"),
+    "deepseek_vl2": ("deepseek",),
+    "glm_v": ("glm", "glm_sentence"),
+    "internvl": ("internvl",),
+    "molmo": ("points",),
+    "qwen2_vl": ("object_bboxes", "qwen_tokens"),
+}
+"""What the families of `families.py` fall into; those that are not here write `json_list`."""
 Right = Literal["boxes", "boxes or stop", "stop"]
 
 
@@ -196,6 +205,29 @@ _UNLISTED = (
     _("misnamed-gemini", "gemini-2.5-flash", key="box_2d", right="boxes or stop"),
     _("unlisted-bare", "candidate", ("nameless_list",), right="boxes or stop"),
 )  # fmt: skip
+_OBEYING = tuple(
+    replace(model, name=f"{model.name}-obeys", forms=(), flaw="", fractions="")
+    for model in (*_FAMILIES, *_UNLISTED)
+    if model.name
+    in (
+        *(
+            "claude",
+            "ernie",
+            "gemma3",
+            "glm",
+            "glm-4v-9b",
+            "gpt-4o",
+            "gpt-5",
+            "grok",
+            "grok-percent",
+            "holo1",
+        ),
+        *("kimi-k2.5", "llama-4", "mimo-vl", "minicpm", "muse", "nova", "nova-2", "pixtral", "qwen-vl-max"),
+        *("qwen3_5", "qwen3_6", "seed", "unlisted-1024", "unlisted-finetune", "unlisted-letterbox"),
+        *("unlisted-prod", "unlisted-tiles", "youtu"),
+    )
+)
+"""The same numbers in the JSON that was asked for, where the model or one like it is known to write that."""
 _LABELS_RIGHT: Mapping[str, Right] = {
     "indexed": "boxes",
     "numbered": "boxes or stop",
@@ -261,4 +293,6 @@ def _by_name(rows: Iterable[DisobedientModel]) -> dict[str, DisobedientModel]:
     return named
 
 
-MODELS: Mapping[str, DisobedientModel] = _by_name((*_FAMILIES, *_UNLISTED, *_LABELS, *_FLAWS, *_SHRUNK))
+MODELS: Mapping[str, DisobedientModel] = _by_name(
+    (*_FAMILIES, *_UNLISTED, *_OBEYING, *_LABELS, *_FLAWS, *_SHRUNK)
+)

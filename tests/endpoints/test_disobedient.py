@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.corpus import PROJECT
+from tests.corpus import PROJECT, needs_corpus
+from tests.endpoints.__main__ import endpoint_from
 from tests.endpoints.clients import SQUARE, content, drawn, once, varying
 from tests.endpoints.disobedient import MODELS
 from tests.endpoints.families import FAMILIES, Answer
@@ -161,3 +162,28 @@ def test_the_command_line_prints_the_table_and_starts_a_row_of_it() -> None:
         check=True,
     )
     assert [row["name"] for row in json.loads(printed.stdout)] == list(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("options", "written"),
+    [
+        ("--family glm_v --native", "<|begin_of_box|>[["),
+        ("--family qwen3_vl --form ernie --labels id", "e0: [[74, 56, 372, 279]]"),
+        ("--form tuples --unit percent --order yxyx", "(5.6, 7.4, 27.9, 37.2)"),
+        ("--form csv --unit pixels --server longest:672", "the red box,50,25,250,125"),
+        ("--case youtu", "<ref>the red box</ref><box><x_100><y_50><x_500><y_250></box>"),
+    ],
+)
+@needs_corpus("coco24")
+def test_the_command_line_puts_a_model_together(options: str, written: str) -> None:
+    with running(endpoint_from(options.split())) as endpoint:
+        assert written in content(once(endpoint, varying("shapes", ["the red box", "the blue box"])))
+
+
+@pytest.mark.parametrize("options", ["--case nobody-knows", "--server turns:3", "--form limerick"])
+def test_the_command_line_refuses_what_it_does_not_know(
+    options: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        endpoint_from(options.split())
+    assert ended.value.code == 2 and options.split()[1].split(":")[0] in capsys.readouterr().err
