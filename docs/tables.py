@@ -4,7 +4,7 @@ The settings come from the spec's own fields, the families from the table that c
 the pages with what this writes. The text around the tables is written by hand.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -12,9 +12,12 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from grounding_assets.core.annotation.calls import Trouble
 from grounding_assets.core.images.image_policy import ImagePolicy
 from grounding_assets.core.spec.settings import Spec
 from resources.vlm.families import FAMILIES, UNKNOWN, Family
+from resources.vlm.policy import CONSEQUENCES
+from resources.vlm.refusals import SIGNS, Sign
 
 PAGES = Path(__file__).resolve().parent
 _YAML_END = "\n...\n"
@@ -118,6 +121,26 @@ def _image(policy: ImagePolicy, plain: ImagePolicy) -> str:
     return ", ".join(parts)
 
 
+def troubles() -> Iterator[str]:
+    """What each answer of an endpoint is taken for, in the order in which it is asked."""
+    yield from rows_of(
+        ("The endpoint answers", "Trouble", "A sample that fails by it is"),
+        ((sign.when, sign.trouble.value, f"`{sign.reason}`" if _fails(sign) else "") for sign in SIGNS),
+    )
+
+
+def _fails(sign: Sign) -> bool:
+    return sign.trouble in (Trouble.REQUEST, Trouble.SAMPLE, Trouble.SAMPLE_OR_ACCOUNT, Trouble.PASSING)
+
+
+def consequences() -> Iterator[str]:
+    """What follows from each trouble."""
+    yield from rows_of(
+        ("Trouble", "Before anything has worked", "Afterwards"),
+        ((trouble.value, row.before_success, row.after_success) for trouble, row in CONSEQUENCES.items()),
+    )
+
+
 def rows_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A Markdown table."""
     yield f"| {' | '.join(head)} |\n|{'---|' * len(head)}\n"
@@ -125,7 +148,13 @@ def rows_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
         yield f"| {' | '.join(row)} |\n"
 
 
-TABLES: Mapping[str, Callable[[], Iterator[str]]] = {"configuration.md": settings, "models.md": families}
+TABLES: Sequence[tuple[str, str, Callable[[], Iterator[str]]]] = (
+    ("configuration.md", MARK, settings),
+    ("models.md", MARK, families),
+    ("errors.md", MARK, troubles),
+    ("errors.md", f"{MARK}, consequences", consequences),
+)
+"""Page, mark, table."""
 
 
 def with_table(page: str, table: str, mark: str = MARK) -> str:
@@ -139,6 +168,8 @@ def with_table(page: str, table: str, mark: str = MARK) -> str:
 
 
 if __name__ == "__main__":
-    for name, table in TABLES.items():
+    for name, mark, table in TABLES:
         page = PAGES / name
-        page.write_text(with_table(page.read_text(encoding="utf-8"), "".join(table())), encoding="utf-8")
+        page.write_text(
+            with_table(page.read_text(encoding="utf-8"), "".join(table()), mark), encoding="utf-8"
+        )

@@ -216,7 +216,7 @@ class DataSet:
             local = self.spec.vlm.backend == "local"
             account = None if local else open_account(self.spec, self.results_dir)
             learned = known.manners if known else None
-            teacher = build_teacher(self.spec, self._credentials, learned, account)
+            teacher = build_teacher(self.spec, self._credentials, learned, account, notice)
             try:
                 if self.spec.vlm.measure and "1" in self.spec.workflow.steps:
                     text = await make_sure_of_boxes(self.spec, teacher, measurements)

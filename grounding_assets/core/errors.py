@@ -10,10 +10,20 @@ from typing import Any
 EXIT_OK, EXIT_SAMPLES_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
 
 
+def visible(text: str) -> str:
+    """Text of others, fit for a terminal: control characters, which can act on it, are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 class GroundingError(Exception):
     """Root of all errors raised by this project; `str(error)` is fit to show to the user."""
 
     exit_code = EXIT_SAMPLES_FAILED
+
+    def __init__(self, message: str):
+        super().__init__(visible(message))
 
 
 class SpecError(GroundingError):

@@ -1,6 +1,6 @@
 """From settings to a teacher."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -108,10 +108,13 @@ def build_teacher(
     credentials: Credentials,
     learned: Mapping[str, Any] | None = None,
     account: Account | None = None,
+    notice: Callable[[str], None] | None = None,
+    section: str = "image_grounding.vlm",
 ) -> Teacher[Any]:
     """The teacher that the spec asks for; create it inside the event loop that uses it.
 
-    `learned` is what an earlier client found out about the same endpoint; `account` is asked before every call.
+    `learned` is what an earlier client found out about the same endpoint; `account` is asked before every call;
+    `notice` is told what the user should know, such as that the run waits; `section` of the spec is named in messages.
     """
     check_teacher(spec, credentials)
     vlm = spec.vlm
@@ -121,6 +124,8 @@ def build_teacher(
 
         return LocalTeacher(LocalSettings(vlm.local.single_threshold, vlm.local.plural_threshold))
 
+    from resources.vlm.manners import Manners
+    from resources.vlm.policy import RetryPolicy
     from resources.vlm.retry import RetryingCaller
     from resources.vlm.teacher import Sampling, VlmTeacher
 
@@ -133,20 +138,29 @@ def build_teacher(
             media_resolution=vlm.gemini.media_resolution,
             timeout_s=vlm.gemini.timeout,
             base_url=vlm.gemini.base_url,
+            manners=Manners.from_learned(learned or {}, vlm.gemini.structured_output),
+            section=section,
         )
     else:
-        from resources.vlm.openai_compatible import EndpointManners, OpenAiClient
+        from resources.vlm.openai_compatible import OpenAiClient
 
         client = OpenAiClient(
             base_url=vlm.openai.base_url,
             model=vlm.openai.model_name,
             api_key=credentials.openai,
             timeout_s=vlm.openai.timeout,
-            manners=EndpointManners.from_learned(learned or {}),
+            manners=Manners.from_learned(learned or {}, vlm.openai.structured_output),
+            section=section,
         )
     identity = model_identity(spec)
     return VlmTeacher(
-        RetryingCaller(client, max_in_flight=spec.workflow.max_workers, account=account),
+        RetryingCaller(
+            client,
+            max_in_flight=spec.workflow.max_workers,
+            policy=RetryPolicy(patience_s=spec.workflow.patience),
+            account=account,
+            notice=notice,
+        ),
         family_of_spec(spec),
         sampling=Sampling(identity["temperature"], identity["max_tokens"]),
         identity=identity,

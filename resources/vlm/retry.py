@@ -1,75 +1,26 @@
-"""The one retry and pacing layer, for all backends: backoff, concurrency, and when to give up.
+"""The one retry and pacing layer, for all backends: backoff, concurrency, pauses, and when to give up.
 
-Clients classify an error; this decides. Waiting times grow exponentially with equal jitter
-(M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); how many requests may be
-in flight is `pacer`'s.
+Clients tell what an error is about; what follows is `policy`'s table, and is done here. Waiting times grow
+exponentially with equal jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); how
+many requests may be in flight is `pacer`'s.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NoReturn
 
 from grounding_assets.core.annotation.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
 from grounding_assets.core.budget.cost import BudgetReached, Usage
 from grounding_assets.core.budget.spending import Account
-from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.errors import Reason, RunStopped
+from resources.vlm.attempts import Attempts, CallOutcome, CallStats
+from resources.vlm.doubts import Doubts
 from resources.vlm.pacer import Pacer
-
-_REASONS = {
-    Trouble.RATE_LIMITED: Reason.RATE_LIMITED,
-    Trouble.TIMEOUT: Reason.TIMEOUT,
-    Trouble.UNAVAILABLE: Reason.ENDPOINT_ERROR,
-    Trouble.REJECTED: Reason.ENDPOINT_ERROR,
-    Trouble.FATAL: Reason.ENDPOINT_ERROR,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How long to try. Times in seconds."""
-
-    max_attempts: int = 8
-    """Requests for one call at most."""
-    max_elapsed_s: float = 900
-    """Time for one call at most, waiting included."""
-    first_wait_s: float = 1.0
-    longest_wait_s: float = 60.0
-    dead_after_attempts: int = 20
-    """Failed attempts in a row, over all samples, from which on an endpoint that has worked may be dead …"""
-    dead_after_s: float = 90.0
-    """… and is, once nothing has succeeded for so long."""
-    never_worked: Sequence[tuple[int, float]] = ((5, 10.0), (2, 60.0))
-    """The same two figures for an endpoint that nothing has come from yet; any pair of them will do."""
-
-
-@dataclass(slots=True)
-class CallStats:
-    """What all calls of a run came to."""
-
-    calls: int = 0
-    """Requests sent, retries included."""
-    retries: int = 0
-    rate_limited: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    thinking_replies: int = 0
-
-    def count(self, reply: ModelReply) -> None:
-        self.tokens_in += reply.tokens_in
-        self.tokens_out += reply.tokens_out
-        self.thinking_replies += reply.thinking
-
-
-@dataclass(frozen=True, slots=True)
-class CallOutcome:
-    """The reply, the requests it took, and the seconds of the one that succeeded."""
-
-    reply: ModelReply
-    attempts: int
-    seconds: float
+from resources.vlm.pause import Pause
+from resources.vlm.policy import CONSEQUENCES, RetryPolicy
 
 
 class RetryingCaller:
@@ -82,19 +33,27 @@ class RetryingCaller:
         max_in_flight: int,
         policy: RetryPolicy | None = None,
         account: Account | None = None,
+        notice: Callable[[str], None] | None = None,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
+        """`notice` is told of pauses, and of what the user should know about the endpoint, in one line each."""
         self._client = client
         self.account = account
+        self.notice = notice or (lambda text: None)
         self._policy = policy or RetryPolicy()
         self._rng = rng or random.Random()
         self._clock = clock
         self.pacer = Pacer(max_in_flight, clock)
         self.stats = CallStats()
-        self._failed_in_a_row = 0
         self._first_sent = float("inf")
         self._last_success: float | None = None
+        self._failed_in_a_row = 0
+        self._failing: set[int] = set()
+        """The calls that these failures are of."""
+        self._active = 0
+        self._doubts = Doubts()
+        self._pause: Pause | None = None
         self._stopped: RunStopped | None = None
         self._stopping = asyncio.Event()
 
@@ -119,6 +78,9 @@ class RetryingCaller:
         """Sends nothing more: `call` raises `reason` instead. Requests in flight go on."""
         self._stopped = self._stopped or reason
         self._stopping.set()
+        self._doubts.tell()
+        if self._pause is not None:
+            self._pause.wake()
 
     async def call(self, request: ModelRequest) -> CallOutcome:
         """One reply.
@@ -127,29 +89,31 @@ class RetryingCaller:
             SampleFailure: this request fails for good, or its budget is used up.
             RunStopped: no request can succeed, or a cap leaves no room for another one.
         """
-        begun = self._clock()
-        attempt = counted = 0
+        self._active += 1
+        try:
+            return await self._call(request, Attempts(self._policy, self._clock()))
+        finally:
+            self._active -= 1
+
+    async def _call(self, request: ModelRequest, attempts: Attempts) -> CallOutcome:
         while True:
-            attempt += 1
+            asks = await self._may_send(attempts)
+            attempts.number += 1
             sent_at = self._clock()
             try:
-                async with self.pacer.slot() as sent_at:
-                    reply = await self._send(request)
+                try:
+                    async with self.pacer.slot() as sent_at:
+                        reply = await self._send(request)
+                finally:
+                    took_s = min(self._clock() - sent_at, self._policy.longest_request_s)
+                    attempts.spent_s += took_s
+                    if asks is not None:
+                        asks.ended(took_s)
             except CallError as error:
-                self._judge(error, sent_at)
-                # being told to wait is no failed attempt: only time limits it
-                counted += error.trouble is not Trouble.RATE_LIMITED
-                wait = self._wait_before(attempt + 1, error)
-                if error.trouble is Trouble.REJECTED or self._is_used_up(begun, counted, wait, error):
-                    raise self._failure(error, attempt) from None
-                self.stats.retries += 1
-                await self._pause(wait)
+                await self._after_failure(error, attempts, sent_at)
                 continue
-            self._failed_in_a_row = 0
-            self.stats.count(reply)
-            self._last_success = self._clock()
-            self.pacer.grow()
-            return CallOutcome(reply, attempt, self._last_success - sent_at)
+            self._after_success(reply, sent_at)
+            return CallOutcome(reply, attempts.number, self._clock() - sent_at)
 
     async def _send(self, request: ModelRequest) -> ModelReply:
         """One request, with the account asked before it and told after it, however it ends."""
@@ -171,58 +135,164 @@ class RetryingCaller:
             if self.account is not None:
                 self.account.settle(usage)
 
-    async def _pause(self, seconds: float) -> None:
-        """Waits before another attempt, but not beyond the moment at which the run is stopped."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
-        self._raise_if_stopped()
+    async def _may_send(self, attempts: Attempts) -> Pause | None:
+        """Waits while the run pauses; the pause if this call is the one that asks during it."""
+        while (pause := self._pause) is not None:
+            self._raise_if_stopped()
+            attempts.begin_anew()
+            if await pause.turn(self._wait):
+                if pause is self._pause:
+                    return pause
+                pause.ended()
+        return None
 
-    def _is_used_up(self, begun: float, counted: int, wait: float, error: CallError) -> bool:
-        """Whether a call has had its share of attempts or of time.
+    def _after_success(self, reply: ModelReply, sent_at: float) -> None:
+        now = self._clock()
+        if not reply.counted and self.stats.uncounted_replies == 0:
+            self.notice(
+                "The endpoint does not tell how many tokens its replies take: image_grounding.workflow.max_cost and "
+                "max_tokens cannot hold, max_calls does."
+            )
+        self.stats.count(reply)
+        self._failed_in_a_row = 0
+        self._failing.clear()
+        self._last_success = now
+        self.pacer.grow()
+        # one that was under way at the time of a refusal says nothing about it
+        self._doubts.tell(refused_until=sent_at)
+        if self._pause is not None:
+            pause, self._pause = self._pause, None
+            self.notice(
+                f"Going on at {_time()}, after {_duration(now - pause.began)}: the endpoint answers again."
+            )
+            pause.wake()
+
+    async def _after_failure(self, error: CallError, attempts: Attempts, sent_at: float) -> None:
+        """Returns where the call is to be tried again, when it is time for it.
 
         Raises:
-            RunStopped: all that time the endpoint has let nothing through, whatever was asked.
+            SampleFailure, RunStopped: as `call`.
         """
-        spent = self._clock() - begun
-        worked = self._last_success is not None and self._last_success >= begun
-        if counted >= self._policy.max_attempts:
-            # while nothing succeeds at all, it is too early to blame the sample: the endpoint may be dead
-            return worked or spent >= self._policy.dead_after_s
-        if spent + wait <= self._policy.max_elapsed_s:
-            return False
-        if error.trouble is Trouble.RATE_LIMITED and not worked:
-            self._stop_run(f"Stopped: no request has been let through for {spent:.0f} s. {error}")
-        return True
-
-    def _judge(self, error: CallError, sent_at: float) -> None:
-        """Draws the conclusions for the run as a whole."""
-        if error.trouble is Trouble.FATAL:
+        consequence, never = CONSEQUENCES[error.trouble], self._last_success is None
+        if consequence.stops_always or (never and consequence.stops_at_start):
             self._stop_run(str(error))
-        if (error.retry_after_s or 0) > self._policy.max_elapsed_s:
-            wait = f"{error.retry_after_s:.0f} s"
-            self._stop_run(f"Stopped: the endpoint asks to wait {wait}; run again then. {error}")
-        if error.trouble is Trouble.RATE_LIMITED:
+        if error.reason is Reason.RATE_LIMITED:
             self.stats.rate_limited += 1
             self.pacer.cut(sent_at)
+        if consequence.fails_sample:
+            if never and error.trouble is Trouble.REQUEST:
+                self._count_failure(attempts)
+                self._stop_if_never_worked(((self._policy.rejected_in_a_row, 0.0),), error)
+            raise attempts.failure(error)
+        wait = attempts.wait_before_next(error, self._rng)
+        asked_too_long = (error.retry_after_s or 0) > self._policy.max_elapsed_s
+        if error.trouble is Trouble.SAMPLE_OR_ACCOUNT or (
+            asked_too_long and self._pause is None and not consequence.pauses_at_once
+        ):
+            await self._settle_doubt(error, attempts)
             return
-        if error.trouble is Trouble.REJECTED and self._last_success is not None:
+        self._count_failure(attempts)
+        if consequence.pauses_at_once or self._is_down(error):
+            self._begin_pause(error)
+        if self._pause is not None:
+            self._give_up_after_patience(error)
+            # those that asked just now queue up behind the others
+            await asyncio.sleep(0)
             return
+        if never and error.reason is not Reason.RATE_LIMITED:
+            self._stop_if_never_worked(self._policy.never_worked, error)
+        self._raise_if_used_up(attempts, wait, error)
+        self.stats.retries += 1
+        attempts.spent_s += wait
+        await self._wait(wait)
+
+    def _count_failure(self, attempts: Attempts) -> None:
         self._failed_in_a_row += 1
-        never, quiet_s, policy = self._last_success is None, self._quiet_s(), self._policy
-        limits = policy.never_worked if never else ((policy.dead_after_attempts, policy.dead_after_s),)
-        if error.trouble is Trouble.REJECTED:
-            # nothing is loading there: what is asked is wrong
-            limits = ((policy.dead_after_attempts, 0.0),)
+        self._failing.add(id(attempts))
+
+    # -- what is wrong: this call, or all of them ----------------------------------------------------
+
+    def _is_down(self, error: CallError) -> bool:
+        """Whether what fails is the endpoint, which has worked before, and not the samples."""
+        if self._last_success is None or self._pause is not None:
+            return False
+        policy, limited = self._policy, error.reason is Reason.RATE_LIMITED
         # many that still wait for their answer say more than a few that failed fast
+        enough = self._failed_in_a_row >= max(policy.pause_after, self.pacer.in_flight)
+        quiet_s = policy.pause_after_limited_s if limited else policy.pause_after_s
+        # one call that fails again and again may have itself to blame
+        unmistakable = len(self._failing) > 1 or limited or not error.reached
+        return enough and unmistakable and self._clock() - self._last_success >= quiet_s
+
+    def _stop_if_never_worked(self, limits: Any, error: CallError) -> None:
+        since = self._clock() - self._first_sent
         enough = self._failed_in_a_row >= self.pacer.in_flight
-        if enough and any(self._failed_in_a_row >= count and quiet_s >= s for count, s in limits):
-            since = "no request has succeeded" if never else f"nothing has succeeded for {quiet_s:.0f} s"
+        if enough and any(self._failed_in_a_row >= count and since >= s for count, s in limits):
             self._stop_run(
-                f"Stopped: {self._failed_in_a_row} requests in a row failed and {since}. Last: {error}"
+                f"Stopped: {self._failed_in_a_row} requests in a row failed and no request has succeeded. Last: {error}"
             )
+
+    def _raise_if_used_up(self, attempts: Attempts, wait: float, error: CallError) -> None:
+        attempts.count(error)
+        works = self._last_success is not None and self._last_success >= attempts.begun
+        if not attempts.are_used_up(wait, others_work=works):
+            return
+        if error.reason is Reason.RATE_LIMITED and not works:
+            self._stop_run(f"Stopped: no request has been let through for {attempts.spent_s:.0f} s. {error}")
+        raise attempts.failure(error)
+
+    async def _settle_doubt(self, error: CallError, attempts: Attempts) -> None:
+        """Finds out whether a refusal is about this sample or about all: what comes of other calls tells.
+
+        Returns where the run pauses meanwhile.
+        """
+        told = self._doubts.add(self._clock())
+        count = len(self._doubts)
+        if count >= max(self._policy.in_doubt, self._active) or self._last_success is None:
+            self._conclude_for_all(error, count)
+        elif await self._doubts.settled(told, self._active, self._policy.longest_doubt_s):
+            self._raise_if_stopped()
+        if self._pause is None:
+            raise attempts.failure(error)
+
+    def _conclude_for_all(self, error: CallError, count: int) -> None:
+        """So many calls in a row mean the endpoint or the account: the run pauses or stops."""
+        asked_s = error.retry_after_s or 0
+        if error.trouble is Trouble.SAMPLE_OR_ACCOUNT:
+            self._stop_run(f"Stopped: {count} calls in a row were refused. Last: {error}")
+        if asked_s > self._policy.patience_s:
+            self._stop_run(f"Stopped: the endpoint asks to wait {asked_s:.0f} s; run again then. {error}")
+        self._begin_pause(error)
+        self._doubts.tell()
+
+    # -- pausing and stopping ------------------------------------------------------------------------
+
+    def _begin_pause(self, error: CallError) -> None:
+        if self._pause is not None:
+            return
+        policy = self._policy
+        wait = max(policy.first_pause_s, error.retry_after_s or 0)
+        self._pause = Pause(self._clock(), str(error), wait, max(wait, policy.longest_pause_s))
+        if policy.patience_s > 0:
+            self.notice(
+                f"Paused at {_time()}: {error} One request now and then asks again, for {_duration(policy.patience_s)} "
+                "at most (image_grounding.workflow.patience)."
+            )
+
+    def _give_up_after_patience(self, error: CallError) -> None:
+        pause, patience_s = self._pause, self._policy.patience_s
+        assert pause is not None
+        if patience_s == 0:
+            self._stop_run(f"Stopped: {error}")
+        if pause.waited_s >= patience_s:
+            self._stop_run(
+                f"Stopped: nothing has succeeded for {_duration(pause.waited_s)}, which is all of image_grounding.workflow.patience. "
+                f"Last: {error}"
+            )
+        pause.next_wait_s = min(
+            max(pause.next_wait_s, error.retry_after_s or 0),
+            max(patience_s - pause.waited_s, self._policy.first_pause_s),
+        )
 
     def _stop_run(self, message: str) -> NoReturn:
         self.stop(RunStopped(message))
@@ -232,18 +302,19 @@ class RetryingCaller:
         if self._stopped is not None:
             raise self._stopped
 
-    def _quiet_s(self) -> float:
-        """Seconds since the last success, or since the first request where there was none."""
-        return self._clock() - (self._first_sent if self._last_success is None else self._last_success)
+    async def _wait(self, seconds: float) -> None:
+        """Waits, but not beyond the moment at which the run is stopped."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+        self._raise_if_stopped()
 
-    def _wait_before(self, attempt: int, error: CallError) -> float:
-        doublings = min(attempt - 2, 30)
-        ceiling = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2**doublings)
-        wait = self._rng.uniform(ceiling / 2, ceiling)
-        if error.retry_after_s is not None:
-            # a little later than asked, so that those who were told the same do not come back together
-            wait = max(error.retry_after_s * self._rng.uniform(1.0, 1.1), 0.05)
-        return wait
 
-    def _failure(self, error: CallError, attempts: int) -> SampleFailure:
-        return SampleFailure(_REASONS[error.trouble], str(error), attempts=attempts)
+def _time() -> str:
+    return datetime.now().strftime("%H:%M:%S")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -231,7 +231,7 @@ class VlmTeacher:
                 result, cut = read(reply.text)
             except SampleFailure as failure:
                 cut = reply.finish is Finish.LENGTH or failure.reason is Reason.TRUNCATED
-                problem = str(failure)
+                problem = reply.remark or str(failure)
             if result is not None and not cut:
                 return result
             # some servers say "stop" at the limit, too; what breaks off far below it was spoiled, not cut

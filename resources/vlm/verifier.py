@@ -77,7 +77,15 @@ def build_verifier(
     """
     check_verifier(spec, credentials)
     same = spec.image_grounding.vlm_verifier.backend == "same"
-    asked = teacher if same else build_teacher(verifier_spec(spec), credentials.of_verifier(), None, account)
+    asked = teacher
+    if not same:
+        asked = build_teacher(
+            verifier_spec(spec),
+            credentials.of_verifier(),
+            account=account,
+            notice=teacher.caller.notice if isinstance(teacher, VlmTeacher) else None,
+            section="image_grounding.vlm_verifier",
+        )
     assert isinstance(asked, VlmTeacher)
     settings = verifier_settings(spec)
     return VlmVerifier(

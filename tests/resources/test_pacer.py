@@ -6,6 +6,7 @@ import random
 import pytest
 
 from grounding_assets.core.annotation.calls import Trouble
+from grounding_assets.core.errors import Reason
 from resources.vlm.pacer import Pacer
 from tests.resources.scripted_endpoint import REQUEST, Endpoint, caller, in_parallel, now, scripted, trouble
 from tests.resources.virtual_time import run_in_virtual_time
@@ -24,7 +25,7 @@ def test_requests_in_flight_reach_the_ceiling_and_stay_below() -> None:
 
 def test_a_wave_of_rate_limits_halves_once_and_success_grows_back() -> None:
     async def run() -> list[int]:
-        endpoint = Endpoint(lambda number, at: trouble(Trouble.RATE_LIMITED) if number < 16 else None)
+        endpoint = Endpoint(lambda number, at: trouble(Reason.RATE_LIMITED) if number < 16 else None)
         calls, limits = caller(endpoint, 16), []
 
         async def one() -> None:
@@ -45,7 +46,7 @@ def test_a_wave_of_rate_limits_halves_once_and_success_grows_back() -> None:
 
 def test_a_second_wave_halves_again_down_to_one() -> None:
     async def run() -> tuple[list[float], int]:
-        endpoint = Endpoint(lambda number, at: trouble(Trouble.RATE_LIMITED) if at < 200 else None)
+        endpoint = Endpoint(lambda number, at: trouble(Reason.RATE_LIMITED) if at < 200 else None)
         calls = caller(endpoint, 8)
         seen: list[float] = []
 
@@ -69,7 +70,7 @@ def test_a_second_wave_halves_again_down_to_one() -> None:
 def test_rate_limits_and_successes_mixed_never_deadlock() -> None:
     async def run(seed: int) -> None:
         rng = random.Random(seed)
-        kinds = [Trouble.RATE_LIMITED, Trouble.UNAVAILABLE, Trouble.TIMEOUT]
+        kinds = [Reason.RATE_LIMITED, Trouble.PASSING, Reason.TIMEOUT]
         endpoint = Endpoint(lambda n, at: trouble(rng.choice(kinds)) if rng.random() < 0.3 else None)
         calls = caller(endpoint, 12, seed)
         assert await in_parallel(300, lambda: calls.call(REQUEST)) != []
@@ -101,7 +102,7 @@ def test_cancelled_calls_give_their_turn_on() -> None:
 def test_an_endpoint_that_refuses_by_chance_is_not_left_to_one_request_at_a_time() -> None:
     async def run() -> list[float]:
         rng = random.Random(1)
-        endpoint = Endpoint(lambda number, at: trouble(Trouble.RATE_LIMITED) if rng.random() < 0.3 else None)
+        endpoint = Endpoint(lambda number, at: trouble(Reason.RATE_LIMITED) if rng.random() < 0.3 else None)
         calls, limits = caller(endpoint, 64), []
 
         async def one() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from grounding_assets.core.errors import GroundingError
+from grounding_assets.core.errors import GroundingError, Reason
 from grounding_assets.core.images.prepared_image import PreparedImage
 
 
@@ -48,29 +48,51 @@ class ModelReply:
     """The endpoint's own word for the way the reply ended."""
     thinking: bool = False
     """Whether the model thought aloud, which costs tokens and time and brings no better boxes."""
+    counted: bool = True
+    """Whether the endpoint told both numbers of tokens; what it did not tell, or what is no count, is 0."""
+    remark: str = ""
+    """What the client noticed about a text that is not there, for the message of the failure."""
 
 
 class Trouble(StrEnum):
-    """What kind of error a request met; decides whether and how it is tried again."""
+    """What an error is about. Clients tell this; what follows from it is decided in one place, the policy."""
 
-    RATE_LIMITED = "rate_limited"
-    TIMEOUT = "timeout"
-    UNAVAILABLE = "unavailable"
-    """5xx, connection refused or reset, a server that is still loading: worth trying again."""
-    REJECTED = "rejected"
-    """The endpoint finds fault with this one request; the same request will fail again."""
-    FATAL = "fatal"
-    """No request can succeed: wrong key, unknown model, no such host."""
+    REQUEST = "this request"
+    """The endpoint finds fault with the way it is asked; the same request fails again."""
+    SAMPLE = "this sample"
+    """The picture or caption is refused, or its reply cannot be used at all."""
+    SAMPLE_OR_ACCOUNT = "this sample or the account"
+    """Refused without a word that tells which; the other calls tell."""
+    ACCOUNT = "the account"
+    """No request of this account can succeed: wrong or revoked key, no credit, quota used up."""
+    ENDPOINT = "this endpoint"
+    """Not what was configured: no such host, unknown model, moved to another address."""
+    PASSING = "passing"
+    """Rate limits, 5xx, timeouts, broken connections: worth trying again."""
+    LOADING = "loading"
+    """The endpoint says that it is not ready yet."""
 
 
 class CallError(GroundingError):
     """A request that brought no reply, classified by the client that sent it."""
 
-    def __init__(self, trouble: Trouble, message: str, *, retry_after_s: float | None = None):
+    def __init__(
+        self,
+        trouble: Trouble,
+        message: str,
+        *,
+        reason: Reason = Reason.ENDPOINT_ERROR,
+        retry_after_s: float | None = None,
+        reached: bool = True,
+    ):
         super().__init__(message)
         self.trouble = trouble
+        self.reason = reason
+        """What the sample's failure is called if it comes to that."""
         self.retry_after_s = retry_after_s
         """What the endpoint asked to wait, in seconds."""
+        self.reached = reached
+        """False where no connection came about: no sample can be blamed for that."""
 
 
 class ModelClient(Protocol):

@@ -37,6 +37,9 @@ class WorkflowSpec(Section):
     annotations.jsonl."""
     max_workers: int = Field(default=4, ge=1, le=4096)
     """Requests in flight at most, at each endpoint."""
+    patience: float = Field(default=3600, ge=0, le=604_800)
+    """How long a run waits for an endpoint that has worked, or says that it is loading, to answer again, in seconds;
+    0: it stops at once."""
     force_reprocess: bool = False
     """Redo samples that are done; their old results are kept aside."""
     max_cost: float = Field(default=0, ge=0)

@@ -1,0 +1,229 @@
+"""What the two kinds of endpoint have in common: send, learn from a refusal, classify what remains.
+
+One request at a time, without retries: those are `retry`'s. A dialect (`openai_compatible`, `gemini`) says how a
+request and a reply look.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from grounding_assets.core.annotation.calls import CallError, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.errors import Reason
+from resources.vlm.headers import retry_after_seconds
+from resources.vlm.keys import Scrubber
+from resources.vlm.manners import Lesson, Manners, Teachable
+from resources.vlm.refusals import Refusal, Sign, has_error, loaded, refusal_of, sign_of
+from resources.vlm.transport import Answer, Transport
+
+IMAGE_PLACEHOLDER = "[image]"
+_MOST_LESSONS = 6
+_LONGEST_WORDS = 300
+_MOST_TOKENS = 10**9
+_TEACHES = (Trouble.REQUEST, Trouble.ENDPOINT, Trouble.PASSING)
+
+
+class NoAnswer(Exception):
+    """A reply of 200 that holds no answer: the endpoint's fault. `document` is what to show of it."""
+
+    def __init__(self, document: Any, message: str = ""):
+        super().__init__(message)
+        self.document = document
+
+
+class Dialect(Protocol):
+    """How one API is spoken."""
+
+    where: str
+    """The endpoint's name in messages."""
+    setting: str
+    """The section of the spec, such as `image_grounding.vlm.openai`, for messages."""
+    model_setting: str
+    """The setting that names the model."""
+    key_variable: str
+    """The environment variable of the key."""
+    model: str
+    teachable: Teachable
+
+    def fields(self, request: ModelRequest, manners: Manners) -> dict[str, Any]:
+        """What of the request some endpoints refuse, under the names that it is sent as."""
+        ...
+
+    def body(self, request: ModelRequest, manners: Manners, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The request, with the image's placeholder where its base64 belongs."""
+        ...
+
+    def image_prefix(self, request: ModelRequest) -> str:
+        """What stands in the same string before the base64."""
+        ...
+
+    def read(self, document: Any) -> ModelReply:
+        """Raises NoAnswer, or CallError for a refusal within."""
+        ...
+
+    def retry_after_s(self, document: Any) -> float | None:
+        """What an error's body asks to wait."""
+        ...
+
+
+class EndpointClient:
+    """See `core.annotation.calls.ModelClient`. Create it inside the event loop that uses it."""
+
+    def __init__(self, dialect: Dialect, transport: Transport, scrub: Scrubber):
+        self._dialect, self._transport, self._scrub = dialect, transport, scrub
+        self._teachable = dialect.teachable
+        self._rate_limits: dict[str, str] = {}
+
+    @property
+    def structured_output(self) -> str:
+        return self._teachable.manners.level
+
+    @property
+    def rate_limits(self) -> dict[str, str]:
+        return self._rate_limits
+
+    def learned(self) -> dict[str, Any]:
+        return self._teachable.manners.to_learned()
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        dialect, lessons = self._dialect, list[Lesson]()
+        manners, first_error = self._teachable.manners, None
+        while True:
+            fields = dialect.fields(request, manners)
+            answer = await self._transport.post(_encoded(dialect, request, manners, fields))
+            if 200 <= answer.status < 300 and answer.status != 202:
+                reply = self._read(answer, request)
+                self._teachable.accept(manners, lessons, tuple(fields), request.schema)
+                return reply
+            refusal = self._refusal(answer, request)
+            error = self._classified(refusal)
+            first_error = first_error or error
+            lesson = None
+            if (
+                error.trouble in _TEACHES
+                and error.reason is not Reason.RATE_LIMITED
+                and len(lessons) < _MOST_LESSONS
+            ):
+                lesson = self._teachable.lesson(refusal, manners, fields, request.schema)
+            if lesson is None:
+                # a change that did not help says less than the refusal that it was to answer
+                raise (
+                    error
+                    if error.trouble not in _TEACHES or error.reason is Reason.RATE_LIMITED
+                    else first_error
+                )
+            lessons.append(lesson)
+            manners = lesson.manners
+
+    def _read(self, answer: Answer, request: ModelRequest) -> ModelReply:
+        where = self._dialect.where
+        if self._rate_limits or any(name.lower().startswith("x-ratelimit") for name in answer.headers):
+            self._rate_limits = {
+                name: self._scrub(value)
+                for name, value in answer.headers.items()
+                if name.lower().startswith("x-ratelimit")
+            }
+        try:
+            document = loaded(answer.body)
+            if has_error(document) and not isinstance(
+                document.get("choices") or document.get("candidates"), list
+            ):
+                raise NoAnswer(document)
+            reply = self._dialect.read(document)
+            # what ends up in messages; the text itself is the model's, and nothing in it is touched
+            detail = self._scrub(reply.detail)
+            return reply if detail == reply.detail else replace(reply, detail=detail)
+        except NoAnswer as nothing:
+            refusal = self._refusal(answer, request, nothing.document)
+            error = self._classified(refusal, str(nothing))
+            raise error from None
+        except ValueError:
+            raise CallError(Trouble.PASSING, f"{where} sent a body that is not JSON.") from None
+        except (RecursionError, MemoryError, OverflowError):
+            raise CallError(
+                Trouble.SAMPLE, f"{where} sent a reply that nests or counts beyond all measure."
+            ) from None
+
+    def _refusal(self, answer: Answer, request: ModelRequest, document: Any = None) -> Refusal:
+        asked = f"{request.text}\n{request.instructions}"
+        wait = retry_after_seconds(answer.headers)
+        if document is None:
+            refusal = refusal_of(answer.status, answer.body, asked)
+            document = refusal.document
+        status = _status_within(document) or answer.status if answer.status == 200 else answer.status
+        told = self._dialect.retry_after_s(document)
+        waits = [seconds for seconds in (wait, told) if seconds is not None]
+        return Refusal(status, document, asked.lower(), max(waits, default=None))
+
+    def _classified(self, refusal: Refusal, message: str = "") -> CallError:
+        sign = sign_of(refusal)
+        words = " ".join(self._scrub(refusal.text or _as_json(refusal.document)).split())[:_LONGEST_WORDS]
+        text = message or self._message(refusal.status, sign)
+        return CallError(
+            sign.trouble, f"{text} {words}".strip(), reason=sign.reason, retry_after_s=refusal.retry_after_s
+        )
+
+    def _message(self, status: int, sign: Sign) -> str:
+        dialect, where, trouble = self._dialect, self._dialect.where, sign.trouble
+        if sign.reason is Reason.REFUSED:
+            return f"{where} refuses this sample ({status})."
+        if sign.is_about_key:
+            return f"{where} refuses the API key ({status}): set {dialect.key_variable} or {dialect.setting}.api_key."
+        if trouble is Trouble.ACCOUNT:
+            return f"{where} serves this account no longer ({status})."
+        if trouble is Trouble.LOADING:
+            return f"{where} is not ready yet ({status})."
+        if trouble is Trouble.ENDPOINT and status in (404, 405, 410):
+            slip = ""
+            if _without_path(where):
+                slip = f" Most servers want a path in it: {where.rstrip('/')}/v1"
+            check = f"{dialect.model_setting} and {dialect.setting}.base_url"
+            return f"{where} does not serve the model '{dialect.model}' ({status}): check {check}.{slip}"
+        if status == 413:
+            return f"{where} finds the request too large (413): set {dialect.setting}.max_image_bytes, such as 134900."
+        if status == 429:
+            return f"{where} limits the rate (429)."
+        if 200 <= status < 300:
+            return f"{where} sent no choices:"
+        if trouble in (Trouble.PASSING, Trouble.ENDPOINT):
+            return f"{where} answered {status}."
+        return f"{where} rejects the request ({status})."
+
+
+def token_count(value: Any) -> int | None:
+    """None for what is no count: the reply is paid for and good, whatever stands beside it."""
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
+
+
+def _without_path(where: str) -> bool:
+    return "://" in where and not urlsplit(where).path.strip("/")
+
+
+def _encoded(
+    dialect: Dialect, request: ModelRequest, manners: Manners, fields: Mapping[str, Any]
+) -> Sequence[bytes]:
+    """The request as JSON in three parts, the middle one being the image, which is not copied."""
+    before, after = json.dumps(dialect.body(request, manners, fields)).split(f'"{IMAGE_PLACEHOLDER}"', 1)
+    return f'{before}"{dialect.image_prefix(request)}'.encode(), request.image.base64, f'"{after}'.encode()
+
+
+def _as_json(document: Any) -> str:
+    try:
+        return json.dumps(document)[:_LONGEST_WORDS]
+    except RecursionError:
+        return ""
+
+
+def _status_within(document: Any) -> int:
+    """The status that an error inside a 200 tells; 0 where it tells none."""
+    error = document.get("error") if isinstance(document, dict) else None
+    for code in (error.get("code"), error.get("status")) if isinstance(error, dict) else ():
+        text = str(code)
+        if len(text) == 3 and text.isascii() and text.isdigit() and 400 <= int(text) < 600:
+            return int(text)
+    return 0

@@ -1,0 +1,234 @@
+"""What an endpoint's refusal means: from status and words to one of the named troubles, by one table.
+
+`docs/errors.md` prints the table. Words count only where they are the endpoint's own: bodies quote what was sent.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from grounding_assets.core.annotation.calls import Trouble
+from grounding_assets.core.errors import Reason
+
+_WORD_FIELDS = ("message", "msg", "code", "type", "status", "reason", "title", "detail", "error", "description",
+                "errors", "details", "error_msg", "error_code", "quotaId", "violations", "metadata", "raw")  # fmt: skip
+"""Where a body says something of its own. Not `input`, `body` or `ctx`, which hold what was sent."""
+_LONGEST_TEXT = 20_000
+_MOST_BRACKETS = 500_000
+
+
+def loaded(body: bytes) -> Any:
+    """The JSON of a body.
+
+    Raises:
+        ValueError: it is none.
+        RecursionError, MemoryError, OverflowError: it is made to do harm.
+    """
+    if len(body) > 1 << 20 and body.count(b"[") + body.count(b"{") + body.count(b",") > _MOST_BRACKETS:
+        raise OverflowError("too many values")
+    return json.loads(body)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error of an endpoint, in its own words."""
+
+    status: int
+    document: Any
+    """The body as JSON; a text where it is none."""
+    asked: str
+    """The texts of the request, in lower case."""
+    retry_after_s: float | None = None
+
+    @cached_property
+    def text(self) -> str:
+        """All that the endpoint says, without what it quotes field by field, on one line."""
+        words = self.document if isinstance(self.document, str) else " ".join(_words(self.document, 0))
+        return " ".join(words[:_LONGEST_TEXT].split())
+
+    @cached_property
+    def own_words(self) -> str:
+        return self.text.lower()
+
+    def says(self, pattern: re.Pattern[str]) -> bool:
+        """Whether the pattern is found in words that do not stand in the request."""
+        return any(found.group() not in self.asked for found in pattern.finditer(self.own_words))
+
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """What the body names as the parameter at fault, in a field of its own."""
+        return frozenset(_parameters(self.document, 0))
+
+
+def refusal_of(status: int, body: bytes, asked: str, retry_after_s: float | None = None) -> Refusal:
+    """Raises nothing: what is no JSON is taken as text, whatever charset the headers name."""
+    try:
+        document = loaded(body)
+    except (ValueError, RecursionError, MemoryError, OverflowError):
+        document = re.sub(r"<[^<>]{0,200}>", " ", body[:_LONGEST_TEXT].decode("utf-8", "replace"))
+    return Refusal(status, document, asked.lower(), retry_after_s)
+
+
+def _words(node: Any, depth: int) -> Iterator[str]:
+    if depth > 8:
+        return
+    if isinstance(node, str):
+        yield from _unpacked(node, depth)
+    elif isinstance(node, list):
+        for part in node[:50]:
+            yield from _words(part, depth + 1)
+    elif isinstance(node, dict):
+        for name, part in node.items():
+            if name in _WORD_FIELDS:
+                yield from ([str(part)] if type(part) is int and name == "code" else _words(part, depth + 1))
+        yield from (".".join(map(str, node["loc"])) for _ in [0] if isinstance(node.get("loc"), list))
+
+
+def _unpacked(text: str, depth: int) -> Iterator[str]:
+    """A gateway may put the body of the endpoint behind it into a string."""
+    if text.lstrip()[:1] == "{" and len(text) < _LONGEST_TEXT:
+        try:
+            yield from _words(json.loads(text), depth + 1)
+            return
+        except (ValueError, RecursionError):
+            pass
+    yield text
+
+
+def _parameters(node: Any, depth: int) -> Iterator[str]:
+    if depth > 5:
+        return
+    if isinstance(node, list):
+        for part in node[:50]:
+            yield from _parameters(part, depth + 1)
+    elif isinstance(node, dict):
+        if isinstance(node.get("param"), str):
+            yield re.split(r"[.\[]", node["param"])[0]
+        if isinstance(node.get("loc"), list):
+            path = [str(part) for part in node["loc"] if part != "body"]
+            yield from path[:1]
+        for name in ("error", "detail", "errors"):
+            yield from _parameters(node.get(name), depth + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One row of the table: where status and words fit, the trouble is known. The first row that fits counts."""
+
+    when: str
+    """In words, for the documentation."""
+    statuses: tuple[range, ...]
+    trouble: Trouble
+    says: re.Pattern[str] | None = None
+    """In lower case; None: whatever the words."""
+    reason: Reason = Reason.ENDPOINT_ERROR
+    short_wait: bool | None = None
+    """Set: only where the endpoint asks, or does not ask, to wait for less than an hour."""
+
+    is_about_key: bool = False
+
+    def fits(self, refusal: Refusal) -> bool:
+        if not any(refusal.status in statuses for statuses in self.statuses):
+            return False
+        if self.short_wait is not None and self.short_wait != (0 < (refusal.retry_after_s or 0) <= 3600):
+            return False
+        return self.says is None or refusal.says(self.says)
+
+
+def _status(*codes: int) -> tuple[range, ...]:
+    return tuple(range(code, code + 1) for code in codes)
+
+
+_ANY_ERROR = (range(200, 600),)
+_CLIENT, _SERVER = range(400, 500), range(500, 600)
+SIGNS: tuple[Sign, ...] = (
+    Sign(
+        "the words name a closed account (`account deactivated`, `organization has been disabled`)",
+        (_CLIENT,),
+        Trouble.ACCOUNT,
+        re.compile(
+            r"(account|organi[sz]ation|workspace) [\w ]{0,40}(deactivated|disabled|suspended|terminated|frozen)|account_deactivated"
+        ),
+    ),
+    Sign(
+        "the words name credit, balance, billing or a quota that is used up (`insufficient_quota`, `credit balance is too low`)",
+        (_CLIENT, _SERVER),
+        Trouble.ACCOUNT,
+        re.compile(
+            r"insufficient[_ ](quota|credit|balance|fund)\w*|(credit|account) balance|(out of|no|not enough|more) credits|"
+            r"billing[_ ](hard|not|issue|account|limit)\w*|payment required|quota (has been |is )?(exhausted|used up)|arrear\w*|"
+            r"budget has been exceeded|budget_exceeded|exceeded[ _]?budget|spend(ing)? (limit|cap)|"
+            r"perday\w*|usage limit (has been )?(reached|exceeded)"
+        ),
+    ),
+    Sign("402", _status(402), Trouble.ACCOUNT),
+    Sign(
+        "429 that speaks of the plan or the current quota, and asks for no wait of less than an hour",
+        _status(429),
+        Trouble.ACCOUNT,
+        re.compile(r"current quota|check your plan|quota exceeded for"),
+        short_wait=False,
+    ),
+    Sign(
+        "the words name moderation or a content filter (`content_filter`, `flagged`, `requires moderation`)",
+        (_CLIENT, range(200, 201)),
+        Trouble.SAMPLE,
+        re.compile(
+            r"content[_ -]?(filter|policy|management|moderation|safety|inspection)\w*|moderat(ion|ed)|\bflagged\b|responsible ?ai\w*|"
+            r"data_?inspection\w*|inappropriate|safety (system|filter|polic|check)\w*|image_?safety|prohibited[_ ]content|sensitive (content|information)|"
+            r"usage polic\w+|content_violation|policy[_ ]violation"
+        ),
+        Reason.REFUSED,
+    ),
+    Sign("401 or 407", _status(401, 407), Trouble.ACCOUNT, is_about_key=True),
+    Sign(
+        "400 whose words name the API key",
+        _status(400),
+        Trouble.ACCOUNT,
+        re.compile(r"api[ _-]?key"),
+        is_about_key=True,
+    ),
+    Sign(
+        "403 whose words name the key or a permission",
+        _status(403),
+        Trouble.ACCOUNT,
+        re.compile(
+            r"\bkey\b|permission|unauthori[sz]ed|authenticat\w+|authori[sz]\w+|credential\w*|\btoken\b|"
+            r"unregistered|access denied|not allowed to|(region|country)\b"
+        ),
+        is_about_key=True,
+    ),
+    Sign("any other 403", _status(403), Trouble.SAMPLE_OR_ACCOUNT, reason=Reason.REFUSED),
+    Sign(
+        "the words say that the model failed to load (`model_load_error`)",
+        (_CLIENT, _SERVER, range(200, 300)),
+        Trouble.ENDPOINT,
+        re.compile(r"model_load_error|failed to load"),
+    ),
+    Sign(
+        "202, or 5xx, 409, 425 or 429 whose words say that it is loading or starting",
+        (_SERVER, *_status(202, 409, 425, 429)),
+        Trouble.LOADING,
+        re.compile(
+            r"\bloading\b|model_loading|(being|not( yet)?) loaded|initiali[sz]\w+|starting( up)?\b|warming|cold start|not (yet )?ready|not_ready"
+        ),
+    ),
+    Sign("202 without an answer", _status(202), Trouble.LOADING),
+    Sign("404 or 405", _status(404, 405, 410), Trouble.ENDPOINT),
+    Sign("429", _status(429), Trouble.PASSING, reason=Reason.RATE_LIMITED),
+    Sign("408, 409, 425 or 5xx", (*_status(408, 409, 425), _SERVER), Trouble.PASSING),
+    Sign("3xx", (range(300, 400),), Trouble.ENDPOINT),
+    Sign("any other 4xx", (_CLIENT,), Trouble.REQUEST),
+    Sign("200 with an error, or without an answer", _ANY_ERROR, Trouble.PASSING),
+)
+
+
+def sign_of(refusal: Refusal) -> Sign:
+    return next(sign for sign in SIGNS if sign.fits(refusal))
+
+
+def has_error(document: Any) -> bool:
+    return isinstance(document, Mapping) and bool(document.get("error"))
