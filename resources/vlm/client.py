@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from grounding_assets.core.annotation.calls import CallError, ModelReply, ModelRequest, Trouble
 from grounding_assets.core.errors import Reason
-from resources.vlm.headers import retry_after_seconds
+from resources.vlm.headers import retry_after_seconds, retry_info_seconds
 from resources.vlm.keys import Scrubber
 from resources.vlm.manners import Lesson, Manners, Teachable
 from resources.vlm.refusals import Refusal, Sign, has_error, loaded, refusal_of, sign_of
@@ -61,10 +61,6 @@ class Dialect(Protocol):
 
     def read(self, document: Any) -> ModelReply:
         """Raises NoAnswer, or CallError for a refusal within."""
-        ...
-
-    def retry_after_s(self, document: Any) -> float | None:
-        """What an error's body asks to wait."""
         ...
 
 
@@ -156,7 +152,7 @@ class EndpointClient:
             refusal = refusal_of(answer.status, answer.body, asked)
             document = refusal.document
         status = _status_within(document) or answer.status if answer.status == 200 else answer.status
-        told = self._dialect.retry_after_s(document)
+        told = retry_info_seconds(document)
         waits = [seconds for seconds in (wait, told) if seconds is not None]
         return Refusal(status, document, asked.lower(), max(waits, default=None))
 

@@ -1,6 +1,5 @@
 """Google's Gemini API, by its REST form."""
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -100,9 +99,6 @@ class GenerateContent:
     def image_prefix(self, request: ModelRequest) -> str:
         return ""
 
-    def retry_after_s(self, document: Any) -> float | None:
-        return _retry_info_seconds(document)
-
     def read(self, document: Any) -> ModelReply:
         if not isinstance(document, dict):
             raise NoAnswer(document)
@@ -152,22 +148,4 @@ def thinking_off(model: str) -> dict[str, Any] | None:
         return {"thinkingBudget": 0}
     if "gemini-3" in name:
         return {"thinkingLevel": "MINIMAL"}
-    return None
-
-
-def _retry_info_seconds(document: Any) -> float | None:
-    """The delay of a `google.rpc.RetryInfo` in an error body, such as "17s"."""
-    # some gateways put the error into a list
-    document = document[0] if isinstance(document, list) and document else document
-    error = document.get("error", document) if isinstance(document, dict) else {}
-    rows = error.get("details", []) if isinstance(error, dict) else []
-    for row in rows if isinstance(rows, list) else []:
-        delay = row.get("retryDelay") if isinstance(row, dict) else None
-        if isinstance(delay, str) and delay.endswith("s"):
-            try:
-                seconds = float(delay[:-1])
-            except ValueError:
-                continue
-            if math.isfinite(seconds):
-                return max(0.0, seconds)
     return None

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
@@ -27,3 +28,21 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def retry_info_seconds(document: Any) -> float | None:
+    """The delay of a `google.rpc.RetryInfo` in an error body, such as "17s"."""
+    # some gateways put the error into a list
+    document = document[0] if isinstance(document, list) and document else document
+    error = document.get("error", document) if isinstance(document, dict) else {}
+    rows = error.get("details", []) if isinstance(error, dict) else []
+    for row in rows if isinstance(rows, list) else []:
+        delay = row.get("retryDelay") if isinstance(row, dict) else None
+        if isinstance(delay, str) and delay.endswith("s"):
+            try:
+                seconds = float(delay[:-1])
+            except ValueError:
+                continue
+            if math.isfinite(seconds):
+                return max(0.0, seconds)
+    return None

@@ -104,9 +104,6 @@ class ChatCompletions:
     def image_prefix(self, request: ModelRequest) -> str:
         return f"data:{request.image.mime_type};base64,"
 
-    def retry_after_s(self, document: Any) -> float | None:
-        return None
-
     def read(self, document: Any) -> ModelReply:
         choices = document.get("choices") if isinstance(document, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None

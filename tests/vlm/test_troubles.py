@@ -1,0 +1,265 @@
+"""What is made of an answer: the text where there is one, the named trouble where there is none; over HTTP."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from grounding_assets.core.annotation.calls import CallError, Finish, ModelReply, Trouble
+from grounding_assets.core.errors import Reason
+from tests.vlm.asking import (
+    KEY,
+    REQUEST,
+    asked,
+    chat,
+    gemini_client,
+    generated,
+    openai_client,
+    packed,
+    request,
+)
+from tests.vlm.raw_server import raw_server
+
+TEXT = '{"boxes": []}'
+
+
+def outcome(status: int, document: Any, *, gemini: bool = False, caption: str = "", **headers: str) -> Any:
+    """Of one request that is answered in this way as often as it is asked."""
+    make = gemini_client if gemini else openai_client
+    answer = status, {name.replace("_", "-"): value for name, value in headers.items()}, packed(document)
+    with raw_server(lambda arrived, handler: answer) as server:
+        return asked(
+            lambda: make(server.url if gemini else f"{server.url}/v1"), request(caption, schema=None)
+        )[0]
+
+
+def parts(*kinds: str) -> list[Any]:
+    return [{"type": kind, "text": TEXT[:5] if i == 0 else TEXT[5:]} for i, kind in enumerate(kinds)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": parts("text", "text")},
+        {"content": parts("output_text", "text")},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": TEXT}]},
+        {"content": [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": TEXT}, {"type": "image_url"}]},
+        {"content": [TEXT]},
+        {"content": {"type": "text", "text": TEXT}},
+        {"content": None, "tool_calls": [{"type": "function", "function": {"name": "reply", "arguments": TEXT}}]},
+        {"content": "", "tool_calls": [{"function": {"name": "reply", "arguments": json.loads(TEXT)}}]},
+        {"content": None, "function_call": {"name": "reply", "arguments": TEXT}},
+        {"content": TEXT, "tool_calls": []},
+    ],
+)  # fmt: skip
+def test_the_text_is_found_where_it_stands(message: dict[str, Any]) -> None:
+    found = outcome(200, chat(**message))
+    assert isinstance(found, ModelReply) and (found.text, found.finish) == (TEXT, Finish.COMPLETE)
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_a_text_that_the_reasoning_parser_took_is_said_to_be_there(field: str) -> None:
+    found = outcome(200, chat("", **{field: TEXT}))
+    assert found.text == "" and f"stands in {field}" in found.remark and "reasoning parser" in found.remark
+
+
+@pytest.mark.parametrize("word", ["max_tokens", "MAX_TOKENS", "length", "max_output_tokens", "model_length"])
+def test_every_word_for_a_cut_reply_is_one(word: str) -> None:
+    assert outcome(200, chat(finish=word)).finish is Finish.LENGTH
+
+
+@pytest.mark.parametrize(
+    "word", ["sensitive", "SAFETY", "refusal", "content_filter", "content-filter", "RECITATION"]
+)
+def test_every_word_for_a_refusal_is_one(word: str) -> None:
+    assert outcome(200, chat("", finish=word)).finish is Finish.REFUSED
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"choices": [{"error": {"code": 502, "message": "upstream sneezed"}, "message": {"content": ""}}]},
+        {"choices": [{"error": {"message": "upstream sneezed"}, "finish_reason": "error", "message": {"content": "{"}}]},
+        {"error": {"message": "upstream sneezed", "code": 502}},
+        {"error": {"message": "upstream sneezed"}, "choices": None},
+        {**chat("", finish="network_error"), "note": 1, "message": "upstream sneezed"},
+        {**chat("", finish="abort"), "message": "upstream sneezed"},
+        {"message": "upstream sneezed"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("gemini", [False, True])
+def test_trouble_inside_a_200_passes_and_keeps_its_words(document: dict[str, Any], gemini: bool) -> None:
+    found = outcome(200, document, gemini=gemini)
+    assert isinstance(found, CallError) and found.trouble is Trouble.PASSING
+    assert "upstream sneezed" in str(found)
+
+
+FLAGGED = 'meta/m requires moderation on Provider. Your input was flagged for "violence".'
+GEMINI_QUOTA = {
+    "code": 429, "status": "RESOURCE_EXHAUSTED",
+    "message": "You exceeded your current quota, please check your plan and billing details.",
+}  # fmt: skip
+RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "trouble", "reason"),
+    [
+        # a sample that is refused
+        (403, {"error": {"message": FLAGGED, "code": 403}}, Trouble.SAMPLE, Reason.REFUSED),
+        (400, {"error": {"code": "content_filter", "message": "The response was filtered", "status": 400}}, Trouble.SAMPLE, Reason.REFUSED),
+        (400, {"error": {"code": "data_inspection_failed", "message": "Input may contain harm"}}, Trouble.SAMPLE, Reason.REFUSED),
+        (400, {"error": {"message": "Rejected by our safety system.", "code": "moderation_blocked"}}, Trouble.SAMPLE, Reason.REFUSED),
+        (403, {"error": "Forbidden"}, Trouble.SAMPLE_OR_ACCOUNT, Reason.REFUSED),
+        # an account without credit, quota or rights
+        (402, {"error": {"message": "Insufficient credits"}}, Trouble.ACCOUNT, None),
+        (402, b"", Trouble.ACCOUNT, None),
+        (400, {"error": {"type": "invalid_request_error", "message": "Your credit balance is too low to access the API."}}, Trouble.ACCOUNT, None),
+        (429, {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota, please check your plan"}}, Trouble.ACCOUNT, None),
+        (400, {"error": {"message": "Budget has been exceeded! Current cost: 10.1, Max budget: 10.0"}}, Trouble.ACCOUNT, None),
+        (403, {"error": {"message": "Your organization has been disabled."}}, Trouble.ACCOUNT, None),
+        (401, {"error": "User not found."}, Trouble.ACCOUNT, None),
+        (403, {"error": {"message": "The caller does not have permission"}}, Trouble.ACCOUNT, None),
+        (400, {"error": {"message": "API key not valid. Please pass a valid API key."}}, Trouble.ACCOUNT, None),
+        (429, {"error": GEMINI_QUOTA}, Trouble.ACCOUNT, None),
+        (429, {"error": {**GEMINI_QUOTA, "details": [RETRY_INFO, {"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}]}}, Trouble.ACCOUNT, None),
+        # what passes
+        (429, {"error": {**GEMINI_QUOTA, "details": [RETRY_INFO]}}, Trouble.PASSING, Reason.RATE_LIMITED),
+        (429, {"error": {"message": "Rate limit reached for requests per day (RPD). Try again in 8s."}}, Trouble.PASSING, Reason.RATE_LIMITED),
+        (529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, Trouble.PASSING, None),
+        (502, b"<html><h1>502 Bad Gateway</h1></html>", Trouble.PASSING, None),
+        (408, b"", Trouble.PASSING, None),
+        # what is loading, and what never will be
+        (202, {"error": {"type": "model_loading", "message": "Model is currently loading, please wait"}}, Trouble.LOADING, None),
+        (202, b"", Trouble.LOADING, None),
+        (503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}, Trouble.LOADING, None),
+        (503, {"error": "Model m is currently loading", "estimated_time": 20.0}, Trouble.LOADING, None),
+        (503, {"error": {"type": "model_load_error", "message": "Model failed to load"}}, Trouble.ENDPOINT, None),
+        (404, {"error": {"message": "The model `m` does not exist."}}, Trouble.ENDPOINT, None),
+        (405, {"detail": "Method Not Allowed"}, Trouble.ENDPOINT, None),
+        # this request
+        (400, {"error": {"message": "image dimensions too small"}}, Trouble.REQUEST, None),
+        (413, b"", Trouble.REQUEST, None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("gemini", [False, True])
+def test_each_refusal_is_the_trouble_it_is(
+    status: int, document: Any, trouble: Trouble, reason: Reason | None, gemini: bool
+) -> None:
+    found = outcome(status, document, gemini=gemini)
+    assert isinstance(found, CallError)
+    assert (found.trouble, found.reason) == (trouble, reason or Reason.ENDPOINT_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("caption", "document"),
+    [
+        (
+            "a sign about your credit balance",
+            {"error": {"message": "cannot read 'a sign about your credit balance'"}},
+        ),
+        ("an API key on a desk", {"error": {"message": "bad text: an API key on a desk"}}),
+        (
+            "a key",
+            {
+                "detail": [
+                    {"loc": ["body", "messages"], "msg": "bad", "input": {"text": "insufficient_quota"}}
+                ]
+            },
+        ),
+    ],
+)
+def test_words_that_are_quoted_from_the_request_mean_nothing(caption: str, document: Any) -> None:
+    assert outcome(400, document, caption=caption).trouble is Trouble.REQUEST
+
+
+@pytest.mark.parametrize(
+    ("body", "trouble"),
+    [
+        (b"[" * 100_000, Trouble.SAMPLE),
+        (b'{"a":' * 50_000, Trouble.SAMPLE),
+        (b"[" + b"[]," * 1_000_000 + b"1]", Trouble.SAMPLE),
+        (b'{"choices": [' * 300, Trouble.PASSING),
+        (b'{"choices": 1' + b"0" * 5000 + b"}", Trouble.PASSING),
+        (b"\xff\xfe\x00{", Trouble.PASSING),
+        (b"", Trouble.PASSING),
+    ],
+    ids=["lists", "objects", "many", "cut", "number", "no text", "nothing"],
+)
+@pytest.mark.parametrize("gemini", [False, True])
+def test_a_poisoned_body_is_an_error_of_that_call(body: bytes, trouble: Trouble, gemini: bool) -> None:
+    found = outcome(200, body, gemini=gemini)
+    assert isinstance(found, CallError) and found.trouble is trouble
+
+
+@pytest.mark.parametrize("charset", ["hex", "no-such", "utf-16", "rot13", "undefined"])
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_no_charset_does_harm(status: int, charset: str) -> None:
+    found = outcome(status, b"{not json}", Content_Type=f"text/plain; charset={charset}")
+    assert isinstance(found, CallError) and found.trouble in (Trouble.PASSING, Trouble.REQUEST)
+
+
+@pytest.mark.parametrize(
+    "usage", [{"prompt_tokens": 10**400, "completion_tokens": 3}, {"prompt_tokens": "7", "completion_tokens": "3"},
+              {"prompt_tokens": 7.0, "completion_tokens": 3.5}, {"prompt_tokens": -7, "completion_tokens": 3}, {}]
+)  # fmt: skip
+def test_a_count_that_is_none_is_told_apart_from_zero(usage: Any) -> None:
+    found = outcome(200, chat(usage=usage))
+    assert found.text == TEXT and not found.counted and 0 <= found.tokens_in <= 10**9
+
+
+def test_a_gzip_bomb_and_an_endless_body_end_at_the_limit() -> None:
+    bomb = gzip.compress(b" " * (300 << 20), 1)
+    found = outcome(200, bomb, Content_Encoding="gzip")
+    assert isinstance(found, CallError) and found.trouble in (Trouble.SAMPLE, Trouble.PASSING)
+
+    sent = [0]
+
+    def endless(arrived: Any, handler: Any) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b" " * (1 << 20))
+            sent[0] += 1 << 20
+
+    with raw_server(endless) as server:
+        (found,) = asked(lambda: openai_client(f"{server.url}/v1", timeout_s=60))
+    assert (
+        isinstance(found, CallError) and found.trouble is Trouble.SAMPLE and "more than 32 MB" in str(found)
+    )
+    assert sent[0] < 64 << 20
+
+
+@pytest.mark.parametrize("chunk", [b" ", b"\n", b": keep-alive\n\n"])
+def test_one_deadline_holds_for_a_reply_that_trickles(chunk: bytes) -> None:
+    def trickle(arrived: Any, handler: Any) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(chunk)
+            handler.wfile.flush()
+            if arrived.body is None:
+                return
+
+    with raw_server(trickle) as server:
+        # it would be sent for ever; the limit of size is far away at this pace
+        (found,) = asked(lambda: openai_client(f"{server.url}/v1", timeout_s=0.5))
+    assert isinstance(found, CallError)
+    assert found.reason is Reason.TIMEOUT or "more than 32 MB" in str(found)
+
+
+def test_the_words_of_others_cannot_act_on_a_terminal_and_hold_no_key() -> None:
+    body = {"error": {"message": f"\x1b]0;owned\x07\x1b[2J bad key? {KEY}"}}
+    found = outcome(422, body)
+    assert str(found).isprintable() and KEY not in str(found) and "\\x1b[2J" in str(found)
+
+
+@pytest.mark.parametrize("word", ["anything", KEY])
+def test_the_text_of_a_reply_is_never_edited(word: str) -> None:
+    text = f"a man without {word} in his hands"
+    answers = (200, {}, packed(chat(text))), (200, {}, packed(generated(text)))
+    for make, answer in zip((openai_client, gemini_client), answers, strict=True):
+        with raw_server(lambda arrived, handler, answer=answer: answer) as server:
+            (found,) = asked(lambda make=make, server=server: make(server.url), REQUEST)
+        assert isinstance(found, ModelReply) and found.text == text
