@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
+from pydantic import create_model
 
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.spending import open_account
@@ -27,7 +28,7 @@ from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources.credentials import Credentials
 from resources.dead_runs import claim_run
-from resources.run_config import config_schema, spec_of_run
+from resources.run_config import config_fields, spec_of_run
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import (
     base_url,
@@ -244,13 +245,21 @@ class DataSet:
             await verifier.aclose()
 
 
-def dataset_resource(spec: Spec, credentials: Credentials) -> dg.ResourceDefinition:
+class _DataSetResource(dg.ConfigurableResource[DataSet]):
+    """The spec of this data set; what a run's configuration changes holds for every asset of the run."""
+
+
+def dataset_resource(spec: Spec, credentials: Credentials) -> _DataSetResource:
     """The resource of a code location. Keys stay in this process: run configuration has no field for them."""
 
-    @dg.resource(config_schema=config_schema(spec.image_grounding), description="The spec of this data set.")
-    def dataset(context: dg.InitResourceContext) -> DataSet:
-        if context.instance is not None and context.run is not None:
-            claim_run(context.instance, context.run)
-        return DataSet(spec_of_run(spec, context.resource_config), credentials)
+    # a class for each spec: Dagster makes resources anew for a run, of nothing but their class and configuration
+    class DataSetResource(_DataSetResource):
+        __doc__ = _DataSetResource.__doc__
 
-    return dataset
+        def create_resource(self, context: dg.InitResourceContext) -> DataSet:
+            if context.instance is not None and context.run is not None:
+                claim_run(context.instance, context.run)
+            return DataSet(spec_of_run(spec, self), credentials)
+
+    fields = config_fields(spec.image_grounding)
+    return create_model("DataSetResource", __base__=DataSetResource, **fields)()

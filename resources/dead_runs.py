@@ -1,21 +1,21 @@
 """Finds runs whose process was killed and reports them as failed, so their partitions stop "materializing".
 
 For runs that this project starts itself, on POSIX systems. Runs launched by Dagster's daemon are watched
-by the daemon; what a failed run means for its samples is not decided here.
+by the daemon, and so is everything where its run monitoring is on; what a failed run means for its samples is
+not decided here.
 """
 
 import os
-import re
 import socket
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-HOST_TAG, PID_TAG, START_TAG = "grounding/host", "grounding/pid", "grounding/process_start"
-RUN_TAG = "grounding/run"
-"""The run that the other tags were given to: executing it again copies them to a run of another process."""
+PROCESS_TAG = ".dagster/grounding-process"
+"""Which process works on a run. Dagster hides tags with this prefix from its pages."""
 
 _PROCESS_NEEDED = [
     DagsterRunStatus.NOT_STARTED,
@@ -25,32 +25,74 @@ _PROCESS_NEEDED = [
 ]
 
 
+class RunProcess(BaseModel):
+    """The process that works on a run, told apart from every other one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    pid_namespace: str
+    """Names the space that `pid` belongs to: two containers of one machine count their processes apart."""
+    pid: int = Field(ge=1, lt=2**31)
+    start: str
+    """When the process started, which tells a process id that is used again apart."""
+    run_id: str = ""
+    """The run that was tagged: executing it again copies its tags to a run of another process."""
+
+    @classmethod
+    def own(cls, run_id: str = "") -> Self:
+        pid = os.getpid()
+        start = _start_of(pid)
+        if start is None:
+            raise OSError(f"the start time of the own process {pid} cannot be read")
+        return cls(
+            host=socket.gethostname(), pid_namespace=_pid_namespace(), pid=pid, start=start, run_id=run_id
+        )
+
+    @classmethod
+    def of(cls, run: DagsterRun) -> Self | None:
+        """None if the run has no such tag, or only a copy of another run's."""
+        try:
+            process = cls.model_validate_json(run.tags.get(PROCESS_TAG, ""))
+        except ValidationError:
+            return None
+        return process if process.run_id in ("", run.run_id) else None
+
+    def to_tags(self) -> dict[str, str]:
+        return {PROCESS_TAG: self.model_dump_json()}
+
+    def is_gone(self) -> bool:
+        """Whether it has ended; False where that cannot be seen from here."""
+        if self.host != socket.gethostname() or self.pid_namespace != _pid_namespace():
+            return False
+        return not _exists(self.pid) or _start_of(self.pid) not in (self.start, None)
+
+
 def process_tags() -> dict[str, str]:
-    """Run tags that name the calling process: host, process id and start, which tells a reused id apart."""
-    pid = os.getpid()
-    start = _start_of(pid)
-    if start is None:
-        raise OSError(f"the start time of the own process {pid} cannot be read")
-    return {HOST_TAG: socket.gethostname(), PID_TAG: str(pid), START_TAG: start}
+    """Run tags that name the calling process."""
+    return RunProcess.own().to_tags()
 
 
 def claim_run(instance: DagsterInstance, run: DagsterRun) -> None:
     """Tags a run as this process's, whichever door started it and whatever tags it was given."""
-    tags = {**process_tags(), RUN_TAG: run.run_id}
-    if not tags.items() <= run.tags.items():
-        instance.add_run_tags(run.run_id, tags)
+    own = RunProcess.own(run.run_id)
+    if RunProcess.of(run) != own:
+        instance.add_run_tags(run.run_id, own.to_tags())
 
 
-def fail_dead_runs(instance: DagsterInstance, host: str | None = None) -> list[str]:
-    """Reports every unfinished run of `host` (default: this one) as failed whose process is gone.
+def fail_dead_runs(instance: DagsterInstance) -> list[str]:
+    """Reports every unfinished run as failed whose process is known to have ended.
 
-    Only runs with all of `process_tags` are looked at. Their partitions that were planned and not
-    materialized become FAILED, and the others keep their status. Returns the ids of the reported runs.
+    Their partitions that were planned and not materialized become FAILED, and the others keep their status.
+    Does nothing where Dagster's run monitoring is on, which watches runs across machines. Returns the ids of
+    the reported runs.
     """
-    tags = {HOST_TAG: host or socket.gethostname()}
+    if instance.run_monitoring_enabled:
+        return []
     failed = []
-    for run in instance.get_runs(filters=RunsFilter(tags=tags, statuses=_PROCESS_NEEDED)):
-        if run.tags.get(RUN_TAG, run.run_id) != run.run_id or not _process_is_gone(run.tags):
+    for run in instance.get_runs(filters=RunsFilter(statuses=_PROCESS_NEEDED)):
+        process = RunProcess.of(run)
+        if process is None or not process.is_gone():
             continue
         # The process may have finished its run after the list was read; now nobody changes it any more.
         unchanged = instance.get_run_by_id(run.run_id)
@@ -58,18 +100,19 @@ def fail_dead_runs(instance: DagsterInstance, host: str | None = None) -> list[s
             continue
         instance.report_run_failed(
             unchanged,
-            f"Process {run.tags[PID_TAG]} on {run.tags[HOST_TAG]} ended without finishing this run, probably "
-            "because it was killed. Its finished samples are kept; start a new run for the others.",
+            f"Process {process.pid} on {process.host} ended without finishing this run, probably because it was "
+            "killed. Its finished samples are kept; start a new run for the others.",
         )
         failed.append(run.run_id)
     return failed
 
 
-def _process_is_gone(tags: Mapping[str, str]) -> bool:
-    pid, start = tags.get(PID_TAG, ""), tags.get(START_TAG)
-    if start is None or not re.fullmatch(r"[1-9][0-9]{0,8}", pid):
-        return False
-    return not _exists(int(pid)) or _start_of(int(pid)) not in (start, None)
+def _pid_namespace() -> str:
+    """Empty on systems that have none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def _exists(pid: int) -> bool:

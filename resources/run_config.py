@@ -5,11 +5,13 @@ Left out: keys, which a stored run configuration would reveal, and what the grap
 from when a code location is loaded: the data set's name, its owner, the formats of its exports.
 """
 
+from collections.abc import Mapping
+from enum import Enum
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from dagster import Array, Enum, EnumValue, Field, Map
-from pydantic import BaseModel, SecretStr
+from dagster import Config
+from pydantic import BaseModel, Field, SecretStr, create_model
 from pydantic.fields import FieldInfo
 
 from grounding_assets.core.spec.loading import validate_spec
@@ -18,58 +20,58 @@ from grounding_assets.core.spec.settings import Spec
 FIXED_BY_CODE_LOCATION = frozenset({"results_dir", "autolabel_type", "name", "owner", "formats"})
 
 
-def config_schema(section: BaseModel) -> dict[str, Field]:
-    """Dagster config fields of a spec section; the section's values are the defaults."""
-    fields: dict[str, Field] = {}
+def config_fields(section: BaseModel) -> dict[str, Any]:
+    """Fields for pydantic's `create_model`: those of a spec section, with the section's values as defaults.
+
+    The values become defaults of the classes, not of their instances: if an inner field is overridden, Dagster
+    takes the other ones from the class.
+    """
+    fields: dict[str, Any] = {}
     for name, info in type(section).model_fields.items():
         value = getattr(section, name)
         if name in FIXED_BY_CODE_LOCATION or isinstance(value, SecretStr):
             continue
-        description = info.description or ""
         if isinstance(value, BaseModel):
-            fields[name] = Field(config_schema(value), is_required=False, description=description)
+            inner = create_model(type(value).__name__, __base__=Config, **config_fields(value))
+            annotation, default = inner, inner()
         else:
-            config_type, default = _scalar(type(section).__name__, name, info, value)
-            fields[name] = Field(
-                config_type, default_value=default, is_required=False, description=description
-            )
+            annotation, default = _plain(type(section).__name__, name, info, value)
+        fields[name] = (annotation, Field(default=default, description=info.description))
     return fields
 
 
-def _scalar(section: str, name: str, info: FieldInfo, value: Any) -> tuple[Any, Any]:
+def _plain(section: str, name: str, info: FieldInfo, value: Any) -> tuple[Any, Any]:
     annotation = info.annotation
     if isinstance(value, tuple):
-        return Array(str), list(value)
+        return list[str], list(value)
     if isinstance(value, dict):
-        return Map(str, float), dict(value)
+        return dict[str, float], dict(value)
     if get_origin(annotation) is Literal:
-        values = [str(choice) for choice in get_args(annotation)]
-        return _enum(f"{section.removesuffix('Spec')}_{name}", tuple(values)), value
-    if annotation in (bool, int, str):
-        return annotation, value
-    if annotation is float:
-        return float, float(value)
+        choices = _choices(f"{section.removesuffix('Spec')}_{name}", tuple(map(str, get_args(annotation))))
+        return choices, choices(value)
+    if annotation in (bool, int, str, float):
+        return annotation, annotation(value)
     raise TypeError(f"no Dagster config type for spec field '{name}' of type {annotation}")
 
 
 @cache
-def _enum(name: str, values: tuple[str, ...]) -> Enum:
+def _choices(name: str, values: tuple[str, ...]) -> type[Enum]:
     """One type for sections that occur twice: Dagster wants the names of types to be unique."""
-    return Enum(name, [EnumValue(choice) for choice in values])
+    return Enum(name, {value: value for value in values})
 
 
-def spec_of_run(base: Spec, run_config: dict[str, Any]) -> Spec:
+def spec_of_run(base: Spec, run_config: Config) -> Spec:
     """The location's spec with a run's configuration laid over it, validated again."""
     tree = base.model_dump(mode="python")
-    _overlay(tree["image_grounding"], base.image_grounding, run_config)
+    _overlay(tree["image_grounding"], run_config.model_dump(mode="json"))
     return validate_spec(tree, where="run configuration")
 
 
-def _overlay(tree: dict[str, Any], section: BaseModel, over: dict[str, Any]) -> None:
+def _overlay(tree: dict[str, Any], over: Mapping[str, Any]) -> None:
     for name, value in over.items():
-        inner = getattr(section, name)
-        if isinstance(inner, BaseModel):
-            _overlay(tree[name], inner, value)
+        # fractions of splits are one setting, not a section
+        if isinstance(value, Mapping) and name != "fractions":
+            _overlay(tree[name], value)
         else:
             tree[name] = value
 

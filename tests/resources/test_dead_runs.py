@@ -1,6 +1,5 @@
 """A run whose process was killed stops being in progress, and no other run is touched."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,8 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
-from resources.dead_runs import HOST_TAG, PID_TAG, START_TAG, fail_dead_runs, process_tags
+from resources.dead_runs import PROCESS_TAG, RunProcess, fail_dead_runs, process_tags
 from tests.corpus import PROJECT
 from tests.resources.event_log.support import (
     EXPRESSIONS,
@@ -92,18 +92,19 @@ def test_a_run_that_ends_by_itself_keeps_its_status(instance: dg.DagsterInstance
 
 def test_a_process_id_in_use_again_does_not_keep_a_run_alive(instance: dg.DagsterInstance) -> None:
     own = add_run(instance, process_tags(), dg.DagsterRunStatus.STARTED)
-    earlier = add_run(instance, {**process_tags(), START_TAG: "another start"}, dg.DagsterRunStatus.STARTED)
+    before = RunProcess.own().model_copy(update={"start": "another start"})
+    earlier = add_run(instance, before.to_tags(), dg.DagsterRunStatus.STARTED)
     assert fail_dead_runs(instance) == [earlier.run_id]
     run = instance.get_run_by_id(own.run_id)
     assert run is not None and run.status == dg.DagsterRunStatus.STARTED
 
 
-@pytest.fixture
-def dead_tags() -> dict[str, str]:
-    """The tags of a process that has ended."""
-    script = "import json, resources.dead_runs as runs; print(json.dumps(runs.process_tags()))"
+@pytest.fixture(scope="module")
+def dead() -> RunProcess:
+    """A process that has ended."""
+    script = "from resources.dead_runs import RunProcess; print(RunProcess.own().model_dump_json())"
     ended = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, check=True)
-    return json.loads(ended.stdout)
+    return RunProcess.model_validate_json(ended.stdout)
 
 
 UNFINISHED = [
@@ -116,22 +117,54 @@ UNFINISHED = [
 
 @pytest.mark.parametrize("before", UNFINISHED)
 def test_every_unfinished_status_ends(
-    instance: dg.DagsterInstance, dead_tags: dict[str, str], before: dg.DagsterRunStatus
+    instance: dg.DagsterInstance, dead: RunProcess, before: dg.DagsterRunStatus
 ) -> None:
-    run = add_run(instance, dead_tags, before)
+    run = add_run(instance, dead.to_tags(), before)
     assert fail_dead_runs(instance) == [run.run_id]
 
 
-def test_what_is_not_known_to_be_dead_is_left_alone(
-    instance: dg.DagsterInstance, dead_tags: dict[str, str]
+@pytest.mark.parametrize(
+    "differing",
+    [
+        {"host": "another-host"},
+        {"pid_namespace": "pid:[4026530000]"},
+        {"run_id": "the run it was copied from"},
+    ],
+    ids=lambda differing: next(iter(differing)),
+)
+def test_processes_that_cannot_be_seen_from_here_are_left_alone(
+    instance: dg.DagsterInstance, dead: RunProcess, differing: dict[str, str]
 ) -> None:
-    started = dg.DagsterRunStatus.STARTED
-    elsewhere = add_run(instance, {**dead_tags, HOST_TAG: "another-host"}, started)
-    add_run(instance, {}, started)
-    add_run(instance, {HOST_TAG: dead_tags[HOST_TAG]}, started)
-    for pid in ("", "0", "-1", "1e3", "9" * 30, "12; rm"):
-        add_run(instance, {**dead_tags, PID_TAG: pid}, started)
-    add_run(instance, dead_tags, dg.DagsterRunStatus.FAILURE)
-    add_run(instance, dead_tags, dg.DagsterRunStatus.SUCCESS)
+    add_run(instance, dead.model_copy(update=differing).to_tags(), dg.DagsterRunStatus.STARTED)
     assert fail_dead_runs(instance) == []
-    assert fail_dead_runs(instance, host="another-host") == [elsewhere.run_id]
+
+
+@pytest.mark.parametrize("tag", ["", "{}", "12; rm", '{"pid": 1}', "[1]", "null"])
+def test_a_tag_that_names_no_process_condemns_nobody(instance: dg.DagsterInstance, tag: str) -> None:
+    add_run(instance, {PROCESS_TAG: tag}, dg.DagsterRunStatus.STARTED)
+    assert fail_dead_runs(instance) == []
+
+
+@pytest.mark.parametrize("pid", [0, -1, 10**30])
+def test_a_process_id_that_no_system_gives_condemns_nobody(
+    instance: dg.DagsterInstance, dead: RunProcess, pid: int
+) -> None:
+    add_run(instance, dead.model_copy(update={"pid": pid}).to_tags(), dg.DagsterRunStatus.STARTED)
+    assert fail_dead_runs(instance) == []
+
+
+def test_runs_that_have_ended_keep_their_status(instance: dg.DagsterInstance, dead: RunProcess) -> None:
+    add_run(instance, dead.to_tags(), dg.DagsterRunStatus.FAILURE)
+    add_run(instance, dead.to_tags(), dg.DagsterRunStatus.SUCCESS)
+    assert fail_dead_runs(instance) == []
+
+
+def test_run_monitoring_is_left_to_judge_by_itself(tmp_path: Path, dead: RunProcess) -> None:
+    monitored = {"run_monitoring": {"enabled": True}}
+    with dg.instance_for_test(temp_dir=str(tmp_path), overrides=monitored) as instance:
+        add_run(instance, dead.to_tags(), dg.DagsterRunStatus.STARTED)
+        assert fail_dead_runs(instance) == []
+
+
+def test_dagster_hides_the_tag() -> None:
+    assert list(process_tags()) == [PROCESS_TAG] and PROCESS_TAG.startswith(HIDDEN_TAG_PREFIX)

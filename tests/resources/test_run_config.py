@@ -9,7 +9,9 @@ from pydantic import BaseModel, SecretStr
 
 from grounding_assets.core.spec.loading import field_names, validate_spec
 from grounding_assets.core.spec.settings import Spec
-from resources.run_config import FIXED_BY_CODE_LOCATION, config_schema, overrides_from, spec_of_run
+from resources.credentials import Credentials
+from resources.dataset import DataSet, dataset_resource
+from resources.run_config import FIXED_BY_CODE_LOCATION, overrides_from
 
 BASE = Spec(results_dir="/results")
 KEY = "AIza-SECRET-0123456789"
@@ -20,15 +22,12 @@ def run(base: Spec, config: dict[str, Any]) -> Spec:
     """The spec that a resource of a job sees, with this configuration for the run."""
     seen: list[Spec] = []
 
-    @dg.resource(config_schema=config_schema(base.image_grounding))
-    def dataset(context: dg.InitResourceContext) -> Spec:
-        return spec_of_run(base, context.resource_config)
-
     @dg.op(required_resource_keys={"dataset"})
     def look(context: dg.OpExecutionContext) -> None:
-        seen.append(context.resources.dataset)
+        dataset: DataSet = context.resources.dataset
+        seen.append(dataset.spec)
 
-    @dg.job(resource_defs={"dataset": dataset})
+    @dg.job(resource_defs={"dataset": dataset_resource(base, Credentials()).get_resource_definition()})
     def job() -> None:
         look()
 
@@ -70,8 +69,13 @@ def schema_names(fields: dict[str, dg.Field], prefix: str = "") -> Iterator[tupl
             yield prefix + name, field
 
 
+def fields_of(spec: Spec) -> dict[str, dg.Field]:
+    definition = dataset_resource(spec, Credentials()).get_resource_definition()
+    return definition.config_schema.as_field().config_type.fields
+
+
 def test_the_schema_has_every_setting_with_default_and_description_but_keys_and_names() -> None:
-    found = dict(schema_names(config_schema(BASE.image_grounding)))
+    found = dict(schema_names(fields_of(BASE)))
     assert sorted(found) == sorted(settings_of_a_run())
     for name, field in found.items():
         assert field.description and not field.is_required, name
@@ -144,7 +148,9 @@ def test_keys_never_become_configuration() -> None:
     spec = validate_spec({"results_dir": "/r", "image_grounding": {"vlm": vlm}}, where="test")
     config = overrides_from(spec, BASE)
     assert config == {"vlm": {"gemini": {"model": "m"}}}
-    assert KEY not in repr(config_schema(spec.image_grounding))
+    assert KEY not in repr(fields_of(spec)) and KEY not in repr(
+        dataset_resource(spec, Credentials.of(spec, {}))
+    )
 
 
 @pytest.mark.parametrize("field", ["vlm.gemini.api_key", "vlm.openai.api_key", "data.name", "results_dir"])
