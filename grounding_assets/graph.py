@@ -12,6 +12,7 @@ from grounding_assets.assets.report import build_report
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
 from grounding_assets.core.annotation.progress import NoProgress, Progress
+from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.jobs import build_jobs
 from grounding_assets.partitions import DataSetKeys
@@ -27,11 +28,11 @@ def build_defs(
     progress: Progress | None = None,
     name: str | None = None,
 ) -> dg.Definitions:
-    """The asset graph of one data set, named `name` or as the spec says.
+    """The asset graph of one data set, named `name` or as the spec and the results folder say.
 
     Keys are held by the resource object, never by its configuration.
     """
-    keys = DataSetKeys(name or spec.dataset_name)
+    keys = DataSetKeys(name or dataset_name(spec))
     with warnings.catch_warnings():
         # single-run backfills are what ranges need; Dagster calls them beta
         warnings.simplefilter("ignore", dg.BetaWarning)

@@ -17,6 +17,7 @@ from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.spending import open_account
 from grounding_assets.core.dataset.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
+from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.workspace import STEP_FOLDERS, Workspace
@@ -182,7 +183,7 @@ class DataSet:
         settings = self.spec.image_grounding.report
         options = ReportOptions(max_samples=settings.max_samples or None, thumbnail_px=settings.thumbnail_px)
         written = write_results_report(
-            self.results_dir, self.image_root, title=self.spec.dataset_name, options=options
+            self.results_dir, self.image_root, title=dataset_name(self.spec), options=options
         )
         return report_file(self.results_dir), written
 

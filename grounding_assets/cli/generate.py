@@ -14,6 +14,7 @@ from grounding_assets.cli.terminal import TerminalProgress, closing_words
 from grounding_assets.core.budget.cost import BudgetReached
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
+from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, RunStopped
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
@@ -77,7 +78,7 @@ def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> No
 
 
 def _materialize(spec: Spec, credentials: Credentials, progress: TerminalProgress) -> None:
-    keys = DataSetKeys(spec.dataset_name)
+    keys = DataSetKeys(dataset_name(spec))
     # steps and gold shape the graph, so they are the location's, not the run's
     steps = spec.workflow.steps
     base = Spec(
@@ -90,7 +91,7 @@ def _materialize(spec: Spec, credentials: Credentials, progress: TerminalProgres
         *(["step_2_annotations"] if "2" in steps else []),
         *(["evaluation"] if spec.data.gold_jsonl else []),
     ]
-    defs = build_defs(base, credentials, progress=progress, name=spec.dataset_name)
+    defs = build_defs(base, credentials, progress=progress, name=keys.name)
     run_config = {
         "resources": {"dataset": {"config": overrides_from(spec, base)}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},

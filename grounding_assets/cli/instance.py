@@ -1,6 +1,5 @@
 """The one Dagster instance that all doors share, and what to say when its databases cannot be used."""
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy.exc import DBAPIError
 
 from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.files import locked
 from grounding_assets.shipped import INSTANCE_FILE, copy_shipped
 
 _REMEDIES = {
@@ -37,23 +37,13 @@ def persistent_instance() -> Iterator[dg.DagsterInstance]:
         os.environ["DAGSTER_HOME"] = str(Path.cwd())
     try:
         with ExitStack() as stack:
-            with _alone_in(Path(os.environ["DAGSTER_HOME"])):
+            # two processes that make the databases at the same time get into each other's way
+            with locked(Path(os.environ["DAGSTER_HOME"])):
                 instance = stack.enter_context(dg.DagsterInstance.get())
                 _make_sure_of_events(instance)
             yield instance
     except DBAPIError as error:
         raise RunStopped(_explanation(Path(os.environ["DAGSTER_HOME"]), str(error.orig))) from None
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Holds off other processes: two that make the databases at the same time get into each other's way."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _make_sure_of_events(instance: dg.DagsterInstance) -> None:

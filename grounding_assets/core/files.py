@@ -1,5 +1,6 @@
 """Writing files so that a reader sees all of them or nothing, whatever happens while writing; reading them."""
 
+import fcntl
 import itertools
 import json
 import os
@@ -65,6 +66,17 @@ def _partial(path: Path) -> Path:
     """A name beside it that no other process or thread takes; `remove_leftovers` knows it."""
     number = next(_NUMBERS) & 0xFFFFFFFF
     return path.with_name(f".{path.name[:100]}.{os.getpid()}-{number:08x}.partial")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds off other processes that lock the same folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

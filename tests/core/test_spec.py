@@ -1,6 +1,5 @@
 """The spec: TAO's names and defaults, Hydra's overrides, errors that name field and remedy, and no key in any."""
 
-import os
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ import pytest
 import yaml
 
 from grounding_assets.core.errors import EXIT_WRONG_INPUT, SpecError
-from grounding_assets.core.spec.loading import field_names, load_spec, validate_spec
-from grounding_assets.core.spec.settings import Spec, derived_name
+from grounding_assets.core.spec.loading import field_names, load_spec
+from grounding_assets.core.spec.settings import Spec
 
 KEY = "AIza-SECRET-0123456789"
 TAO_DEFAULTS = """
@@ -261,30 +260,6 @@ def test_a_key_of_digits_is_a_text(tmp_path: Path) -> None:
         load(tmp_path, overrides=[f"{G}.openai.api_key=12345"]).vlm.openai.api_key.get_secret_value()
         == "12345"
     )
-
-
-def test_two_results_folders_never_share_a_name(tmp_path: Path) -> None:
-    names = {
-        derived_name(folder) for folder in (tmp_path / "a", tmp_path / "b" / "a", tmp_path / "A", Path("a"))
-    }
-    assert len(names) == 4
-    for folder in ("a b/ü!", "...", "x" * 200, "/"):
-        name = derived_name(tmp_path / folder)
-        assert (
-            validate_spec(
-                {"results_dir": "r", "image_grounding": {"data": {"name": name}}}, where="test"
-            ).dataset_name
-            == name
-        )
-
-
-def test_a_relative_results_folder_means_the_working_directory(tmp_path: Path) -> None:
-    before = Path.cwd()
-    os.chdir(tmp_path)
-    try:
-        assert derived_name(Path("out")) == derived_name(tmp_path / "out")
-    finally:
-        os.chdir(before)
 
 
 @pytest.mark.parametrize(

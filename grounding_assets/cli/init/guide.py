@@ -16,10 +16,11 @@ from grounding_assets.cli.init.choices import CHOICES
 from grounding_assets.cli.init.endpoint import NoEndpoint, settle_endpoint
 from grounding_assets.cli.init.input_check import InputCheck, check_input, root_candidates
 from grounding_assets.cli.init.questions import Questions, WrongAnswer, printable
+from grounding_assets.core.dataset.names import proposed_name
 from grounding_assets.core.dataset.workspace import STEP_FOLDERS
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, InputError, SpecError
 from grounding_assets.core.files import replacing
-from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec, derived_name
+from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec
 from grounding_assets.shipped import INSTANCE_FILE, WORKSPACE_FILE, copy_shipped
 
 PILOT_SAMPLES = 10
@@ -161,7 +162,7 @@ class Guide:
             "Name of the data set in Dagster",
             check_name,
             given=answers.name,
-            default=derived_name(folder),
+            default=proposed_name(folder),
         )
 
     def write(self, *, overwrite: bool) -> None:

@@ -3,9 +3,6 @@
 Names and defaults of TAO's `image_grounding` are kept. Reading YAML and overrides is `spec_file`'s job.
 """
 
-import hashlib
-import re
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -93,7 +90,7 @@ class DataSpec(Section):
     gold_jsonl: str = ""
     """JSONL file of records with human boxes, which results are measured on; empty: none."""
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
-    """Name of the data set in Dagster; empty: derived from results_dir."""
+    """Name of the data set in Dagster; empty: chosen once and kept in results_dir."""
     owner: str = Field(default="", pattern=r"^(team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})?$")
     """Who owns the data set's assets in Dagster: an e-mail address or team:NAME."""
 
@@ -216,15 +213,3 @@ class Spec(Section):
     @property
     def data(self) -> DataSpec:
         return self.image_grounding.data
-
-    @property
-    def dataset_name(self) -> str:
-        """`data.name`, else a name that no other results folder of this machine gets."""
-        return self.data.name or derived_name(Path(self.results_dir))
-
-
-def derived_name(results_dir: Path) -> str:
-    """A slug of the folder's last part and six hex digits of its absolute path."""
-    absolute = results_dir.absolute()
-    slug = re.sub(r"[^A-Za-z0-9]+", "_", absolute.name).strip("_").lower()[:60] or "results"
-    return f"{slug}_{hashlib.sha256(str(absolute).encode()).hexdigest()[:6]}"
