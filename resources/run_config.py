@@ -8,7 +8,7 @@ from when a code location is loaded: the data set's name, its owner, the formats
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 from dagster import Config
 from pydantic import BaseModel, Field, SecretStr, create_model
@@ -57,7 +57,7 @@ def _plain(section: str, name: str, info: FieldInfo, value: Any) -> tuple[Any, A
 @cache
 def _choices(name: str, values: tuple[str, ...]) -> type[Enum]:
     """One type for sections that occur twice: Dagster wants the names of types to be unique."""
-    return Enum(name, {value: value for value in values})
+    return cast("type[Enum]", Enum(name, {value: value for value in values}))
 
 
 def spec_of_run(base: Spec, run_config: Config) -> Spec:
