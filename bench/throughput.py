@@ -122,10 +122,9 @@ def measure(setting: Setting, folder: Path) -> None:
     ideal = setting.workers / (CALLS_PER_SAMPLE * latency)
     rate = float(ran["samples_per_second"])
     cpu_ms = (cpu - startup_cpu) / setting.samples * 1000
-    share = float(ran["event_log_cpu_seconds"]) / max(cpu - startup_cpu, 1e-9)
     print(
         f"| {setting.label} | {setting.samples} | {rate:.1f} | {ideal:.1f} | {rate / ideal:.3f} | {cpu_ms:.1f} | "
-        f"{peak:.0f} | {share:.0%} | {seconds - float(ran['seconds']):.1f} |",
+        f"{peak:.0f} | {seconds - float(ran['seconds']):.1f} |",
         flush=True,
     )
 
@@ -135,9 +134,9 @@ def main() -> None:
         f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}"
     )
     print(
-        "| setting | samples | samples/s | ideal | efficiency | CPU ms/sample | peak MB | event log, share of CPU | start-up and rollup s |"
+        "| setting | samples | samples/s | ideal | efficiency | CPU ms/sample | peak MB | start-up and rollup s |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         # not deleted in between: ext4 looks for a new file's inode among all that were deleted just before
         for number, setting in enumerate(QUICK if sys.argv[1:] == ["quick"] else SETTINGS):

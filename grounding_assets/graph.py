@@ -8,6 +8,7 @@ from grounding_assets.assets.annotate import build_annotate
 from grounding_assets.assets.endpoint_check import build_endpoint_check
 from grounding_assets.assets.evaluation import build_evaluation
 from grounding_assets.assets.exports import build_exports
+from grounding_assets.assets.outcome import build_outcome_check
 from grounding_assets.assets.report import build_report
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
@@ -20,6 +21,8 @@ from grounding_assets.sensors import build_new_samples
 from resources.credentials import Credentials
 from resources.dataset import dataset_resource
 
+OUTPUT_GROUPS = ("rollups", "report", "exports")
+
 
 def build_defs(
     spec: Spec,
@@ -27,12 +30,13 @@ def build_defs(
     *,
     progress: Progress | None = None,
     name: str | None = None,
+    shared: bool = False,
 ) -> dg.Definitions:
     """The asset graph of one data set, named `name` or as the spec and the results folder say.
 
-    Keys are held by the resource object, never by its configuration.
+    `shared`: it is to be merged with those of other data sets. Keys are held by the resource object, never by its configuration.
     """
-    keys = DataSetKeys(name or dataset_name(spec))
+    keys = DataSetKeys(name or dataset_name(spec), shared)
     with warnings.catch_warnings():
         # single-run backfills are what ranges need; Dagster calls them beta
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -53,11 +57,13 @@ def _definitions(
         *build_exports(keys, spec.image_grounding.export.formats),
     ]
     owners = [spec.data.owner] if spec.data.owner else []
+    outputs = [key for part in assets for key in part.keys if part.group_names_by_key[key] in OUTPUT_GROUPS]
     return dg.Definitions(
+        asset_checks=[build_outcome_check(keys, outputs)],
         assets=dg.map_asset_specs(lambda asset: asset.replace_attributes(owners=owners), assets),
         jobs=build_jobs(keys),
         sensors=[build_new_samples(keys)],
-        resources={"dataset": dataset_resource(spec, credentials)},
+        resources={keys.resource: dataset_resource(spec, credentials)},
         # one op does the work; a process for each step would only cost start-up time
         executor=dg.in_process_executor,
     )

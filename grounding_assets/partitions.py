@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.definitions.data_version import (
+
+from resources.dagster_internals import (
     DEFAULT_DATA_VERSION,
     NULL_EVENT_POINTER,
     get_input_data_version_tag,
@@ -24,6 +25,21 @@ class DataSetKeys:
     """Asset keys and partition set of one data set; Dagster keeps status by these names."""
 
     name: str
+    shared: bool = False
+    """Whether the code location serves other data sets, too: then what is not an asset bears the name as well."""
+
+    def own(self, short_name: str) -> str:
+        """The name of a job, a sensor or a resource."""
+        return f"{short_name}_{self.name}" if self.shared else short_name
+
+    @property
+    def resource(self) -> str:
+        """Key of the resource that is a `resources.dataset.DataSet`."""
+        return self.own("dataset")
+
+    def groups(self, *names: str) -> dg.AssetSelection:
+        """The assets of these groups: a group of one name may hold those of other data sets."""
+        return dg.AssetSelection.groups(*names) & dg.AssetSelection.key_prefixes([self.name])
 
     def asset(self, short_name: str) -> dg.AssetKey:
         return dg.AssetKey([self.name, short_name])

@@ -28,18 +28,18 @@ _UNFINISHED = [
 
 def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
     @dg.sensor(
-        name="new_samples",
+        name=keys.own("new_samples"),
         asset_selection=dg.AssetSelection.assets(keys.asset("samples"))
-        | dg.AssetSelection.groups("annotation", "rollups"),
+        | keys.groups("annotation", "rollups"),
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
         description="Watches the input file. Lines that are added become samples, are annotated in runs of at "
         f"most {MAX_SAMPLES_PER_RUN} samples, one run at a time, and appear in annotations.jsonl. Samples of a "
         "run that was stopped stay pending: materialize annotation_run for those.",
     )
     def new_samples(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        dataset: DataSet = context.resources.dataset
+        dataset: DataSet = getattr(context.resources, keys.resource)
         if "0" not in dataset.spec.workflow.steps:
             return dg.SkipReason("Without step 0, its output is the input; there is none to watch.")
         tags = {_RUN_TAG: keys.name}

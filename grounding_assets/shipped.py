@@ -10,7 +10,9 @@ from grounding_assets.core.errors import RunStopped
 
 _PACKAGE = Path(__file__).resolve().parent
 _IN_WHEEL = _PACKAGE / "shipped_files"
-SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent
+CHECKOUT = None if _IN_WHEEL.is_dir() else _PACKAGE.parent
+"""The root of the checkout that runs, if it is one."""
+SHIPPED = CHECKOUT or _IN_WHEEL
 DEMO = SHIPPED / "demo"
 INSTANCE_FILE, WORKSPACE_FILE = "dagster.yaml", "workspace.yaml"
 

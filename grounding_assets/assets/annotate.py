@@ -90,12 +90,12 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
         ],
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
     )
     def annotate(context: dg.AssetExecutionContext) -> Iterator[Any]:
         keep_large_buffers_apart()
         fail_dead_runs(context.instance)
-        dataset: DataSet = context.resources.dataset
+        dataset: DataSet = getattr(context.resources, keys.resource)
         selected = set(context.selected_asset_keys)
         partitioned = context.has_partition_key or context.has_partition_key_range
         workspace = dataset.workspace()
@@ -137,7 +137,7 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
             listener.report_done(chosen, steps, everything=partitioned)
             error = None if partitioned else _closed_gate(dataset, workspace, pending)
             error = error or _run(dataset, workspace, pending, listener, notice)
-        context.log.info(f"annotation run: {summary.figures()}")
+        context.log.info(summary.sentence())
         summary.stopped_by = error
         # a cap is a planned end: what was paid for is rolled up before the run fails
         planned = isinstance(error, RunStopped) and error.lets_calls_finish and not partitioned

@@ -15,13 +15,13 @@ def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
         key=keys.asset("endpoint_check"),
         group_name="input",
         kinds={"vlm"},
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="The endpoint, examined with two calibration cards: reachable, key, model, and the "
         "coordinates its boxes are written in. Runs check this by themselves before their first sample.",
     )
     def endpoint_check(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        dataset: DataSet = context.resources.dataset
+        dataset: DataSet = getattr(context.resources, keys.resource)
         if dataset.spec.vlm.backend == "local":
             return dg.MaterializeResult(
                 data_version=STANDING_VERSION, metadata={"endpoint": "none: the embedded teacher annotates"}

@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from grounding_assets.assets.outcome import end_output
 from grounding_assets.core.evaluation import figure_rows, second_look_rows
 from grounding_assets.core.evaluation.results import EVALUATION, Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import NothingToJudge
@@ -20,12 +19,12 @@ def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
         deps=[keys.asset("annotations")],
         group_name="report",
         kinds={"json"},
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="evaluation.json: how good the annotations are, measured on the human boxes of data.gold_jsonl.",
     )
     def evaluation(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = context.resources.dataset
+        dataset: DataSet = getattr(context.resources, keys.resource)
         gold = Path(dataset.spec.data.gold_jsonl).absolute()
         try:
             judgement = judge_results(gold, dataset.results_dir / "annotations.jsonl")
@@ -44,7 +43,6 @@ def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
                     **_second_look(judgement),
                 }
             )
-        end_output(context, keys, "evaluation")
 
     return evaluation
 

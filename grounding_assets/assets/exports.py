@@ -1,11 +1,7 @@
 """`export_<format>`: the annotations in a format that trainers load, one asset for each format of the spec."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import dagster as dg
 
-from grounding_assets.assets.outcome import end_output
 from grounding_assets.core.exports.configured import write_configured_export
 from grounding_assets.core.spec.settings import ExportFormat
 from grounding_assets.partitions import DataSetKeys
@@ -24,19 +20,19 @@ def _build_export(keys: DataSetKeys, fmt: ExportFormat) -> dg.AssetsDefinition:
         deps=[keys.asset("annotations")],
         group_name="exports",
         kinds={"parquet" if fmt == "parquet" else "json"},
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=f"exports/{fmt}: the annotations as {fmt}, filtered and split as image_grounding.export says.",
     )
-    def export_annotations(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = context.resources.dataset
+    def export_annotations(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        dataset: DataSet = getattr(context.resources, keys.resource)
         report = write_configured_export(dataset.results_dir, fmt, dataset.spec.image_grounding.export)
         counts = {
             f"{split}_{what}": count
             for split, held in report.splits.items()
             for what, count in held.to_dict().items()
         }
-        yield dg.MaterializeResult(
+        return dg.MaterializeResult(
             metadata={
                 "folder": dg.MetadataValue.path(str(report.out_dir)),
                 "demo_samples": report.demo_samples,
@@ -44,6 +40,5 @@ def _build_export(keys: DataSetKeys, fmt: ExportFormat) -> dg.AssetsDefinition:
                 "left_out": dg.MetadataValue.json(report.to_dict()["left_out"]),
             }
         )
-        end_output(context, keys, name)
 
     return export_annotations

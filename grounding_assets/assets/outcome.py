@@ -1,97 +1,116 @@
-"""How a run with failed samples ends: as failed, after everything that it can write has been written."""
+"""How a run with failed samples ends: as failed, after everything that it can write has been written.
 
-from typing import get_args
+The last step of a run is a check on `annotation_run`, which fails the run, so that no asset is shown as failed
+for the samples of another one.
+"""
+
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.workspace import Workspace
-from grounding_assets.core.spec.settings import ExportFormat
 from grounding_assets.partitions import DataSetKeys
 
-OUTPUTS = (
-    "step_0_annotations",
-    "step_1_annotations",
-    "step_2_annotations",
-    "annotations",
-    "evaluation",
-    *(f"export_{fmt}" for fmt in get_args(ExportFormat)),
-    "report",
-)
+_CHECK = "every_sample_has_a_result"
 _RUNS_LOOKED_AT = 100
 
 
-def outputs_in_run(context: dg.AssetExecutionContext, keys: DataSetKeys) -> list[str]:
-    """The outputs that this run materializes, in the order in which they run."""
-    wanted = set(context.job_def.asset_layer.executable_asset_keys)
-    if context.run.asset_selection is not None:
-        wanted &= context.run.asset_selection
-    return [name for name in OUTPUTS if keys.asset(name) in wanted]
+def build_outcome_check(keys: DataSetKeys, outputs: Sequence[dg.AssetKey]) -> dg.AssetChecksDefinition:
+    """`outputs`: what a run writes before it ends, as far as it is to write it."""
+
+    @dg.multi_asset_check(
+        name=_op_name(keys),
+        specs=[
+            dg.AssetCheckSpec(
+                _CHECK,
+                asset=keys.asset("annotation_run"),
+                additional_deps=outputs,
+                description="No sample of the run failed, and all were tried. If not, the run ends as failed here, "
+                "after its files are written.",
+            )
+        ],
+    )
+    def every_sample_has_a_result(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        recent = context.instance.fetch_materializations(
+            keys.asset("annotation_run"), limit=_RUNS_LOOKED_AT
+        ).records
+        # also of the run that this one executes again: it annotates nothing, and must not pass for a success
+        own = (context.run.run_id, context.run.parent_run_id, context.run.root_run_id)
+        # not simply the last one: another run over the same samples may have ended meanwhile
+        record = next((record for record in recent if record.run_id in own), None)
+        materialized = (record or recent[0]).asset_materialization if recent else None
+        if materialized is None:
+            reason = "annotation_run was never materialized."
+        else:
+            figures = {name: value.value for name, value in materialized.metadata.items()}
+            reason = _incompleteness(
+                _count(figures, "failed"),
+                _count(figures, "without_step_0"),
+                str(figures.get("stopped_by", "")),
+            )
+        yield dg.AssetCheckResult(
+            asset_key=keys.asset("annotation_run"),
+            check_name=_CHECK,
+            passed=not reason,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=reason or "Every sample of the run has a result.",
+        )
+        if record is not None:
+            _fail_for(reason)
+
+    return every_sample_has_a_result
 
 
-def raise_for_failures(failed: int, without_step_0: int, stopped_by: str = "") -> None:
-    """Ends the run as failed where samples have no result.
-
-    Args:
-        stopped_by: what ended the run before everything was tried.
+def end_annotation(context: dg.AssetExecutionContext, keys: DataSetKeys, summary: RunSummary) -> None:
+    """Called by the annotation step: leaves it to the check to fail the run, if the run has it.
 
     Raises:
-        dg.Failure: never retried by Dagster; the next run takes up exactly those samples.
+        dg.Failure: samples have no result; never retried by Dagster, the next run takes up exactly those.
     """
-    if stopped_by:
-        raise dg.Failure(stopped_by, allow_retries=False)
-    if failed:
-        raise dg.Failure(
-            f"{failed} samples failed; failures.jsonl says why. Materialize annotation_run to retry just those.",
-            allow_retries=False,
-        )
-    if without_step_0:
-        raise dg.Failure(
-            f"{without_step_0} samples have no output of the step before; run with workflow.steps "
-            '["0", "1"], or ["0", "1", "2"].',
-            allow_retries=False,
-        )
+    checked = keys.asset("annotation_run") in context.selected_asset_keys
+    if not (checked and context.job_def.graph.has_node_named(_op_name(keys))):
+        _fail_for(_incompleteness(summary.failed, summary.without_step_0, str(summary.stopped_by or "")))
 
 
 def raise_for_vanished(workspace: Workspace) -> None:
-    """Ends the run as failed where results have gone since they were made: its counts are too high by them.
+    """Ends the run as failed if results have gone since they were made: its counts are too high by them.
 
     Raises:
         dg.Failure: the next run makes them again.
     """
     vanished = sum(results.index.vanished for results in workspace.results.values())
     if vanished:
-        raise dg.Failure(
+        _fail_for(
             f"{vanished} results have disappeared from {workspace.results_dir} while the run was going, and are "
-            "missing from its outputs. Run again to make them anew.",
-            allow_retries=False,
+            "missing from its outputs. Run again to make them anew."
         )
 
 
-def end_annotation(context: dg.AssetExecutionContext, keys: DataSetKeys, summary: RunSummary) -> None:
-    """Called by the annotation step: leaves it to the last output to fail the run, where there is one."""
-    if not outputs_in_run(context, keys) or keys.asset("annotation_run") not in context.selected_asset_keys:
-        raise_for_failures(summary.failed, summary.without_step_0, str(summary.stopped_by or ""))
+def _op_name(keys: DataSetKeys) -> str:
+    return f"{keys.name}__{_CHECK}"
 
 
-def end_output(context: dg.AssetExecutionContext, keys: DataSetKeys, output: str) -> None:
-    """Called by each output when it has been written: the last one fails the run where samples failed.
+def _count(figures: dict[str, object], name: str) -> int:
+    count = figures.get(name, 0)
+    assert isinstance(count, int)
+    return count
 
-    So does the same step of a run that is executed again from its failed step on, which annotates nothing:
-    it must not pass for a success.
-    """
-    if outputs_in_run(context, keys)[-1] != output:
-        return
-    # not simply the last one: another run over the same samples may have ended meanwhile
-    recent = context.instance.fetch_materializations(
-        keys.asset("annotation_run"), limit=_RUNS_LOOKED_AT
-    ).records
-    own = (context.run_id, context.run.parent_run_id, context.run.root_run_id)
-    materialized = next((r.asset_materialization for r in recent if r.run_id in own), None)
-    if materialized is None:
-        return
-    figures = {name: value.value for name, value in materialized.metadata.items()}
-    failed, without_step_0 = figures["failed"], figures["without_step_0"]
-    assert isinstance(failed, int)
-    assert isinstance(without_step_0, int)
-    raise_for_failures(failed, without_step_0, str(figures.get("stopped_by", "")))
+
+def _incompleteness(failed: int, without_step_0: int, stopped_by: str) -> str:
+    """Why a run has not done what it was asked for; empty if it has. `stopped_by`: what ended it early."""
+    if stopped_by:
+        return stopped_by
+    if failed:
+        return f"{failed} samples failed; failures.jsonl says why. Materialize annotation_run to retry just those."
+    if without_step_0:
+        return (
+            f"{without_step_0} samples have no output of the step before; run with workflow.steps "
+            '["0", "1"], or ["0", "1", "2"].'
+        )
+    return ""
+
+
+def _fail_for(reason: str) -> None:
+    if reason:
+        raise dg.Failure(reason, allow_retries=False)

@@ -1,11 +1,7 @@
 """`report`: the page on which people look at the annotations and judge them."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import dagster as dg
 
-from grounding_assets.assets.outcome import end_output
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 
@@ -18,15 +14,15 @@ def build_report(keys: DataSetKeys, *, measured: bool) -> dg.AssetsDefinition:
         deps=[keys.asset("annotations"), *([keys.asset("evaluation")] if measured else [])],
         group_name="report",
         kinds={"html"},
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="report.html: every sample with its photo, boxes, expressions and failures, to be looked "
         "at in a browser. One file that opens from disk.",
     )
-    def report(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = context.resources.dataset
+    def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        dataset: DataSet = getattr(context.resources, keys.resource)
         file, written = dataset.write_report()
-        yield dg.MaterializeResult(
+        return dg.MaterializeResult(
             metadata={
                 "file": dg.MetadataValue.path(str(file)),
                 "samples_shown": written.samples,
@@ -36,6 +32,5 @@ def build_report(keys: DataSetKeys, *, measured: bool) -> dg.AssetsDefinition:
                 "megabytes": round(written.size_bytes / 1e6, 2),
             }
         )
-        end_output(context, keys, "report")
 
     return report

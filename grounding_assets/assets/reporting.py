@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import dagster as dg
-from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
@@ -18,6 +17,7 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import SampleFailure
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.partitions import DataSetKeys, provenance_tags
+from resources.dagster_internals import get_and_update_asset_status_cache_value
 from resources.event_log import BatchEmitter
 
 ASSET_OF_STEP = {"0": "expressions", "1": "groundings", "2": "verifications"}
@@ -54,7 +54,6 @@ class DagsterListener:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._emitter.__exit__(kind, error, traceback)
-        self._summary.event_log_cpu_s = self._emitter.writing_cpu_s
         self._progress.end(self._summary)
 
     def report_done(self, sample_ids: Sequence[str], steps: Sequence[str], *, everything: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from grounding_assets.assets.outcome import end_output, raise_for_vanished
+from grounding_assets.assets.outcome import raise_for_vanished
 from grounding_assets.checks import annotation_check_specs, check_annotations
 from grounding_assets.core.dataset.audit import audit_annotations
 from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
@@ -58,17 +58,16 @@ def _step_rollup(
         deps=[keys.asset(after)],
         group_name="rollups",
         kinds={"jsonl"},
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description=description,
     )
     def rollup(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = context.resources.dataset
+        dataset: DataSet = getattr(context.resources, keys.resource)
         workspace = dataset.workspace()
         figures = write_step_annotations(workspace, step).figures(step) if _has_results(dataset, step) else {}
         file = workspace.step(step).annotations
         yield dg.MaterializeResult(metadata={**figures, "file": dg.MetadataValue.path(str(file))})
-        end_output(context, keys, name)
 
     return rollup
 
@@ -85,13 +84,13 @@ def _published(keys: DataSetKeys, *, after: str) -> dg.AssetsDefinition:
         check_specs=annotation_check_specs(keys),
         group_name="rollups",
         kinds={"jsonl"},
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="annotations.jsonl, a copy of the last step's output, and failures.jsonl: "
         "every sample that has no result, with the reason.",
     )
     def annotations(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = context.resources.dataset
+        dataset: DataSet = getattr(context.resources, keys.resource)
         workspace = dataset.workspace()
         steps = dataset.spec.workflow.steps
         file = publish_annotations(workspace, steps[-1])
@@ -109,7 +108,6 @@ def _published(keys: DataSetKeys, *, after: str) -> dg.AssetsDefinition:
         )
         yield from check_annotations(keys, audit, workspace, dataset.spec)
         raise_for_vanished(workspace)
-        end_output(context, keys, "annotations")
 
     return annotations
 

@@ -16,13 +16,13 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
         key=keys.asset("samples"),
         group_name="input",
         kinds={"jsonl"},
-        required_resource_keys={"dataset"},
+        required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="The input JSONL, checked line by line. Every (image, caption) pair becomes one partition; "
         "lines that cannot be used are listed in rejected.jsonl.",
     )
     def samples(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        dataset: DataSet = context.resources.dataset
+        dataset: DataSet = getattr(context.resources, keys.resource)
         workspace = dataset.workspace()
         added, gone = register_samples(
             context.instance, keys, list(dict.fromkeys(workspace.samples.line_ids))

@@ -121,7 +121,11 @@ def _add_spec_arguments(
     parser: argparse.ArgumentParser, words: str = "settings that override the spec, in Hydra's grammar"
 ) -> None:
     parser.add_argument(
-        "-e", "--experiment_spec_file", required=True, metavar="SPEC", help="spec file (YAML)"
+        "-e",
+        "--experiment_spec_file",
+        default="spec.yaml",
+        metavar="SPEC",
+        help="spec file; default: spec.yaml",
     )
     parser.add_argument("-r", "--results_dir", metavar="DIR", help="the same as results_dir=DIR")
     parser.add_argument(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
-from dagster._utils.interrupts import capture_interrupts
 
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
@@ -21,6 +20,7 @@ from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Sp
 from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
 from resources.credentials import Credentials
+from resources.dagster_internals import capture_interrupts
 from resources.dataset import DataSet
 from resources.dead_runs import process_tags
 from resources.run_config import overrides_from

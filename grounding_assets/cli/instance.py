@@ -7,12 +7,12 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy.exc import DBAPIError
 
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import locked
 from grounding_assets.shipped import INSTANCE_FILE, copy_shipped
+from resources.dagster_internals import SqliteEventLogStorage
 
 _REMEDIES = {
     "locked": "end the program that holds it",

@@ -6,7 +6,6 @@ Says when and how events are written, never what is in them: that is the assets'
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -96,8 +95,6 @@ class BatchEmitter:
         self._closing = False
         self._writer_ended = False
         self._unwritten = 0
-        self.writing_cpu_s = 0.0
-        """CPU seconds that the writing thread has used, known after `close`; 0.0 without one."""
         self._executor: ThreadPoolExecutor | None = None
         if isinstance(instance.event_log_storage, BatchedSqliteEventLogStorage):
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="event-log")
@@ -199,7 +196,6 @@ class BatchEmitter:
                     for listener in self._instance._subscribers.get(entry.run_id, ()):
                         listener(entry)
         finally:
-            self.writing_cpu_s = time.thread_time()
             with self._changed:
                 self._writer_ended = True
                 self._changed.notify_all()

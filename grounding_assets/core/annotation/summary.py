@@ -39,8 +39,6 @@ class RunSummary:
     """Requests in flight at most, at each endpoint."""
     in_flight_limit: int | None = None
     """Of them, as many as may be in flight at present: fewer after the endpoint asked to slow down."""
-    event_log_cpu_s: float = 0.0
-    """CPU seconds spent on writing events."""
     stopped_by: GroundingError | None = None
     """What ended the run before everything was tried."""
     begun: float = field(default_factory=time.monotonic)
@@ -95,6 +93,14 @@ class RunSummary:
         ordered = sorted(self._latencies_s)
         return float(ordered[min(len(ordered) - 1, int(quantile * len(ordered)))])
 
+    def sentence(self) -> str:
+        """What a reader of the log wants to know first."""
+        return (
+            f"{self.done_before + self.done} of {self.requested} samples have a result, {self.done} of them new; "
+            f"{self.failed} failed, {self.still_pending} are pending. {self.calls} calls took "
+            f"{self.tokens_in + self.tokens_out} tokens in {self.elapsed_s:.1f} s."
+        )
+
     def figures(self) -> dict[str, Any]:
         """Plain numbers, in the order in which a reader wants them."""
         latencies = self._latencies_s
@@ -104,7 +110,7 @@ class RunSummary:
             "done_before": self.done_before,
             "failed": self.failed,
             "pending": self.still_pending,
-            "without_step_0": self.without_step_0,
+            **({"without_step_0": self.without_step_0} if self.without_step_0 else {}),
             "made_with_other_settings": self.other_settings,
             "calls": self.calls,
             "retries": self.retries,
@@ -114,5 +120,4 @@ class RunSummary:
             "samples_per_second": round(self.samples_per_s, 3),
             "mean_latency_seconds": round(sum(latencies) / len(latencies), 3) if latencies else 0.0,
             "p95_latency_seconds": round(self.latency_s(0.95), 3),
-            "event_log_cpu_seconds": round(self.event_log_cpu_s, 3),
         }

@@ -1,0 +1,1 @@
+"""Further definitions of a checkout, such as schedules: what `dg scaffold defs` writes here is loaded with the data sets."""
