@@ -4,7 +4,7 @@ The last step of a run is a check on `annotation_run`, which fails the run, so t
 for the samples of another one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
@@ -91,7 +91,7 @@ def _op_name(keys: DataSetKeys) -> str:
     return f"{keys.name}__{_CHECK}"
 
 
-def _count(figures: dict[str, object], name: str) -> int:
+def _count(figures: Mapping[str, object], name: str) -> int:
     count = figures.get(name, 0)
     assert isinstance(count, int)
     return count

@@ -80,11 +80,13 @@ def test_a_run_of_one_of_two_data_sets_leaves_the_other_alone(
             run_config={"resources": {"dataset_2nd": {"config": config}}}, instance=instance
         )
         assert done.success
-        assert {event.asset_key.path[0] for event in done.get_asset_materialization_events() if event.asset_key} == {
-            "2nd"
-        }
+        assert {
+            event.asset_key.path[0] for event in done.get_asset_materialization_events() if event.asset_key
+        } == {"2nd"}
         rolled_up = defs.resolve_job_def("rollup_2nd").execute_in_process(instance=instance)
-    written = {event.asset_key.path[0] for event in rolled_up.get_asset_materialization_events() if event.asset_key}
+    written = {
+        event.asset_key.path[0] for event in rolled_up.get_asset_materialization_events() if event.asset_key
+    }
     assert written == {"2nd"}
     assert (folder / "results_2nd" / "annotations.jsonl").is_file()
     assert not (folder / "results_one").exists()
