@@ -69,7 +69,7 @@ def test_every_box_and_none_that_is_invented(name):
     result = outcome(row)
     assert result.failure is None
     assert result.box_count == BOX_COUNTS[name]
-    assert not result.parsed.truncated
+    assert result.parsed is not None and not result.parsed.truncated
     assert result.parsed.unreadable == 0
     if result.expected is not None:
         assert result.right == len(result.expected) == result.box_count
@@ -83,7 +83,7 @@ def test_every_box_and_none_that_is_invented(name):
 @pytest.mark.parametrize("name", NO_BOXES)
 def test_a_reply_without_boxes_is_a_failure_and_never_an_empty_result(name):
     result = outcome(ROWS[name])
-    assert result.failure.reason == Reason.UNPARSABLE
+    assert result.failure is not None and result.failure.reason == Reason.UNPARSABLE
     assert NO_BOXES[name] in str(result.failure)
 
 

@@ -123,12 +123,13 @@ def test_what_cannot_be_read_is_a_failure(case):
 
 
 def test_complete_phrases_of_a_cut_reply_are_salvaged_and_marked():
+    parsed = None
     for cut in range(REPLY.index('{"text": "a tree"'), len(REPLY) - 1):
         parsed = parse_extraction(REPLY[:cut])
         assert parsed.truncated
         assert parsed.phrases in ((CAR,), (CAR, TREE))
         assert parsed.unreadable == 0
-    assert parsed.phrases == (CAR, TREE)
+    assert parsed is not None and parsed.phrases == (CAR, TREE)
 
 
 def test_phrases_that_cannot_be_read_are_counted():

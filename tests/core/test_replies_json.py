@@ -1,5 +1,6 @@
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -111,7 +112,7 @@ def test_depth_is_bounded(depth):
 def test_what_is_unreadable_is_left_out_and_marks_its_container_alone():
     [found], _ = scan('{"a": [1, what, 2], "b": {"c": }, "d": 3}')
     assert isinstance(found, JsonObject)
-    members = dict(found.pairs)
+    members: dict[str, Any] = dict(found.pairs)
     assert (members["a"].elements, members["a"].sound) == ([1, 2], False)
     assert (members["b"].pairs, members["d"]) == ([], 3)
     assert found.sound

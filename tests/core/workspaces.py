@@ -168,6 +168,8 @@ class Outcomes:
     def finished(self, sample_id: str) -> None:
         self.finished_ids.append(sample_id)
 
+    def waiting(self, count: int) -> None: ...
+
 
 def annotate(
     workspace: Workspace,

@@ -121,9 +121,9 @@ class Run:
         self._process.join(within_s)
         seconds = time.monotonic() - self._began
         assert not self.alive, f"still running after {seconds:.1f} s: {self.stderr}"
-        texts = [file.read_text(encoding="utf-8") for file in self._files]
+        stdout, stderr = (file.read_text(encoding="utf-8") for file in self._files)
         assert self._process.exitcode is not None
-        return Ended(self._process.exitcode, *texts, seconds)
+        return Ended(self._process.exitcode, stdout, stderr, seconds)
 
     def kill(self) -> Ended:
         """kill -9."""

@@ -36,7 +36,8 @@ def test_what_a_killed_process_was_writing_is_cleared_away_in_time(
         for kind, made in (("old", old), ("fresh", fresh)):
             made.append(folder / f".{kind}.json.{killed}-00000000.partial")
             made[-1].write_bytes(b"{")
-        os.utime(old[-1], (time.time() - 7200,) * 2)
+        two_hours_ago = time.time() - 7200
+        os.utime(old[-1], (two_hours_ago, two_hours_ago))
     assert generate(project).code == 0
     assert [file for file in old if file.exists()] == []
     assert all(file.exists() for file in fresh), "another machine's process may be writing them"

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ boxes = st.builds(
 
 @given(st.lists(boxes, min_size=1, max_size=8), st.lists(boxes, min_size=1, max_size=8))
 def test_iou_is_pycocotools(predicted, gold):
-    reference = mask.iou([xywh(b) for b in predicted], [xywh(b) for b in gold], [0] * len(gold))
+    ours: Any = [xywh(b) for b in predicted]
+    theirs: Any = [xywh(b) for b in gold]
+    reference = mask.iou(ours, theirs, [0] * len(gold))
     np.testing.assert_allclose(iou_xyxy(predicted, gold), reference, atol=1e-12)
 
 
@@ -54,7 +57,7 @@ def pycocotools_matches(predicted, scores, gold, min_iou):
         for b, s in zip(predicted, scores, strict=True)
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO()
+        coco: Any = COCO()
         coco.dataset = {"images": [image], "annotations": annotations, "categories": [{"id": 1}]}
         coco.createIndex()
         found = coco.loadRes(results)
@@ -96,7 +99,7 @@ def test_matching_is_pycocotools_on_human_boxes_jittered(min_iou):
             # some twice, some missing, in any order, scores with ties
             picked = rng.choice(len(gold), len(gold), replace=True)
             scores = rng.integers(1, 10, len(picked)) / 10
-            ours = match(iou_xyxy(moved[picked], gold), scores, min_iou)
+            ours = match(iou_xyxy(moved[picked], gold), scores.tolist(), min_iou)
             theirs = pycocotools_matches(moved[picked].tolist(), scores.tolist(), gold, min_iou)
             assert ours.tolist() == theirs.tolist()
             compared += len(picked)

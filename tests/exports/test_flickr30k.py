@@ -25,9 +25,10 @@ def read_sentences(path):
                 assert marker == "["
                 open_phrase = (len(words), entity[3:], types)
                 continue
-            closes = open_phrase is not None and token[-1] == "]"
-            words.append(token[:-1] if closes else token)
-            if closes:
+            if open_phrase is None or token[-1] != "]":
+                words.append(token)
+            else:
+                words.append(token[:-1])
                 first, entity, types = open_phrase
                 phrases.append((first, " ".join(words[first:]), entity, types))
                 open_phrase = None
@@ -38,15 +39,15 @@ def read_sentences(path):
 
 def read_annotation(path):
     root = ET.parse(path).getroot()
-    size = {child.tag: int(child.text) for child in root.find("size")}
+    size = {child.tag: int(child.text or "") for child in root.iterfind("size/*")}
     boxes, nobox = {}, []
     for element in root.findall("object"):
         entity = element.findtext("name")
         if element.find("bndbox") is not None:
-            edges = [int(element.findtext(f"bndbox/{edge}")) for edge in ("xmin", "ymin", "xmax", "ymax")]
+            edges = [int(element.findtext(f"bndbox/{edge}", "")) for edge in ("xmin", "ymin", "xmax", "ymax")]
             assert min(edges) > 0
             boxes.setdefault(entity, []).append([edge - 1 for edge in edges])
-        elif int(element.findtext("nobndbox")) > 0:
+        elif int(element.findtext("nobndbox", "")) > 0:
             nobox.append(entity)
     return root.findtext("filename"), size, boxes, nobox
 

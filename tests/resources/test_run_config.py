@@ -71,7 +71,8 @@ def schema_names(fields: dict[str, dg.Field], prefix: str = "") -> Iterator[tupl
 
 def fields_of(spec: Spec) -> dict[str, dg.Field]:
     definition = dataset_resource(spec, Credentials()).get_resource_definition()
-    return definition.config_schema.as_field().config_type.fields
+    shape: Any = definition.config_schema.as_field().config_type
+    return shape.fields
 
 
 def test_the_schema_has_every_setting_with_default_and_description_but_keys_and_names() -> None:
