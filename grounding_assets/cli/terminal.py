@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from grounding_assets.core.annotation.summary import RunSummary
+from grounding_assets.core.errors import visible
 
 _PLAIN_EVERY_S = 10.0
 
@@ -23,7 +24,7 @@ class TerminalProgress:
         self._last_plain = 0.0
 
     def notice(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(visible(text), file=sys.stderr, flush=True)
 
     def begin(self, summary: RunSummary) -> None:
         self.summary = summary

@@ -9,7 +9,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, NoReturn
 
 from grounding_assets.core.annotation.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
@@ -162,9 +161,7 @@ class RetryingCaller:
         self._doubts.tell(refused_until=sent_at)
         if self._pause is not None:
             pause, self._pause = self._pause, None
-            self.notice(
-                f"Going on at {_time()}, after {_duration(now - pause.began)}: the endpoint answers again."
-            )
+            self.notice(pause.ends(now))
             pause.wake()
 
     async def _after_failure(self, error: CallError, attempts: Attempts, sent_at: float) -> None:
@@ -268,31 +265,20 @@ class RetryingCaller:
     # -- pausing and stopping ------------------------------------------------------------------------
 
     def _begin_pause(self, error: CallError) -> None:
-        if self._pause is not None:
-            return
-        policy = self._policy
-        wait = max(policy.first_pause_s, error.retry_after_s or 0)
-        self._pause = Pause(self._clock(), str(error), wait, max(wait, policy.longest_pause_s))
-        if policy.patience_s > 0:
-            self.notice(
-                f"Paused at {_time()}: {error} One request now and then asks again, for {_duration(policy.patience_s)} "
-                "at most (image_grounding.workflow.patience)."
-            )
+        if self._pause is None:
+            policy = self._policy
+            wait = max(policy.first_pause_s, error.retry_after_s or 0)
+            self._pause = Pause(self._clock(), wait, max(wait, policy.longest_pause_s), policy.patience_s)
+            if policy.patience_s > 0:
+                self.notice(self._pause.begins(str(error)))
 
     def _give_up_after_patience(self, error: CallError) -> None:
-        pause, patience_s = self._pause, self._policy.patience_s
-        assert pause is not None
-        if patience_s == 0:
+        assert self._pause is not None
+        if self._policy.patience_s == 0:
             self._stop_run(f"Stopped: {error}")
-        if pause.waited_s >= patience_s:
-            self._stop_run(
-                f"Stopped: nothing has succeeded for {_duration(pause.waited_s)}, which is all of image_grounding.workflow.patience. "
-                f"Last: {error}"
-            )
-        pause.next_wait_s = min(
-            max(pause.next_wait_s, error.retry_after_s or 0),
-            max(patience_s - pause.waited_s, self._policy.first_pause_s),
-        )
+        if self._pause.is_over_long:
+            self._stop_run(f"{self._pause.gives_up()} Last: {error}")
+        self._pause.asked_to_wait(error.retry_after_s or 0)
 
     def _stop_run(self, message: str) -> NoReturn:
         self.stop(RunStopped(message))
@@ -310,11 +296,3 @@ class RetryingCaller:
         except TimeoutError:
             return
         self._raise_if_stopped()
-
-
-def _time() -> str:
-    return datetime.now().strftime("%H:%M:%S")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
