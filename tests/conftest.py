@@ -20,6 +20,7 @@ SLOW = (
     "report/test_report_browser.py",
     "report/test_report_looks.py",
     "doors/test_evaluate.py",
+    "doors/test_dg.py",
     "doors/test_export.py",
     "doors/test_reparse.py",
 )
