@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from docs.tables import PAGES, rows_of, with_table
-from grounding_assets.core.boxes.calibration import agree
 from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
+from resources.vlm.checking import consequence
 from resources.vlm.doctor import examine
+from resources.vlm.families import BY_NAME
 from resources.vlm.measurements import Measurement
 from resources.vlm.resource import family_of_spec
 from tests.endpoints.families import FAMILIES
@@ -58,7 +59,7 @@ def _row(name: str, served_as: str) -> tuple[str, ...]:
         f"`{served_as}`",
         f"`{family.name}`",
         *(_verdict(verdict) for verdict in verdicts),
-        _consequence(verdicts[0], family.name, family.convention),
+        _verdict_on_runs(verdicts[0]),
     )
 
 
@@ -83,12 +84,13 @@ def _verdict(measured: Measurement) -> str:
     return f"`{measured.convention}` {measured.iou[measured.convention]:.2f}"
 
 
-def _consequence(measured: Measurement, family: str, convention: str) -> str:
-    if measured.convention is None:
-        return "stops" if family == "unknown" else "goes on, says so"
-    if family == "unknown":
-        return "goes by the measurement"
-    return "goes on" if agree(measured.convention, convention) else "stops"
+def _verdict_on_runs(measured: Measurement) -> str:
+    follows = consequence(measured)
+    return (
+        "goes by the measurement"
+        if follows.kind == "goes on" and not BY_NAME[measured.family].is_sure
+        else follows.kind
+    )
 
 
 if __name__ == "__main__":

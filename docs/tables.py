@@ -90,8 +90,8 @@ def families() -> Iterator[str]:
         (
             (
                 f"`{family.name}`",
-                f"`{family.model_pattern}`".replace("|", "\\|") if family.model_pattern else "(any other)",
-                f"`{family.convention}`" if not family.refusal else "refused for step 1",
+                f"`{family.pattern}`".replace("|", "\\|") if family.pattern else "(any other)",
+                _read_as(family),
                 f"`{family.box_key}`" if not family.native and not family.refusal else "",
                 _reply(family),
                 _image(family.image, plain),
@@ -101,9 +101,15 @@ def families() -> Iterator[str]:
     )
 
 
+def _read_as(family: Family) -> str:
+    if family.refusal:
+        return "refused for step 1" if family.sees else "refused: takes no pictures"
+    return f"`{family.convention}`" if family.is_sure else "as measured"
+
+
 def _reply(family: Family) -> str:
     if family.refusal:
-        return "points"
+        return "points" if family.sees else ""
     form = (
         "JSON schema" if family.structure == "schema" else "special tokens" if family.native else "plain text"
     )

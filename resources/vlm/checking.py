@@ -18,7 +18,7 @@ from grounding_assets.core.images.image_policy import ImagePolicy
 from grounding_assets.core.images.prepared_image import PreparedImage
 from grounding_assets.core.records import Expression
 from grounding_assets.core.replies import parse_grounding
-from resources.vlm.families import BY_NAME, FAMILIES, UNKNOWN, Family
+from resources.vlm.families import BY_NAME, FAMILIES, Family
 from resources.vlm.measurements import Measurement, Measurements
 from resources.vlm.sizes import card_sizes, measuring_policy, narrowed, proven, small_card_size
 from resources.vlm.teacher import VlmTeacher
@@ -56,7 +56,7 @@ async def measure(
     begun = time.monotonic()
     calls_before = teacher.caller.stats.calls
     family = teacher.family
-    expected = None if family.name == UNKNOWN.name else family.convention
+    expected = family.convention if family.is_sure else None
     verdict, policy, cards = await _settled(teacher, measuring_policy(family), expected)
     sizes = None
     if verdict.convention and verdict.seen and verdict.size_is_kept:
@@ -151,13 +151,13 @@ class Consequence:
 
 def consequence(measured: Measurement) -> Consequence:
     """The one place that decides, for `doctor`, `endpoint_check` and runs."""
-    model, unknown = measured.model, measured.family == UNKNOWN.name
+    model, unsure = measured.model, not BY_NAME[measured.family].is_sure
     if measured.convention is None and not measured.boxes_came:
         return _unmeasured(measured.family, model, measured.reason)
     if measured.convention is None:
         return Consequence("stops", _unexplained(measured))
     expected = BY_NAME[measured.family].convention
-    if not unknown and not agree(measured.convention, expected):
+    if not unsure and not agree(measured.convention, expected):
         fitting = [f.name for f in FAMILIES if f.convention == measured.convention and not f.refusal]
         return Consequence(
             "stops",
@@ -172,8 +172,8 @@ def consequence(measured: Measurement) -> Consequence:
             "the server leaves alone, so every box would be displaced. Raise or switch off the server's limit on image sizes.",
         )
     sizes = _sizes(measured)
-    if unknown:
-        text = f"{model} is of no known family; measured: it answers in {measured.convention} ({measured.reason}){sizes}."
+    if unsure:
+        text = f"{model} is of no family whose boxes are known; measured: it answers in {measured.convention} ({measured.reason}){sizes}."
         return Consequence("goes on", text)
     return Consequence("goes on", f"Boxes are read right: {measured.convention}, {measured.reason}{sizes}.")
 
@@ -221,11 +221,11 @@ async def check_conventions(
     text = _said(consequence(known))
     if known.convention is None:
         return text
-    unknown = family.name == UNKNOWN.name
+    unsure = not family.is_sure
     image = replace(family.image, **known.sizes) if known.sizes else family.image
-    teacher.answer_in(known.convention if unknown else family.convention, image)
+    teacher.answer_in(known.convention if unsure else family.convention, image)
     resized = bool(known.sizes) and image.max_pixels < 0.9 * family.image.max_pixels
-    return text if unknown or resized else ""
+    return text if unsure or resized else ""
 
 
 def _said(follows: Consequence) -> str:
@@ -235,10 +235,10 @@ def _said(follows: Consequence) -> str:
 
 
 def _unmeasured(family: str, model: str, why: str) -> Consequence:
-    if family == UNKNOWN.name:
+    if not BY_NAME[family].is_sure:
         return Consequence(
             "stops",
-            f"{model} is of no known family, and its coordinates could not be measured: {why}. Set "
+            f"{model} is of no family whose boxes are known, and its coordinates could not be measured: {why}. Set "
             "image_grounding.vlm.family, and look at ten results before trusting it.",
         )
     text = f"The coordinates of {model} could not be measured ({why}); going on as family {family}."

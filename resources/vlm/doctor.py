@@ -70,7 +70,8 @@ async def _listings(spec: Spec, credentials: Credentials) -> list[Finding]:
     url = spec.vlm.openai.base_url
     headers = {"Authorization": f"Bearer {credentials.openai or 'EMPTY'}"}
     findings: list[Finding] = []
-    async with aiohttp.ClientSession(timeout=_PROBE_TIMEOUT) as session:
+    # by the environment's proxies, as a run
+    async with aiohttp.ClientSession(timeout=_PROBE_TIMEOUT, trust_env=True) as session:
         try:
             async with session.get(f"{url}/models", headers=headers) as response:
                 findings.append(Finding("reachable", "ok", f"{url}/models answers {response.status}"))

@@ -88,7 +88,7 @@ class ChatCompletions:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [
-                {"role": "system", "content": request.instructions},
+                *([{"role": "system", "content": request.instructions}] if request.instructions else []),
                 {"role": "user", "content": [image, {"type": "text", "text": request.text}]},
             ],
             **fields,

@@ -36,10 +36,10 @@ def check_teacher(spec: Spec, credentials: Credentials) -> None:
                 "No endpoint: set image_grounding.vlm.openai.base_url (such as http://localhost:8000/v1), or "
                 "OPENAI_API_KEY for OpenAI's own."
             )
-    if vlm.backend != "local" and "1" in spec.workflow.steps:
+    if vlm.backend != "local":
         family = family_of_spec(spec)
-        if family.refusal:
-            raise SpecError(family.refusal)
+        if not family.sees or ("1" in spec.workflow.steps and family.refusal):
+            raise SpecError(f"{model_name(spec)}: {family.refusal}")
 
 
 def teacher_notice(spec: Spec) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from grounding_assets.core.boxes.calibration import Seen
 from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.images.image_policy import ImagePolicy
-from resources.vlm.families import UNKNOWN, Family
+from resources.vlm.families import Family
 
 CARD_PIXELS = 1280 * 28 * 28
 """The smallest of the usual caps of Qwen2.5-VL's servers: no reason to show more to a model on a grid."""
@@ -23,7 +23,7 @@ _ENLARGED = 0.8
 
 def measuring_policy(family: Family) -> ImagePolicy:
     """What the first cards are drawn by: the family's own sizes if it answers in pixels."""
-    if family.name != UNKNOWN.name and CONVENTIONS[family.convention].grid is None:
+    if CONVENTIONS[family.convention].grid is None and family.image.max_pixels < ImagePolicy().max_pixels:
         return family.image
     step = family.image.multiple_of if family.image.multiple_of > 1 else _USUAL_STEPS[0]
     return replace(family.image, max_pixels=min(CARD_PIXELS, family.image.max_pixels), multiple_of=step)

@@ -20,8 +20,9 @@ from grounding_assets.core.images.prepared_image import PreparedImage, prepare_i
 from grounding_assets.core.records import Expression, Extraction, Grounding
 from grounding_assets.core.replies import MatchResult, ParsedExtraction, parse_extraction
 from grounding_assets.core.spans.alignment import to_expressions
-from resources.vlm.families import EXTRACTION_SCHEMA, Family, grounding_schema
+from resources.vlm.families import Family
 from resources.vlm.retry import RetryingCaller
+from resources.vlm.schemas import EXTRACTION_SCHEMA, grounding_schema
 
 ReadT = TypeVar("ReadT")
 
@@ -215,6 +216,8 @@ class VlmTeacher:
             SampleFailure: refused, unparsable, or the endpoint's trouble.
             _Truncated: cut twice.
         """
+        if self.family.instructions_in_text:
+            instructions, text = "", f"{instructions}\n\n{text}"
         max_tokens, temperature = self._sampling.max_tokens, self._sampling.temperature
         longer = other_temperature = False
         while True:

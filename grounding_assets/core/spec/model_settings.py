@@ -95,8 +95,10 @@ class LocalSpec(Section):
 
 
 FamilyName = Literal[
-    "auto", "gemini", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "internvl", "cosmos_reason1", "cosmos_reason2",
-    "glm_v", "gemma", "gpt", "claude", "deepseek_vl2", "kimi_vl", "molmo", "unknown",
+    "auto", "claude", "cogvlm", "cosmos_reason1", "cosmos_reason2", "deepseek_vl2", "ernie_vl", "gemini",
+    "gemma", "glm_v", "gpt_4o", "gpt_5", "gpt_5_2", "grok", "hunyuan_ocr", "internvl", "kimi_vl",
+    "locate_anything", "minicpm_v", "molmo", "molmo2", "muse", "nova", "paligemma", "qwen2_5_descendant",
+    "qwen2_5_vl", "qwen2_vl", "qwen3_vl", "rex_omni", "seed", "youtu_vl", "unknown",
 ]  # fmt: skip
 
 
