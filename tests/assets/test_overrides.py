@@ -65,9 +65,10 @@ def test_an_override_reaches_every_asset(tmp_path: Path, monkeypatch: pytest.Mon
     assert {call.parameters["max_tokens"] for call in about_samples} == {1234}, "the spec's own stays"
     assert endpoint.recorder.max_in_flight == 1
 
-    checks = {
-        check.check_name: check.metadata["limit"].value for check in result.get_asset_check_evaluations()
-    }
+    of_annotations = [
+        c for c in result.get_asset_check_evaluations() if c.asset_key.path[-1] == "annotations"
+    ]
+    checks = {check.check_name: check.metadata["limit"].value for check in of_annotations}
     assert (checks["failed_samples"], checks["expressions_without_box"]) == (0.5, 0.75)
     assert metadata(result, "report")["samples_shown"] == 2
     export = json.loads((project.results / "exports" / "odvg" / "export.json").read_text(encoding="utf-8"))
