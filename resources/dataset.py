@@ -6,7 +6,7 @@ Launchpad or the command line overrides reaches every asset.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,8 @@ import dagster as dg
 from pydantic import create_model
 
 from grounding_assets.core.annotation.teacher import Teacher
-from grounding_assets.core.budget.spending import open_account
+from grounding_assets.core.budget.account import VerifierAccount
+from grounding_assets.core.budget.call_file import open_account
 from grounding_assets.core.dataset.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.dataset.names import dataset_name
@@ -191,7 +192,8 @@ class DataSet:
         """What the endpoint can do; how it writes boxes is kept for runs."""
         from resources.vlm.doctor import examine
 
-        examination = await examine(self.spec, self._credentials)
+        with open_account(self.spec, self.results_dir) as account:
+            examination = await examine(self.spec, self._credentials, account)
         if examination.measurement is not None:
             Measurements(self.results_dir).keep(examination.measurement)
         return examination
@@ -216,17 +218,17 @@ class DataSet:
             measurements = Measurements(self.results_dir)
             known = measurements.find(*endpoint)
             local = self.spec.vlm.backend == "local"
-            account = None if local else open_account(self.spec, self.results_dir)
             learned = known.manners if known else None
-            teacher = build_teacher(self.spec, self._credentials, learned, account, notice)
-            try:
-                if self.spec.vlm.measure and "1" in self.spec.workflow.steps:
-                    text = await make_sure_of_boxes(self.spec, teacher, measurements)
-                    if text:
-                        notice(text)
-                return await work(teacher)
-            finally:
-                await teacher.aclose()
+            with nullcontext() if local else open_account(self.spec, self.results_dir, notice) as account:
+                teacher = build_teacher(self.spec, self._credentials, learned, account, notice)
+                try:
+                    if self.spec.vlm.measure and "1" in self.spec.workflow.steps:
+                        text = await make_sure_of_boxes(self.spec, teacher, measurements)
+                        if text:
+                            notice(text)
+                    return await work(teacher)
+                finally:
+                    await teacher.aclose()
 
         return asyncio.run(run())
 
@@ -236,14 +238,13 @@ class DataSet:
         if "2" not in self.spec.workflow.steps:
             yield None
             return
-        account = teacher.caller.account if isinstance(teacher, VlmTeacher) else None
-        if account is None:
-            account = open_account(self.spec, self.results_dir)
-        verifier = build_verifier(self.spec, self._credentials, teacher, account.of_verifier())
-        try:
-            yield verifier
-        finally:
-            await verifier.aclose()
+        shared = teacher.caller.account if isinstance(teacher, VlmTeacher) else None
+        with nullcontext(shared) if shared else open_account(self.spec, self.results_dir) as account:
+            verifier = build_verifier(self.spec, self._credentials, teacher, VerifierAccount(account))
+            try:
+                yield verifier
+            finally:
+                await verifier.aclose()
 
 
 class _DataSetResource(dg.ConfigurableResource[DataSet]):

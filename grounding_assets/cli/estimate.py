@@ -9,10 +9,12 @@ from rich.table import Table
 
 from grounding_assets.cli.pilot import WITHOUT_VERIFIER
 from grounding_assets.cli.terminal import duration
+from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.budget.cost import Estimate, Projection, Usage
 from grounding_assets.core.budget.gates import figures_so_far
+from grounding_assets.core.budget.ledger import Spent
 from grounding_assets.core.budget.pilot import PilotFigures, project_seconds, project_set
-from grounding_assets.core.budget.spending import CallLog, Prices, Spent
+from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import EXIT_OK, InputError
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
@@ -32,9 +34,12 @@ def estimate(spec_file: str, overrides: Sequence[str]) -> int:
             f"`auto_label generate -e {spec_file} workflow.sample=20`."
         )
     console = Console(highlight=False)
-    log = CallLog(dataset.results_dir, has_verifier=prices.has_verifier).total()
+    ledger = read_ledger(dataset.results_dir, prices.has_verifier)
+    log = ledger.spent()
     spent = log.total(prices)
     console.print(f"Spent so far: {_spent(spent, prices.currency)}.", markup=False, soft_wrap=True)
+    if spent.projected:
+        console.print(_not_reported(spent, ledger.lost()), markup=False, soft_wrap=True)
     if not figures.remaining:
         console.print("Nothing is left to do: every sample has a result.")
         return EXIT_OK
@@ -74,6 +79,15 @@ def _table(projection: Projection, figures: PilotFigures, spec: Spec, currency: 
 def _spent(spent: Usage, currency: str | None) -> str:
     words = f"{spent.calls:,} calls, {spent.tokens_in:,} tokens in, {spent.tokens_out:,} tokens out"
     return words if currency is None else f"{words}, {spent.cost:,.2f} {currency}"
+
+
+def _not_reported(spent: Usage, lost: int) -> str:
+    words = f"Of {spent.projected:,} of these calls no tokens were reported; they are counted as projected"
+    return (
+        f"{words}, those of {lost:,} that a run was killed or cut off in at the most they can have taken."
+        if lost
+        else f"{words}."
+    )
 
 
 def _remarks(figures: PilotFigures, spec: Spec, prices: Prices, log: Spent) -> list[str]:

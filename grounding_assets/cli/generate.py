@@ -10,7 +10,7 @@ from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.cli.pilot import full_run_command, pilot_words
 from grounding_assets.cli.terminal import TerminalProgress, closing_words
-from grounding_assets.core.budget.cost import BudgetReached
+from grounding_assets.core.budget.account import BudgetReached
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.names import dataset_name

@@ -8,7 +8,7 @@ from pathlib import Path
 from grounding_assets.cli.terminal import duration
 from grounding_assets.core.budget.cost import Estimate, Usage
 from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures, project_seconds, project_set
-from grounding_assets.core.budget.spending import Prices
+from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
 from resources.dataset import DataSet

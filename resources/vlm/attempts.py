@@ -19,14 +19,11 @@ class CallStats:
     tokens_in: int = 0
     tokens_out: int = 0
     thinking_replies: int = 0
-    uncounted_replies: int = 0
-    """Whose tokens the endpoint did not tell."""
 
     def count(self, reply: ModelReply) -> None:
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
         self.thinking_replies += reply.thinking
-        self.uncounted_replies += not reply.counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from grounding_assets.core.annotation.calls import CallError, ModelReply, ModelRequest, Trouble
+from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import Reason
+from resources.vlm.booking import booked
 from resources.vlm.headers import retry_after_seconds, retry_info_seconds
 from resources.vlm.keys import Scrubber
 from resources.vlm.manners import Lesson, Manners, Teachable
@@ -67,7 +69,11 @@ class Dialect(Protocol):
 class EndpointClient:
     """See `core.annotation.calls.ModelClient`. Create it inside the event loop that uses it."""
 
-    def __init__(self, dialect: Dialect, transport: Transport, scrub: Scrubber):
+    def __init__(
+        self, dialect: Dialect, transport: Transport, scrub: Scrubber, account: Account | None = None
+    ):
+        """`account` is asked before each request, those that teach included."""
+        self._account = account
         self._dialect, self._transport, self._scrub = dialect, transport, scrub
         self._teachable = dialect.teachable
         self._rate_limits: dict[str, str] = {}
@@ -91,11 +97,12 @@ class EndpointClient:
         manners, first_error = self._teachable.manners, None
         while True:
             fields = dialect.fields(request, manners)
-            answer = await self._transport.post(_encoded(dialect, request, manners, fields))
-            if 200 <= answer.status < 300 and answer.status != 202:
-                reply = self._read(answer, request)
-                self._teachable.accept(manners, lessons, tuple(fields), request.schema)
-                return reply
+            async with booked(self._account, request) as sending:
+                answer = await self._transport.post(_encoded(dialect, request, manners, fields))
+                if 200 <= answer.status < 300 and answer.status != 202:
+                    reply = sending.reply = self._read(answer, request)
+                    self._teachable.accept(manners, lessons, tuple(fields), request.schema)
+                    return reply
             refusal = self._refusal(answer, request)
             error = self._classified(refusal)
             first_error = first_error or error

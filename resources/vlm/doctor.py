@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import GroundingError
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
@@ -39,12 +40,12 @@ class Examination:
         return all(finding.outcome != "failed" for finding in self.findings)
 
 
-async def examine(spec: Spec, credentials: Credentials) -> Examination:
-    """Examines the spec's endpoint with one or two listings and a call for each calibration card."""
+async def examine(spec: Spec, credentials: Credentials, account: Account | None = None) -> Examination:
+    """Examines the spec's endpoint with one or two listings and a call for each calibration card, which is booked."""
     findings: list[Finding] = []
     if spec.vlm.backend == "openai" and spec.vlm.openai.base_url:
         findings += await _listings(spec, credentials)
-    teacher = build_teacher(_impatient(spec), credentials)
+    teacher = build_teacher(_impatient(spec), credentials, None, account)
     assert isinstance(teacher, VlmTeacher)
     try:
         measurement = await measure(

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from grounding_assets.core.annotation.calls import Finish, ModelReply, ModelRequest
+from grounding_assets.core.budget.account import Account
 from resources.vlm.client import IMAGE_PLACEHOLDER, EndpointClient, NoAnswer, token_count
 from resources.vlm.keys import Scrubber, header_key
 from resources.vlm.manners import Manners, Teachable
@@ -39,8 +40,9 @@ class GeminiClient(EndpointClient):
         base_url: str = "",
         manners: Manners | None = None,
         section: str = "image_grounding.vlm",
+        account: Account | None = None,
     ):
-        """`section` of the spec is named in messages."""
+        """`section` of the spec is named in messages; `account` is asked before each request."""
         setting = f"{section}.gemini"
         api_key = header_key(api_key, f"{setting}.api_key or GOOGLE_API_KEY")
         scrub, where = Scrubber(api_key), base_url or "the Gemini API"
@@ -54,7 +56,10 @@ class GeminiClient(EndpointClient):
             scrub=scrub,
         )
         super().__init__(
-            GenerateContent(where, setting, model, media_resolution, manners or Manners()), transport, scrub
+            GenerateContent(where, setting, model, media_resolution, manners or Manners()),
+            transport,
+            scrub,
+            account,
         )
 
 
@@ -110,6 +115,7 @@ class GenerateContent:
         )
         counts = tokens_in or 0, (written or 0) + (thought or 0)
         counted = None not in (tokens_in, written, thought)
+        cached = token_count(usage.get("cachedContentTokenCount")) or 0
         candidates = document.get("candidates")
         candidate = candidates[0] if isinstance(candidates, list) and candidates else None
         if not isinstance(candidate, dict):
@@ -117,7 +123,9 @@ class GenerateContent:
             blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
             if not blocked:
                 raise NoAnswer(document)
-            return ModelReply("", Finish.REFUSED, *counts, detail=str(blocked)[:100], counted=counted)
+            return ModelReply(
+                "", Finish.REFUSED, *counts, detail=str(blocked)[:100], counted=counted, tokens_cached=cached
+            )
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
         parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
@@ -133,7 +141,15 @@ class GenerateContent:
             else Finish.COMPLETE
         )
         thinking = bool(thought or any(part.get("thought") for part in parts))
-        return ModelReply("".join(texts), finish, *counts, detail=detail, thinking=thinking, counted=counted)
+        return ModelReply(
+            "".join(texts),
+            finish,
+            *counts,
+            detail=detail,
+            thinking=thinking,
+            counted=counted,
+            tokens_cached=cached,
+        )
 
 
 def thinking_off(model: str) -> dict[str, Any] | None:

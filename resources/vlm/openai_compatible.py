@@ -8,6 +8,7 @@ import httpx2
 from openai import AsyncOpenAI
 
 from grounding_assets.core.annotation.calls import Finish, ModelReply, ModelRequest
+from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import SpecError
 from resources.vlm.client import IMAGE_PLACEHOLDER, EndpointClient, NoAnswer, token_count
 from resources.vlm.keys import Scrubber, header_key
@@ -36,8 +37,9 @@ class OpenAiClient(EndpointClient):
         timeout_s: float,
         manners: Manners | None = None,
         section: str = "image_grounding.vlm",
+        account: Account | None = None,
     ):
-        """`section` of the spec is named in messages."""
+        """`section` of the spec is named in messages; `account` is asked before each request."""
         setting = f"{section}.openai"
         api_key = header_key(api_key, f"{setting}.api_key or OPENAI_API_KEY")
         scrub = Scrubber(api_key)
@@ -62,7 +64,7 @@ class OpenAiClient(EndpointClient):
             timeout_s=timeout_s,
             scrub=scrub,
         )
-        super().__init__(dialect, transport, scrub)
+        super().__init__(dialect, transport, scrub, account)
 
     async def aclose(self) -> None:
         await self._sdk.close()
@@ -140,9 +142,15 @@ class ChatCompletions:
             tokens_out or 0,
             detail=detail,
             thinking=bool(thought) or "</think>" in text,
+            tokens_cached=_cached(usage),
             counted=tokens_in is not None and tokens_out is not None,
             remark=elsewhere,
         )
+
+
+def _cached(usage: Mapping[str, Any]) -> int:
+    details = usage.get("prompt_tokens_details")
+    return (token_count(details.get("cached_tokens")) or 0) if isinstance(details, dict) else 0
 
 
 def _text(message: Mapping[str, Any]) -> tuple[str, str]:

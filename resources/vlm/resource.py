@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from grounding_assets.core.annotation.teacher import Teacher
-from grounding_assets.core.budget.spending import Account
+from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
@@ -140,6 +140,7 @@ def build_teacher(
             base_url=vlm.gemini.base_url,
             manners=Manners.from_learned(learned or {}, vlm.gemini.structured_output),
             section=section,
+            account=account,
         )
     else:
         from resources.vlm.openai_compatible import OpenAiClient
@@ -151,6 +152,7 @@ def build_teacher(
             timeout_s=vlm.openai.timeout,
             manners=Manners.from_learned(learned or {}, vlm.openai.structured_output),
             section=section,
+            account=account,
         )
     identity = model_identity(spec)
     return VlmTeacher(

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from grounding_assets.core.annotation.calls import CallError, ModelClient, ModelReply, ModelRequest, Trouble
-from grounding_assets.core.budget.cost import BudgetReached, Usage
-from grounding_assets.core.budget.spending import Account
+from grounding_assets.core.budget.account import Account, BudgetReached
 from grounding_assets.core.errors import Reason, RunStopped
 from resources.vlm.attempts import Attempts, CallOutcome, CallStats
 from resources.vlm.doubts import Doubts
@@ -115,24 +114,16 @@ class RetryingCaller:
             return CallOutcome(reply, attempts.number, self._clock() - sent_at)
 
     async def _send(self, request: ModelRequest) -> ModelReply:
-        """One request, with the account asked before it and told after it, however it ends."""
+        """One request; the client asks the account before it sends."""
         self._raise_if_stopped()
         self._first_sent = min(self._first_sent, self._clock())
-        if self.account is not None:
-            try:
-                self.account.reserve()
-            except BudgetReached as reached:
-                self.stop(reached)
-                raise
         self.stats.calls += 1
-        usage = Usage(calls=1)
         try:
-            reply = await self._client.complete(request)
-            usage = Usage(1, reply.tokens_in, reply.tokens_out)
-            return reply
-        finally:
-            if self.account is not None:
-                self.account.settle(usage)
+            return await self._client.complete(request)
+        except BudgetReached as reached:
+            self.stats.calls -= 1
+            self.stop(reached)
+            raise
 
     async def _may_send(self, attempts: Attempts) -> Pause | None:
         """Waits while the run pauses; the pause if this call is the one that asks during it."""
@@ -147,11 +138,6 @@ class RetryingCaller:
 
     def _after_success(self, reply: ModelReply, sent_at: float) -> None:
         now = self._clock()
-        if not reply.counted and self.stats.uncounted_replies == 0:
-            self.notice(
-                "The endpoint does not tell how many tokens its replies take: image_grounding.workflow.max_cost and "
-                "max_tokens cannot hold, max_calls does."
-            )
         self.stats.count(reply)
         self._failed_in_a_row = 0
         self._failing.clear()

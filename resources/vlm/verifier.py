@@ -9,7 +9,7 @@ from grounding_assets.core import prompts
 from grounding_assets.core.annotation.calls import Finish, ModelRequest
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Check
-from grounding_assets.core.budget.spending import Account
+from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import Reason, SampleFailure, SpecError
 from grounding_assets.core.images.crops import Photo, photo_and_crop, photo_with_boxes, read_photo
 from grounding_assets.core.images.prepared_image import PreparedImage

@@ -1,21 +1,30 @@
-"""Money, projections and caps; the projection is judged by simulation, not by its own formula."""
-
-import asyncio
+"""Money and projections; the projection is judged by simulation, not by its own formula."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from grounding_assets.core.budget.cost import Budget, BudgetReached, Price, Usage, money, project
-from grounding_assets.core.errors import InputError, SpecError
+from grounding_assets.core.budget.cost import Usage, money, project
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.spec.model_settings import PriceSpec
 
-PRICE = Price(input_per_million=0.25, output_per_million=1.5, currency="EUR")
+PRICE = PriceSpec(input_per_million=0.25, output_per_million=1.5, currency="EUR")
 
 
 def test_money_is_tokens_times_price():
     # 2 million in at 0.25 and half a million out at 1.50: 0.50 + 0.75
-    assert money(2_000_000, 500_000, PRICE) == pytest.approx(1.25)
+    assert money(Usage(1, 2_000_000, 500_000), PRICE) == pytest.approx(1.25)
+
+
+@pytest.mark.parametrize(
+    ("cached_price", "cost"),
+    # half a million of the 2 million in was cached: at a tenth of the price, or at the same where none is given
+    [(0.025, 1.5 * 0.25 + 0.5 * 0.025), (0, 2 * 0.25)],
+)
+def test_cached_tokens_have_a_price_of_their_own(cached_price: float, cost: float):
+    price = PRICE.model_copy(update={"cached_input_per_million": cached_price})
+    usage = Usage(1, 2_000_000, tokens_cached=500_000)
+    assert money(usage, price) == pytest.approx(cost)
+    assert (usage + usage).priced(price).cost == pytest.approx(2 * cost)
 
 
 def simulated_samples(rng, count, *, spread, retry_rate, attempts=4):
@@ -37,7 +46,7 @@ def test_twenty_samples_predict_five_hundred_in_at_least_90_of_100_runs(spread, 
         samples = simulated_samples(rng, 500, spread=spread, retry_rate=retry_rate)
         projection = project([sample.priced(PRICE) for sample in samples[:20]], 480, seed=run)
         truth = sum(samples[20:], Usage())
-        cost = money(truth.tokens_in, truth.tokens_out, PRICE)
+        cost = money(truth, PRICE)
         for name, value, estimate in (
             ("calls", truth.calls, projection.calls),
             ("tokens_in", truth.tokens_in, projection.tokens_in),
@@ -82,122 +91,3 @@ def test_nothing_remaining_takes_nothing_and_what_is_not_priced_costs_nothing():
 def test_without_a_finished_sample_there_is_no_projection():
     with pytest.raises(InputError, match="pilot"):
         project([], 100)
-
-
-async def spend(budget, draw, workers, wanted):
-    """Calls of random length on one event loop, as a run makes them; returns the largest overshoot allowed."""
-    stop = asyncio.Event()
-    in_flight: dict[int, Usage] = {}
-    seen_in_flight = {"most": 0, "tokens_at_stop": 0}
-    left = iter(range(wanted))
-
-    async def worker(number):
-        for _ in left:
-            if stop.is_set():
-                return
-            try:
-                budget.reserve()
-            except BudgetReached:
-                seen_in_flight["tokens_at_stop"] = sum(u.tokens_in + u.tokens_out for u in in_flight.values())
-                stop.set()
-                return
-            usage, turns = draw()
-            in_flight[number] = usage
-            seen_in_flight["most"] = max(seen_in_flight["most"], len(in_flight))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            budget.settle(usage)
-            del in_flight[number]
-
-    await asyncio.gather(*(worker(n) for n in range(workers)))
-    return stop.is_set(), seen_in_flight
-
-
-@pytest.mark.parametrize("workers", [1, 4, 16])
-@pytest.mark.parametrize("seed", range(5))
-def test_a_token_cap_is_exceeded_by_no_more_than_what_was_in_flight(workers, seed):
-    rng = np.random.default_rng(seed)
-    cap = 200_000
-
-    def draw():
-        return Usage(1, 1000, int(np.exp(rng.normal(6, 1.0)))), int(rng.integers(1, 12))
-
-    budget = Budget(max_tokens=cap)
-    stopped, in_flight = asyncio.run(spend(budget, draw, workers, 10_000))
-    spent = budget.spent.tokens_in + budget.spent.tokens_out
-    assert stopped
-    assert budget.in_flight == 0
-    assert spent <= cap + in_flight["tokens_at_stop"]
-    # what stops the run is the cap, not caution: no more than the calls in flight are left unused
-    assert spent >= cap - (workers + 1) * 6_000
-
-
-def test_a_call_cap_is_never_exceeded_and_raising_it_goes_on():
-    rng = np.random.default_rng(1)
-
-    def draw():
-        return Usage(1, 500, 20), int(rng.integers(1, 9))
-
-    budget = Budget(max_calls=37)
-    stopped, _ = asyncio.run(spend(budget, draw, 8, 500))
-    assert stopped and budget.spent.calls == 37
-    raised = Budget(max_calls=60, spent=budget.spent)
-    asyncio.run(spend(raised, draw, 8, 500))
-    assert raised.spent.calls == 60
-
-
-def test_a_cost_cap_counts_calls_in_flight_with_the_mean_so_far():
-    # 1,000 tokens out at 1.50 a million are 0.0015 each; a cap of 0.0061 holds four of them, not five
-    budget = Budget(max_cost=0.0061)
-    budget.reserve()
-    budget.settle(Usage(1, 0, 1000).priced(PRICE))
-    for _ in range(3):
-        budget.reserve()
-    with pytest.raises(
-        BudgetReached, match=r"workflow\.max_cost=0\.0061 .* 0\.0015 spent, 3 calls in flight"
-    ):
-        budget.reserve()
-
-
-def test_a_cheap_reply_makes_room_again():
-    budget = Budget(max_tokens=100)
-    budget.reserve()
-    budget.settle(Usage(1, 30, 10))
-    budget.reserve()
-    with pytest.raises(BudgetReached):
-        budget.reserve()
-    budget.settle(Usage(1, 2, 0))
-    budget.reserve()
-
-
-def test_zero_allows_nothing_and_no_cap_allows_everything():
-    with pytest.raises(BudgetReached):
-        Budget(max_tokens=0).reserve()
-    open_ended = Budget()
-    for _ in range(1000):
-        open_ended.reserve()
-
-
-def test_wrong_caps_are_refused_by_name():
-    with pytest.raises(SpecError, match=r"workflow\.max_calls is -1"):
-        Budget(max_calls=-1)
-    with pytest.raises(SpecError, match=r"workflow\.max_cost is nan"):
-        Budget(max_cost=float("nan"))
-    with pytest.raises(ValueError, match="without a reserved call"):
-        Budget().settle(Usage(1, 1, 1))
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)), max_size=60), st.integers(0, 60_000)
-)
-def test_one_call_at_a_time_exceeds_the_cap_by_less_than_that_call(calls, cap):
-    budget = Budget(max_tokens=cap)
-    last = 0
-    for tokens_in, tokens_out in calls:
-        try:
-            budget.reserve()
-        except BudgetReached:
-            break
-        last = tokens_in + tokens_out
-        budget.settle(Usage(1, tokens_in, tokens_out))
-    assert budget.spent.tokens_in + budget.spent.tokens_out <= cap + last

@@ -16,6 +16,7 @@ from resources.dataset import DataSet
 from tests.core.workspaces import picture_rows, write_input
 from tests.endpoints.server import SimulatedEndpoint
 
+_COUNTS = ("calls", "tokens_in", "tokens_out")
 PRICE = {"input_per_million": 250.0, "output_per_million": 1000.0, "currency": "EUR"}
 
 
@@ -89,6 +90,16 @@ def run(spec: Spec, endpoint: SimulatedEndpoint) -> Outcome:
 
 
 def booked(folder: Path) -> list[dict[str, int]]:
-    """The lines of calls.jsonl, without those for no call."""
-    lines = (folder / "results" / "calls.jsonl").read_text().splitlines()
-    return [row for row in map(json.loads, lines) if row["calls"]]
+    """What the calls of calls.jsonl took that were settled, without those for no call."""
+    return [usage for _, usage in booked_by_model(folder)]
+
+
+def booked_by_model(folder: Path) -> list[tuple[str, dict[str, int]]]:
+    """The same, each with the model that was asked."""
+    rows = [json.loads(line) for line in (folder / "results" / "calls.jsonl").read_text().splitlines()]
+    models = {row["booked"]: row.get("model", "") for row in rows if "booked" in row}
+    settled = [row for row in rows if "booked" not in row and row["calls"]]
+    return [
+        (models.get(row.get("settled"), row.get("model", "")), {name: row[name] for name in _COUNTS})
+        for row in settled
+    ]

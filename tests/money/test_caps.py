@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from grounding_assets.core.budget.cost import BudgetReached, Price, Usage, money
+from grounding_assets.core.budget.account import BudgetReached
+from grounding_assets.core.budget.cost import Usage, money
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.spec.model_settings import PriceSpec
 from tests.corpus import needs_corpus
 from tests.doors.project import coco24_rows, endpoint_settings, make_project
 from tests.endpoints.faults import Fault, Faults, Rule
@@ -25,7 +27,7 @@ def measures(rows) -> dict[str, float]:
     return {
         "max_calls": sum(row["calls"] for row in rows),
         "max_tokens": tokens_in + tokens_out,
-        "max_cost": money(tokens_in, tokens_out, Price(**PRICE)),
+        "max_cost": money(Usage(0, tokens_in, tokens_out), PriceSpec(**PRICE)),
     }
 
 

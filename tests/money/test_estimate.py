@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from grounding_assets.cli import main
-from grounding_assets.core.budget.cost import Price, Usage, money
+from grounding_assets.core.budget.cost import Usage, money
+from grounding_assets.core.spec.model_settings import PriceSpec
 from grounding_assets.core.spec.settings import Spec
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint, running
@@ -53,7 +54,7 @@ def test_the_rest_of_the_set_takes_what_was_estimated(tmp_path, capsys, monkeypa
             ("Calls", rest.calls),
             ("Tokens in", rest.tokens_in),
             ("Tokens out", rest.tokens_out),
-            ("Cost, EUR", money(rest.tokens_in, rest.tokens_out, Price(**PRICE))),
+            ("Cost, EUR", money(rest, PriceSpec(**PRICE))),
         ):
             _, low, high = row_of(told, name)
             # the table rounds
@@ -93,7 +94,7 @@ def test_what_failed_samples_took_is_part_of_the_projection(tmp_path, capsys, mo
         ("Calls", taken.calls),
         ("Tokens in", taken.tokens_in),
         ("Tokens out", taken.tokens_out),
-        ("Cost, EUR", money(taken.tokens_in, taken.tokens_out, Price(**PRICE))),
+        ("Cost, EUR", money(taken, PriceSpec(**PRICE))),
     ):
         expected, low, high = row_of(told, name)
         assert expected == pytest.approx(2 * seen, abs=1), name

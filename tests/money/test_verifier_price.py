@@ -1,6 +1,5 @@
 """A verifier of its own has a price of its own: in caps, in `calls.jsonl`, in estimates and in a pilot's words."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,19 @@ import pytest
 from grounding_assets.cli import main
 from grounding_assets.cli.pilot import pilot_words
 from grounding_assets.core.annotation.annotator import Annotator
-from grounding_assets.core.budget.cost import BudgetReached, Price, Usage, money
-from grounding_assets.core.budget.spending import CallLog, Prices, Spent
+from grounding_assets.core.budget.account import BudgetReached
+from grounding_assets.core.budget.call_file import begin, read_ledger
+from grounding_assets.core.budget.cost import Usage, money
+from grounding_assets.core.budget.ledger import Spent
+from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.spec.model_settings import PriceSpec
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from tests.endpoints.server import SimulatedEndpoint, running
+from tests.money import capped_runs
 from tests.money.capped_runs import PRICE, Outcome, capped_spec, listener, prepare_set
 from tests.money.test_estimate import row_of, write_spec
 
@@ -81,16 +85,14 @@ def look_twice(spec: Spec, models: Models) -> Outcome:
 def booked_by_model(folder: Path) -> Spent:
     """What the lines of calls.jsonl come to, added up by this test."""
     by_model = {"": Usage(), "vlm_verifier": Usage()}
-    for row in lines(folder):
-        model = row.pop("model", "")
-        by_model[model] += Usage(**row)
+    for model, taken in capped_runs.booked_by_model(folder):
+        by_model[model] += Usage(**taken)
     return Spent(by_model[""], by_model["vlm_verifier"])
 
 
 def worth(spent: Spent) -> float:
     return sum(
-        money(usage.tokens_in, usage.tokens_out, Price(**price))
-        for usage, price in ((spent.teacher, PRICE), (spent.verifier, DEAR))
+        money(usage, PriceSpec(**price)) for usage, price in ((spent.teacher, PRICE), (spent.verifier, DEAR))
     )
 
 
@@ -121,7 +123,7 @@ def test_a_verifier_without_a_price_is_left_out_of_the_money_and_that_is_said(tm
     spec = models.spec(tmp_path)
     look_twice(spec, models)
     spent = booked_by_model(tmp_path)
-    of_teacher = money(spent.teacher.tokens_in, spent.teacher.tokens_out, Price(**PRICE))
+    of_teacher = money(spent.teacher, PriceSpec(**PRICE))
     words = pilot_words(DataSet(spec, Credentials()), ids(spec))
     assert f", {of_teacher:,.2f} EUR" in words and "image_grounding.vlm_verifier.price" in words
     prepare_set(tmp_path, SAMPLES + 1)
@@ -138,14 +140,10 @@ def test_the_verifiers_tokens_reach_the_cap_at_their_own_price(tmp_path, models)
     outcome = look_twice(models.spec(tmp_path, verifier_price=DEAR, max_cost=limit), models)
     assert isinstance(outcome.stopped_by, BudgetReached) and "workflow.max_cost" in str(outcome.stopped_by)
     spent = booked_by_model(tmp_path)
-    dearest = max(money(r["tokens_in"], r["tokens_out"], Price(**DEAR)) for r in lines(tmp_path))
+    dearest = max(money(Usage(**taken), PriceSpec(**DEAR)) for taken in capped_runs.booked(tmp_path))
     assert 0.5 * limit < worth(spent) <= limit + 2 * dearest
     at_one_price = spent.teacher + spent.verifier
-    assert money(at_one_price.tokens_in, at_one_price.tokens_out, Price(**PRICE)) < 0.5 * limit
-
-
-def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "results" / "calls.jsonl").read_text().splitlines()]
+    assert money(at_one_price, PriceSpec(**PRICE)) < 0.5 * limit
 
 
 def test_a_cap_on_cost_needs_the_verifiers_price_too(tmp_path, models):
@@ -171,7 +169,7 @@ def test_the_same_model_costs_the_same_and_its_lines_name_no_other(tmp_path, mod
     assert not models.verifier.requests
     spent = booked_by_model(tmp_path)
     assert spent.verifier == Usage() and spent.teacher.calls == len(models.teacher.requests)
-    figure = money(spent.teacher.tokens_in, spent.teacher.tokens_out, Price(**PRICE))
+    figure = money(spent.teacher, PriceSpec(**PRICE))
     assert f", {figure:,.2f} EUR" in pilot_words(DataSet(spec, Credentials()), ids(spec))
 
 
@@ -181,11 +179,11 @@ def test_results_from_before_there_was_a_log_keep_their_model(tmp_path, models):
     look_twice(spec, models)
     before = booked_by_model(tmp_path)
     (tmp_path / "results" / "calls.jsonl").unlink()
-    log = CallLog(tmp_path / "results", has_verifier=True)
-    assert log.total() == before
-    log.begin()
+    assert read_ledger(tmp_path / "results", has_verifier=True).spent() == before
+    begin(tmp_path / "results", has_verifier=True)
     assert booked_by_model(tmp_path) == before
-    assert log.total().total(Prices.of(spec)).cost == pytest.approx(worth(before))
+    spent = read_ledger(tmp_path / "results", has_verifier=True).spent()
+    assert spent.total(Prices.of(spec)).cost == pytest.approx(worth(before))
 
 
 @pytest.mark.parametrize(("backend", "currency"), [("openai", None), ("local", "USD")])

@@ -50,6 +50,8 @@ class ModelReply:
     """Whether the model thought aloud, which costs tokens and time and brings no better boxes."""
     counted: bool = True
     """Whether the endpoint told both numbers of tokens; what it did not tell, or what is no count, is 0."""
+    tokens_cached: int = 0
+    """Of `tokens_in`, those that the endpoint reports to have had in its cache."""
     remark: str = ""
     """What the client noticed about a text that is not there, for the message of the failure."""
 

@@ -1,29 +1,21 @@
-"""What calls cost, what the rest of a run will cost, and caps on it.
+"""What calls cost, and what the rest of a run will cost.
 
-Pure arithmetic over token counts. Not here: who counts tokens (the teacher's provenance) and who asks
-before each call (the annotator).
+Pure arithmetic over token counts. Not here: who counts tokens (the teacher's provenance), and what is spent
+and allowed (`account`).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from grounding_assets.core.errors import InputError, RunStopped, SpecError
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.spec.model_settings import PriceSpec
 
 RESAMPLES = 2000
 _BLOCK = 2_000_000
 """Most array elements that the resampling holds at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a model costs, in one currency."""
-
-    input_per_million: float
-    output_per_million: float
-    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +25,10 @@ class Usage:
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_cached: int = 0
+    """Of `tokens_in`, those that the endpoint had in its cache and sells cheaper."""
+    projected: int = 0
+    """Of `calls`, those whose tokens nobody reported, so that a projection stands for them."""
     cost: float = 0.0
     """In the currency of the data set's prices; 0 until it is `priced`."""
 
@@ -41,17 +37,39 @@ class Usage:
             self.calls + other.calls,
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
+            self.tokens_cached + other.tokens_cached,
+            self.projected + other.projected,
             self.cost + other.cost,
         )
 
-    def priced(self, price: Price | None) -> "Usage":
+    @property
+    def tokens(self) -> int:
+        """In and out together."""
+        return self.tokens_in + self.tokens_out
+
+    def priced(self, price: PriceSpec | None) -> "Usage":
         """With the cost of its tokens at this price; 0 where that is None."""
-        return replace(self, cost=money(self.tokens_in, self.tokens_out, price) if price else 0.0)
+        cost = money(self, price) if price else 0.0
+        return Usage(self.calls, self.tokens_in, self.tokens_out, self.tokens_cached, self.projected, cost)
 
 
-def money(tokens_in: float, tokens_out: float, price: Price) -> float:
-    """Cost of that many tokens, in the price's currency."""
-    return (tokens_in * price.input_per_million + tokens_out * price.output_per_million) / 1e6
+class Tokens(Protocol):
+    """What money is counted for."""
+
+    @property
+    def tokens_in(self) -> int: ...
+    @property
+    def tokens_out(self) -> int: ...
+    @property
+    def tokens_cached(self) -> int: ...
+
+
+def money(usage: Tokens, price: PriceSpec) -> float:
+    """Cost of these tokens, in the price's currency."""
+    cached = min(usage.tokens_cached, usage.tokens_in)
+    of_cached = price.cached_input_per_million or price.input_per_million
+    fresh = (usage.tokens_in - cached) * price.input_per_million
+    return (fresh + cached * of_cached + usage.tokens_out * price.output_per_million) / 1e6
 
 
 class Estimate(NamedTuple):
@@ -115,8 +133,7 @@ def project(
 
 def _measures(usage: Usage) -> tuple[float, float, float, float, float]:
     """Calls, tokens in, tokens out, tokens, cost."""
-    tokens = usage.tokens_in + usage.tokens_out
-    return usage.calls, usage.tokens_in, usage.tokens_out, tokens, usage.cost
+    return usage.calls, usage.tokens_in, usage.tokens_out, usage.tokens, usage.cost
 
 
 def _resampled_totals(per_sample: np.ndarray, remaining: int, rng: np.random.Generator) -> np.ndarray:
@@ -132,68 +149,3 @@ def _block_rows(rows: int, columns: int) -> Iterator[int]:
     step = max(1, _BLOCK // columns)
     for start in range(0, rows, step):
         yield min(step, rows - start)
-
-
-class BudgetReached(RunStopped):
-    """A cap leaves no room for another call; what is not done stays pending."""
-
-    lets_calls_finish = True
-
-
-class Budget:
-    """Caps on what a run may spend, with the calls in flight counted.
-
-    Each call is reserved before it is sent and settled when it has ended, also when it failed. What a call
-    in flight will take is not known, so it counts with the mean of those settled so far; until the first is
-    settled its tokens count as 0. Hence a cap can be exceeded, but never by more than what was in flight.
-    For use on one event loop.
-    """
-
-    def __init__(
-        self,
-        *,
-        max_cost: float | None = None,
-        max_tokens: int | None = None,
-        max_calls: int | None = None,
-        spent: Usage = Usage(),
-    ):
-        """`spent` is what earlier runs of the same set took, where they count against the caps. `max_cost`
-        holds for what is `priced`.
-
-        Raises:
-            SpecError: a negative cap.
-        """
-        self._caps = {
-            "workflow.max_calls": max_calls,
-            "workflow.max_tokens": max_tokens,
-            "workflow.max_cost": max_cost,
-        }
-        for field, cap in self._caps.items():
-            if cap is not None and not cap >= 0:
-                raise SpecError(f"{field} is {cap}: give 0 or more, or leave it out for no cap.")
-        self.spent = spent
-        self.in_flight = 0
-
-    def reserve(self) -> None:
-        """Makes room for one call.
-
-        Raises:
-            BudgetReached: with it, what is spent and in flight would exceed a cap.
-        """
-        calls, _, _, tokens, cost = _measures(self.spent)
-        settled_calls = max(self.spent.calls, 1)
-        for (field, cap), spent in zip(self._caps.items(), (calls, tokens, cost), strict=True):
-            mean = 1 if field == "workflow.max_calls" else spent / settled_calls
-            if cap is not None and (spent >= cap or spent + (self.in_flight + 1) * mean > cap):
-                raise BudgetReached(
-                    f"{field}={cap:,} leaves no room for another call: {spent:,.6g} spent, {self.in_flight} "
-                    "calls in flight. What is not done stays pending; raise the cap to go on."
-                )
-        self.in_flight += 1
-
-    def settle(self, usage: Usage) -> None:
-        """Books what a reserved call really took; a call that brought no reply still counts as one."""
-        if self.in_flight == 0:
-            raise ValueError("settle() without a reserved call")
-        self.in_flight -= 1
-        self.spent += usage

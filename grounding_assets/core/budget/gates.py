@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures
-from grounding_assets.core.budget.spending import Prices
+from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.dataset.choice import SeededChoice
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError, RunStopped

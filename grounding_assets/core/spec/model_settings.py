@@ -107,6 +107,8 @@ class PriceSpec(Section):
 
     input_per_million: float = Field(default=0, ge=0)
     """Price of a million input tokens, images included."""
+    cached_input_per_million: float = Field(default=0, ge=0)
+    """Price of a million input tokens that the endpoint reports as cached; 0: that of other input."""
     output_per_million: float = Field(default=0, ge=0)
     """Price of a million output tokens."""
     currency: str = Field(default="USD", min_length=1, max_length=10)
