@@ -1,10 +1,12 @@
 """Measures the embedded teacher against human boxes: `python -m bench.local_teacher [single [plural]]`.
 
 Wants the folder `coco24` (photos, captions, human boxes) under `GROUNDING_CORPUS`, by default `../shared/data`
-beside the project. The optional arguments are the two thresholds of `LocalSettings`.
+beside the project. The optional arguments are the two thresholds of `LocalSpec`.
 """
 
 import asyncio
+import contextlib
+import io
 import json
 import os
 import statistics
@@ -16,11 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from grounding_assets.core.boxes.geometry import iou_xyxy
 from grounding_assets.core.records import Expression, GroundingStatus
+from grounding_assets.core.spec.model_settings import LocalSpec
+from resources.local_teacher.detector import CLASS_NAMES, Detector
 from resources.local_teacher.phrases import read_reference
-from resources.local_teacher.teacher import LocalSettings, LocalTeacher
+from resources.local_teacher.pixels import read_image
+from resources.local_teacher.teacher import LocalTeacher
+from resources.local_teacher.tiles import detect_with_tiles
 
 PROJECT = Path(__file__).resolve().parent.parent
 COCO24 = Path(os.environ.get("GROUNDING_CORPUS", PROJECT.parent / "shared" / "data")) / "coco24"
@@ -52,7 +60,7 @@ class Figures:
         return outcomes[outcome] / max(outcomes.total(), 1)
 
 
-async def measure(settings: LocalSettings) -> Figures:
+async def measure(settings: LocalSpec) -> Figures:
     """Annotates every caption of every photo and compares with the human boxes."""
     teacher, figures = LocalTeacher(settings), Figures()
     with (COCO24 / "gold.jsonl").open(encoding="utf-8") as lines:
@@ -130,10 +138,63 @@ def tally_derived(
         figures.derived[result] += 1
 
 
+def average_precision(settings: LocalSpec) -> float:
+    """COCO's AP of the detector on the photos, by pycocotools, over the classes that they show."""
+    detector = Detector()
+    with (COCO24 / "gold.jsonl").open(encoding="utf-8") as lines:
+        photos = [json.loads(line) for line in lines]
+    gold, found = [], []
+    for number, photo in enumerate(photos, 1):
+        for instance in photo["instances"]:
+            gold.append(_row(number, CLASS_NAMES.index(instance["category"]), np.array(instance["box"])))
+        image = read_image(COCO24 / photo["file"])
+        seen = (
+            detect_with_tiles(detector.detect, image.pixels)
+            if settings.tiles
+            else detector.detect(image.pixels)
+        )
+        for box, score, class_id in zip(seen.boxes_norm, seen.scores, seen.class_ids, strict=True):
+            row = _row(number, int(class_id), box * np.array([*image.image_size, *image.image_size]))
+            found.append(row | {"score": float(score)})
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = {
+            "images": [{"id": number} for number in range(1, len(photos) + 1)],
+            "annotations": [row | {"id": number} for number, row in enumerate(gold, 1)],
+            "categories": [{"id": number} for number in sorted({row["category_id"] for row in gold})],
+        }
+        coco.createIndex()
+        evaluation = COCOeval(coco, coco.loadRes(found), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return float(evaluation.stats[0])
+
+
+def _row(image_id: int, class_id: int, box: np.ndarray) -> dict[str, Any]:
+    x1, y1, x2, y2 = map(float, box)
+    width, height = x2 - x1, y2 - y1
+    return {
+        "image_id": image_id,
+        "category_id": class_id,
+        "bbox": [x1, y1, width, height],
+        "area": width * height,
+        "iscrowd": 0,
+    }
+
+
 def main() -> None:
-    settings = LocalSettings(*map(float, sys.argv[1:3]))
+    thresholds = dict(zip(("single_threshold", "plural_threshold"), map(float, sys.argv[1:3]), strict=False))
+    for tiles in (False, True):
+        show(LocalSpec(tiles=tiles, **thresholds))
+
+
+def show(settings: LocalSpec) -> None:
     figures = asyncio.run(measure(settings))
     print(settings)
+    print(
+        f"AP        {average_precision(settings):.3f} (COCO, IoU 0.5 to 0.95), R@1 {figures.share('derived', 'right'):.3f}"
+    )
     for name in ("singular", "plural", "derived", "absent", "unknown"):
         outcomes: Counter[str] = getattr(figures, name)
         shares = ", ".join(

@@ -21,7 +21,8 @@ _OPENING = re.compile(
         (
             rf"in {_A_PICTURE},? ",
             rf"(?:(?:this|that|it|here) (?:is|was)|these are|here are|it's|that's|here's) (?={_ARTICLE}\b|(?:two|three)\b)",
-            rf"{_A_PICTURE} (?:of|{_SHOWS}) ",
+            # "A picture of an animal is on a pole" speaks of the picture, "a picture of a dog that is on …" does not
+            rf"{_A_PICTURE} (?:of|{_SHOWS}) (?![^.!?]*(?<!that )(?<!who )(?<!which )\b(?:is|are|hangs?) (?:on|in|at|above|over|by) )",
             r"there(?: (?:is|are|was|were)|'s) (?:also )?(?!(?:no|not|none|nothing|nobody|never)\b)",
             rf"(?:i|we|you|one) (?:{_SEES}) ",
         )

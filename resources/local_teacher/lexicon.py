@@ -21,7 +21,7 @@ _NOUNS = {
         fisherman, cowboy, shepherd, student, teacher, doctor, nurse, dentist, scientist, mechanic, carpenter, fireman,
         firefighter, policeman, policewoman, police officer, officer, cop, soldier, sailor, admiral, astronaut, driver,
         musician, guitarist, singer, artist, photographer, cameraman, clown, actor, actress, priest, monk, nun,
-        baseball player, tennis player, crew member""",
+        baseball player, tennis player, baseball pitcher, crew member""",
     "bicycle": "bicycle, bike",
     "car": "car, automobile, taxi, taxicab, cab, sedan, suv, limousine, limo, hatchback, minivan",
     "motorcycle": "motorcycle, motorbike, motor bike, motor cycle, dirt bike, moped, scooter",
@@ -87,7 +87,7 @@ _NOUNS = {
     "bed": "bed",
     "dining table": "table",
     "toilet": "toilet, urinal",
-    "tv": "tv, television, tv set, television set, flat screen, tv screen, television screen, monitor, computer screen",
+    "tv": "tv, t.v., t.v. screen, television, tv set, television set, flat screen, tv screen, television screen, monitor, computer screen",
     "laptop": "laptop, laptop computer, notebook computer",
     "mouse": "mouse",
     "remote": "remote, remote control, wii controller, wiimote, game controller",
@@ -164,9 +164,15 @@ CAPTION_VERBS = _words(
     """rides drives plays walks jumps looks waits stands sits surfs skis skates swings hits talks works sleeps rests flies
     runs holds wears poses smiles watches eats crosses turns travels moves shows reaches throws catches leans lies lays
     drinks grazes hangs floats sails stops parks passes pulls pushes kicks carries cuts feeds prepares uses
-    snowboards skateboards"""
+    snowboards skateboards sprays"""
 )
 """Verb forms in -s that a tagger takes for plural nouns."""
+
+
+PARTICIPLES = _words(
+    "skiing cooking sleeping eating jumping playing posing waiting talking drinking grazing dancing fishing"
+)
+"""Participles that a tagger takes for nouns when they end a phrase."""
 
 
 class Number(StrEnum):

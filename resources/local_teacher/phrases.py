@@ -21,6 +21,7 @@ from resources.local_teacher.lexicon import (
     FORMS,
     GROUPS,
     LONGEST_FORM,
+    PARTICIPLES,
     QUANTITIES,
     Number,
     find_noun,
@@ -33,7 +34,8 @@ MIN_ENGLISH_SHARE = 0.6
 
 _WORD = r"[\w\u0300-\u036f]+"
 _TOKEN = re.compile(
-    rf"{_WORD}?(?=n['’]t\b)|n['’]t\b|['’](?:s|m|d|re|ve|ll)\b|{_WORD}(?:-{_WORD})*|[^\w\s]", re.IGNORECASE
+    rf"(?:[a-z]\.){{2,}}|{_WORD}?(?=n['’]t\b)|n['’]t\b|['’](?:s|m|d|re|ve|ll)\b|{_WORD}(?:-{_WORD})*|[^\w\s]",
+    re.IGNORECASE,
 )
 """A word keeps its combining accents; contractions are cut as the tagger knows them (`does` + `n't`)."""
 
@@ -197,6 +199,7 @@ def _tagged(sentence: list[Token]) -> list[Token]:
         elif letters[i] == "N" and (
             (before == "N" and (token.word in CAPTION_VERBS or (after == "D" and token.word not in FORMS)))
             or (token.word.endswith("ing") and tags[i - 1 : i] and tags[i - 1].startswith("VB"))
+            or (token.word in PARTICIPLES and before == "N")  # "a man skiing" is a man
         ):
             letters[i] = "."
     return [
@@ -207,7 +210,9 @@ def _tagged(sentence: list[Token]) -> list[Token]:
 
 def _as_one_word(word: str) -> str:
     """What the tagger is shown: for a known noun of several words a plain noun of the same number."""
-    if " " not in word:
+    if " " not in word and "." not in word:
+        return word
+    if word not in FORMS:
         return word
     return "dogs" if FORMS[word].number is Number.PLURAL else "dog"
 

@@ -7,27 +7,28 @@ It serves to try the pipeline and to test it. What words mean is decided in `phr
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from grounding_assets.core.errors import RunStopped, SpecError
+from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.records import Expression, Extraction, Grounding, GroundingStatus, Instance
+from grounding_assets.core.spec.model_settings import LocalSpec
 from resources.local_teacher.captions import clean_caption
 from resources.local_teacher.detector import (
     CLASS_NAMES,
     INPUT_SIZE,
     MODEL_NAME,
-    SCORE_FLOOR,
     Detections,
     Detector,
 )
 from resources.local_teacher.phrases import Reference, find_expressions, is_english, read_reference
 from resources.local_teacher.pixels import LocalImage, read_image
+from resources.local_teacher.tiles import detect_with_tiles
 
-TEACHER_VERSION = "1"
+TEACHER_VERSION = "2"
 """Changes whenever the same image and caption may give another result."""
 
 DEMONSTRATION_NOTICE = (
@@ -36,28 +37,11 @@ DEMONSTRATION_NOTICE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
-    """Scores at which a detection becomes a box. Lower ones find more, and draw more boxes around nothing."""
-
-    single_threshold: float = 0.2
-    """For an expression that names one thing, such as `a dog`; 0.05 to 1."""
-    plural_threshold: float = 0.35
-    """For each box of an expression that names several things, such as `two dogs` or `dogs`; 0.05 to 1."""
-
-    def __post_init__(self) -> None:
-        for name, score in asdict(self).items():
-            if not SCORE_FLOOR <= score <= 1.0:
-                raise SpecError(
-                    f"image_grounding.vlm.local.{name} is {score}; give a score from {SCORE_FLOOR} to 1."
-                )
-
-
 class LocalTeacher:
     """Implements `grounding_assets.core.annotation.teacher.Teacher` without a model service; one may serve many threads."""
 
-    def __init__(self, settings: LocalSettings | None = None) -> None:
-        self._settings = settings or LocalSettings()
+    def __init__(self, settings: LocalSpec | None = None) -> None:
+        self._settings = settings or LocalSpec()
         self._detector = Detector()
 
     @property
@@ -102,7 +86,10 @@ class LocalTeacher:
         references = [read_reference(expression.text, expression.noun_chunk) for expression in expressions]
         detections = None
         if any(reference.class_name for reference in references):
-            detections = self._detector.detect(image.pixels)
+            detect = self._detector.detect
+            detections = (
+                detect_with_tiles(detect, image.pixels) if self._settings.tiles else detect(image.pixels)
+            )
         grounded: list[Expression] = []
         for expression, reference in zip(expressions, references, strict=True):
             if detections is None or reference.class_name is None:
@@ -134,7 +121,7 @@ class LocalTeacher:
             "tokens_in": 0,
             "tokens_out": 0,
             "seconds": round(time.perf_counter() - started, 4),
-            "settings": asdict(self._settings),
+            "settings": self._settings.model_dump(),
         }
 
 

@@ -120,9 +120,9 @@ def build_teacher(
     vlm = spec.vlm
     # each SDK takes over half a second to import: only the one that is asked for
     if vlm.backend == "local":
-        from resources.local_teacher.teacher import LocalSettings, LocalTeacher
+        from resources.local_teacher.teacher import LocalTeacher
 
-        return LocalTeacher(LocalSettings(vlm.local.single_threshold, vlm.local.plural_threshold))
+        return LocalTeacher(vlm.local)
 
     from resources.vlm.manners import Manners
     from resources.vlm.policy import RetryPolicy

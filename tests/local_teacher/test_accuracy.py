@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bench.local_teacher import Figures, measure
-from resources.local_teacher.teacher import LocalSettings
+from grounding_assets.core.spec.model_settings import LocalSpec
 from tests.corpus import needs_corpus
 
 pytestmark = needs_corpus("coco24")
@@ -13,7 +13,7 @@ pytestmark = needs_corpus("coco24")
 
 @pytest.fixture(scope="module")
 def figures() -> Figures:
-    return asyncio.run(measure(LocalSettings()))
+    return asyncio.run(measure(LocalSpec()))
 
 
 def test_singular_expressions_are_right(figures: Figures) -> None:

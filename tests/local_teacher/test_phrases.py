@@ -212,3 +212,24 @@ def test_needs_neither_corpora_nor_network(tmp_path: Path) -> None:
     assert result.stderr == ""
     assert result.stdout.strip() == "['A dog', 'two cats', 'a bench']"
     assert list(tmp_path.iterdir()) == []
+
+
+HEADS = {
+    "A man sprays water on a car.": ["man", "water", "car"],
+    "A fire hydrant sprays water.": ["fire hydrant", "water"],
+    "A man skiing down a hill.": ["man", "hill"],
+    "A woman cooking in a kitchen.": ["woman", "kitchen"],
+    "A t.v. screen on a desk.": ["t.v. screen", "desk"],
+    "A U.S. flag on a pole.": ["U.S. flag", "pole"],
+    "A baseball pitcher throws a ball.": ["baseball pitcher", "ball"],
+}
+
+
+@pytest.mark.parametrize(("caption", "heads"), HEADS.items(), ids=HEADS)
+def test_verbs_participles_and_abbreviations(caption: str, heads: list[str]) -> None:
+    assert [expression.noun_chunk for expression in find_expressions(caption)] == heads
+
+
+def test_who_throws_the_ball_is_a_person() -> None:
+    assert read_reference("A baseball pitcher", "baseball pitcher").class_name == "person"
+    assert read_reference("A t.v. screen", "t.v. screen").class_name == "tv"

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pydantic import ValidationError
 
 from grounding_assets.core.annotation.teacher import Teacher
-from grounding_assets.core.errors import Reason, SampleFailure, SpecError
+from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, Grounding, GroundingStatus
+from grounding_assets.core.spec.model_settings import LocalSpec
 from resources.local_teacher.pixels import LocalImage
-from resources.local_teacher.teacher import DEMONSTRATION_NOTICE, LocalSettings, LocalTeacher, to_pixels
+from resources.local_teacher.teacher import DEMONSTRATION_NOTICE, LocalTeacher, to_pixels
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 PHOTOS = DEMO / "images"
@@ -27,7 +29,7 @@ async def annotate(teacher: Teacher[LocalImage], photo: Path, caption: str) -> G
     return await teacher.ground(image, extraction.cleaned_caption, extraction.expressions)
 
 
-def run(photo: Path, caption: str, settings: LocalSettings | None = None) -> dict[str, Expression]:
+def run(photo: Path, caption: str, settings: LocalSpec | None = None) -> dict[str, Expression]:
     grounding = asyncio.run(annotate(LocalTeacher(settings), photo, caption))
     return {expression.text: expression for expression in grounding.expressions}
 
@@ -68,7 +70,7 @@ def test_demonstration_is_annotated_within_the_format() -> None:
 
 def test_provenance_of_both_steps() -> None:
     async def both() -> list[dict[str, object]]:
-        teacher = LocalTeacher(LocalSettings(0.25, 0.4))
+        teacher = LocalTeacher(LocalSpec(single_threshold=0.25, plural_threshold=0.4))
         image = teacher.prepare(PHOTOS / "chelsea.jpg")
         extraction = await teacher.extract(image, "a cat")
         grounding = await teacher.ground(image, extraction.cleaned_caption, extraction.expressions)
@@ -83,7 +85,11 @@ def test_provenance_of_both_steps() -> None:
         assert provenance["convention"] == "yxyx_norm"
         assert provenance["sent_size"] == [300, 300]
         assert provenance["calls"] == provenance["tokens_in"] == provenance["tokens_out"] == 0
-        assert provenance["settings"] == {"single_threshold": 0.25, "plural_threshold": 0.4}
+        assert provenance["settings"] == {
+            "single_threshold": 0.25,
+            "plural_threshold": 0.4,
+            "tiles": True,
+        }
         assert len(str(provenance["image_sha256"])) == 64
 
 
@@ -99,17 +105,17 @@ def test_a_caption_that_is_not_english_says_so() -> None:
 def test_thresholds_are_those_of_the_settings() -> None:
     caption = "A cup and two tables."
     everything = run(PHOTOS / "coffee.jpg", caption)
-    strict = run(PHOTOS / "coffee.jpg", caption, LocalSettings(single_threshold=0.99, plural_threshold=0.35))
+    strict = run(PHOTOS / "coffee.jpg", caption, LocalSpec(single_threshold=0.99, plural_threshold=0.35))
     assert everything["A cup"].instances
     assert strict["A cup"].grounding_status is GroundingStatus.NONE_SEEN
     assert strict["two tables"] == everything["two tables"]
-    strict = run(PHOTOS / "coffee.jpg", caption, LocalSettings(single_threshold=0.2, plural_threshold=0.99))
+    strict = run(PHOTOS / "coffee.jpg", caption, LocalSpec(single_threshold=0.2, plural_threshold=0.99))
     assert strict["two tables"].grounding_status is GroundingStatus.NONE_SEEN
     assert strict["A cup"] == everything["A cup"]
 
 
 def test_number_limits_the_boxes() -> None:
-    loose = LocalSettings(0.05, 0.05)
+    loose = LocalSpec(single_threshold=0.05, plural_threshold=0.05)
     found = run(PHOTOS / "coffee.jpg", "Cups, two cups and a cup.", loose)
     numbers = {text: len(expression.instances) for text, expression in found.items()}
     assert numbers["Cups"] > 2
@@ -171,8 +177,8 @@ def test_missing_photo() -> None:
 @pytest.mark.parametrize("threshold", [-1.0, 0.0, 1.01, math.nan, math.inf])
 @pytest.mark.parametrize("name", ["single_threshold", "plural_threshold"])
 def test_thresholds_out_of_range_are_named(name: str, threshold: float) -> None:
-    with pytest.raises(SpecError, match=rf"image_grounding\.vlm\.local\.{name}"):
-        LocalSettings(**{name: threshold})
+    with pytest.raises(ValidationError, match=name):
+        LocalSpec(**{name: threshold})
 
 
 def test_notice_is_one_line() -> None:

@@ -88,10 +88,12 @@ class OpenAiSpec(Section):
 class LocalSpec(Section):
     """The embedded demonstration teacher: 80 kinds of things, no key, no network."""
 
-    single_threshold: float = Field(default=0.2, ge=0.05, le=1)
+    single_threshold: float = Field(default=0.28, ge=0.05, le=1)
     """Lowest detector score for an expression that names one thing."""
-    plural_threshold: float = Field(default=0.35, ge=0.05, le=1)
+    plural_threshold: float = Field(default=0.4, ge=0.05, le=1)
     """Lowest detector score for each box of an expression that names several things."""
+    tiles: bool = True
+    """Look at four overlapping tiles of the photo besides the whole; false: a fifth of the time, misses small things."""
 
 
 FamilyName = Literal[
