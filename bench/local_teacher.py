@@ -158,13 +158,14 @@ def average_precision(settings: LocalSpec) -> float:
             found.append(row | {"score": float(score)})
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
-        coco.dataset = {
+        coco.dataset = {  # pyright: ignore[reportAttributeAccessIssue]
             "images": [{"id": number} for number in range(1, len(photos) + 1)],
             "annotations": [row | {"id": number} for number, row in enumerate(gold, 1)],
             "categories": [{"id": number} for number in sorted({row["category_id"] for row in gold})],
         }
         coco.createIndex()
-        evaluation = COCOeval(coco, coco.loadRes(found), "bbox")
+        results = coco.loadRes(found)  # pyright: ignore[reportArgumentType]
+        evaluation = COCOeval(coco, results, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

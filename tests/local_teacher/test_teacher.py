@@ -178,7 +178,7 @@ def test_missing_photo() -> None:
 @pytest.mark.parametrize("name", ["single_threshold", "plural_threshold"])
 def test_thresholds_out_of_range_are_named(name: str, threshold: float) -> None:
     with pytest.raises(ValidationError, match=name):
-        LocalSpec(**{name: threshold})
+        LocalSpec.model_validate({name: threshold})
 
 
 def test_notice_is_one_line() -> None:
