@@ -15,6 +15,7 @@ FOLDER = CORPUS / "vlm_replies"
 CONVENTION_OF = {
     ("0-1000", "yxyx"): "yxyx_1000",
     ("0-1000", "xyxy"): "xyxy_1000",
+    ("0-999", "xyxy"): "xyxy_999",
     ("loc 0-999", "xyxy"): "xyxy_1000_bins",
     ("loc 0-1023", "yxyx"): "yxyx_1024",
     ("32x32 patch index -> normalised 0-1", "top-left,bottom-right patch"): "xyxy_32_bins",
@@ -66,7 +67,7 @@ class Outcome:
 def outcome(row: dict[str, Any]) -> Outcome:
     """Parses and resolves one file of the corpus as far as it says how."""
     convention = convention_of(row)
-    image = row["image"]
+    image = row["image"] or {"size": UNKNOWN_SIZE}
     width, height = image["size"] or SIZE_OF.get(image["name"], UNKNOWN_SIZE)
     size = (width, height)
     expected = _expected(row, size)

@@ -7,18 +7,19 @@ from typing import Any, TypeVar
 
 from grounding_assets.core import prompts
 from grounding_assets.core.annotation.calls import Finish, ModelRequest
+from grounding_assets.core.annotation.extraction_reply import read_cleaned
 from grounding_assets.core.annotation.grounding_reply import (
     MAX_EXPRESSIONS_PER_CALL,
-    GroundedChunk,
     grounded_expressions,
     read_part,
+    reading_figures,
 )
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, RawBox, resolve_boxes
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.images.image_policy import ImagePolicy
 from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding
-from grounding_assets.core.replies import MatchResult, ParsedExtraction, parse_extraction
+from grounding_assets.core.replies import MatchResult, ParsedExtraction
 from grounding_assets.core.spans.alignment import to_expressions
 from resources.vlm.families import Family
 from resources.vlm.retry import RetryingCaller
@@ -45,6 +46,8 @@ class _Trace:
     tokens_in: int = 0
     tokens_out: int = 0
     replies: list[str] = field(default_factory=list)
+    cut: list[int] = field(default_factory=list)
+    """Indices of the replies that ended for length."""
     answered_by: list[list[int]] = field(default_factory=list)
     """[first expression, number of expressions, index of the reply that counts] of each part of step 1."""
 
@@ -55,12 +58,8 @@ class _Trace:
             "seconds": round(self.seconds, 3),
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
+            **({"cut_replies": self.cut} if self.cut else {}),
         }
-
-
-def _read_extraction(reply: str) -> tuple[ParsedExtraction, bool]:
-    parsed = parse_extraction(reply)
-    return parsed, parsed.truncated
 
 
 class _Truncated(Exception):
@@ -113,8 +112,12 @@ class VlmTeacher:
         trace = _Trace("extract", image)
         schema = EXTRACTION_SCHEMA if self.family.structure == "schema" else None
         instructions, text = prompts.render("extract"), prompts.caption_text(caption)
+
+        def read(reply: str, ended_for_length: bool) -> ParsedExtraction:
+            return read_cleaned(reply, caption, ended_for_length=ended_for_length)
+
         try:
-            parsed = await self._ask(image, instructions, text, schema, _read_extraction, trace)
+            parsed = await self._ask(image, instructions, text, schema, read, trace)
         except _Truncated:
             raise self._failed(
                 Reason.TRUNCATED, "The reply was cut at max_tokens twice; raise it.", trace
@@ -130,27 +133,22 @@ class VlmTeacher:
         self, image: PreparedImage, cleaned_caption: str, expressions: Sequence[Expression]
     ) -> Grounding:
         trace = _Trace("ground", image)
-        chunks: list[GroundedChunk] = []
+        parts: list[MatchResult] = []
         for start in range(0, len(expressions), MAX_EXPRESSIONS_PER_CALL):
             part = expressions[start : start + MAX_EXPRESSIONS_PER_CALL]
-            chunks += await self._ground_part(image, cleaned_caption, part, start, trace)
+            parts += await self._ground_part(image, cleaned_caption, part, start, trace)
+        matched = [one for part in parts for one in part.per_expression]
         convention = CONVENTIONS[self.family.convention]
         try:
-            resolved = resolve_boxes(
-                [group for chunk in chunks for group in chunk.matched],
-                convention,
-                image.sent_size,
-                image.image_size,
-            )
+            resolved = resolve_boxes(matched, convention, image.sent_size, image.image_size)
         except SampleFailure as failure:
             raise self._failed(failure.reason, str(failure), trace) from None
-        mentioned = [group.mentioned for chunk in chunks for group in chunk.matched]
         provenance = self._provenance(trace) | {
             "answered_by": trace.answered_by,
             "boxes": resolved.counts.to_record(),
-            "unmatched_boxes": sum(chunk.unmatched_boxes for chunk in chunks),
-            "unreadable_boxes": sum(group.unreadable for chunk in chunks for group in chunk.matched),
+            **reading_figures(parts),
         }
+        mentioned = [one.mentioned for one in matched]
         grounded = grounded_expressions(expressions, resolved.instances, mentioned)
         return Grounding(grounded, provenance, tuple(trace.replies))
 
@@ -160,13 +158,21 @@ class VlmTeacher:
         """The boxes of each expression as the model writes them, not decoded, and how many more came that belong
         to none; for calibration.
         """
-        chunks = await self._ground_part(image, caption, expressions, 0, _Trace("ground", image))
-        boxes = tuple(group.boxes for chunk in chunks for group in chunk.matched)
-        return boxes, sum(chunk.unmatched_boxes for chunk in chunks)
+        trace = _Trace("ground", image)
+        parts = await self._ground_part(image, caption, expressions, 0, trace, only_measures=True)
+        boxes = tuple(one.boxes for part in parts for one in part.per_expression)
+        return boxes, sum(part.unmatched_boxes for part in parts)
 
     async def _ground_part(
-        self, image: PreparedImage, caption: str, part: Sequence[Expression], start: int, trace: _Trace
-    ) -> list[GroundedChunk]:
+        self,
+        image: PreparedImage,
+        caption: str,
+        part: Sequence[Expression],
+        start: int,
+        trace: _Trace,
+        *,
+        only_measures: bool = False,
+    ) -> list[MatchResult]:
         """One call for these expressions, `start` being the first one's position; halves where the reply
         does not fit.
         """
@@ -181,8 +187,11 @@ class VlmTeacher:
         )
         text = prompts.expressions_text(caption, named)
 
-        def read(reply: str) -> tuple[MatchResult, bool]:
-            return read_part(reply, part, CONVENTIONS[self.family.convention])
+        def read(reply: str, ended_for_length: bool) -> MatchResult:
+            convention = CONVENTIONS[self.family.convention]
+            return read_part(
+                reply, part, convention, ended_for_length=ended_for_length, only_measures=only_measures
+            )
 
         try:
             matched = await self._ask(image, instructions, text, schema, read, trace)
@@ -193,13 +202,15 @@ class VlmTeacher:
                     f"The reply for '{part[0].text}' alone was cut at max_tokens; raise it.",
                     trace,
                 ) from None
+            halves: list[MatchResult] = []
             middle = len(part) // 2
-            return [
-                *await self._ground_part(image, caption, part[:middle], start, trace),
-                *await self._ground_part(image, caption, part[middle:], start + middle, trace),
-            ]
+            for half, first in ((part[:middle], start), (part[middle:], start + middle)):
+                halves += await self._ground_part(
+                    image, caption, half, first, trace, only_measures=only_measures
+                )
+            return halves
         trace.answered_by.append([start, len(part), len(trace.replies) - 1])
-        return [GroundedChunk(matched.per_expression, matched.unmatched_boxes)]
+        return [matched]
 
     async def _ask(
         self,
@@ -207,7 +218,7 @@ class VlmTeacher:
         instructions: str,
         text: str,
         schema: Mapping[str, Any] | None,
-        read: Callable[[str], tuple[ReadT, bool]],
+        read: Callable[[str, bool], ReadT],
         trace: _Trace,
     ) -> ReadT:
         """Calls until a reply can be read: once more with twice the tokens, once more at another temperature.
@@ -228,15 +239,11 @@ class VlmTeacher:
             if reply.finish is Finish.REFUSED:
                 message = f"The endpoint refused this sample ({reply.detail or 'no reason given'})."
                 raise self._failed(Reason.REFUSED, message, trace)
-            result: ReadT | None = None
-            problem = "The reply breaks off."
             try:
-                result, cut = read(reply.text)
+                return read(reply.text, reply.finish is Finish.LENGTH)
             except SampleFailure as failure:
-                cut = reply.finish is Finish.LENGTH or failure.reason is Reason.TRUNCATED
-                problem = reply.remark or str(failure)
-            if result is not None and not cut:
-                return result
+                problem, said = failure, reply.remark or str(failure)
+            cut = reply.finish is Finish.LENGTH or problem.reason is Reason.TRUNCATED
             # some servers say "stop" at the limit, too; what breaks off far below it was spoiled, not cut
             cut = cut and (reply.finish is Finish.LENGTH or not 0 < reply.tokens_out < 0.9 * max_tokens)
             if cut:
@@ -247,7 +254,9 @@ class VlmTeacher:
                 # the same reply would come again at temperature 0
                 other_temperature, temperature = True, 0.0 if temperature >= 0.5 else temperature + 0.5
             else:
-                raise self._failed(Reason.UNPARSABLE, f"{problem} Tried at two temperatures.", trace)
+                raise self._failed(
+                    Reason.UNPARSABLE, f"{said} Tried at two temperatures.", trace
+                ) from problem
 
     async def _call(self, request: ModelRequest, trace: _Trace) -> Any:
         try:
@@ -260,6 +269,8 @@ class VlmTeacher:
         trace.seconds += outcome.seconds
         trace.tokens_in += outcome.reply.tokens_in
         trace.tokens_out += outcome.reply.tokens_out
+        if outcome.reply.finish is Finish.LENGTH:
+            trace.cut.append(len(trace.replies))
         trace.replies.append(outcome.reply.text)
         return outcome.reply
 

@@ -690,7 +690,7 @@ REASONING = (
         for tag in ("answer", "output", "final_answer", "json", "result")
     ),
     reads("an answer tag left open", f"<think>{DRAFT}</think><answer>{FINAL}"),
-    reads("a tool call", f'<tool_call>\n{{"name": "locate", "arguments": {FINAL}}}\n</tool_call>'),
+    reads_or_fails("a tool call", f'<tool_call>\n{{"name": "locate", "arguments": {FINAL}}}\n</tool_call>'),
     reads_or_fails(
         "a tool call, arguments in a string",
         f"<tool_call>{json.dumps({'name': 'locate', 'arguments': FINAL})}</tool_call>",

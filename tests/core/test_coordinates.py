@@ -176,11 +176,23 @@ def test_fractions_in_a_grid_reply_are_read_as_fractions_and_counted():
 
 @pytest.mark.parametrize(
     "raw",
-    [[], [(0, 0, 1, 1)], [(0.5, 0.5, 0.9, 0.9), (10, 10, 20, 20)], [(-0.1, 0.5, 0.9, 0.9)]],
-    ids=["nothing", "whole numbers only", "mixed", "negative"],
+    [[], [(0, 0, 0, 0)], [(0, 0, 0, 0), (10, 10, 20, 20)], [(-0.1, 0.5, 0.9, 0.9)]],
+    ids=["nothing", "zeros only", "zeros among others", "negative"],
 )
 def test_other_replies_are_read_as_configured(raw):
     assert as_written(raw, CONVENTIONS["xyxy_1000"]) is CONVENTIONS["xyxy_1000"]
+
+
+@pytest.mark.parametrize("fraction", [(0.5, 0.5, 0.9, 0.9), (0, 0, 1, 1)])
+def test_fractions_among_grid_boxes_are_a_failure(fraction):
+    with pytest.raises(SampleFailure, match="1 of 2 boxes are fractions") as failure:
+        as_written([fraction, (10, 10, 20, 20)], CONVENTIONS["xyxy_1000"])
+    assert failure.value.reason == Reason.COORDINATES
+
+
+def test_the_whole_image_as_a_fraction_is_no_speck():
+    assert as_written([(0, 0, 1, 1)], CONVENTIONS["xyxy_1000"]) is CONVENTIONS["xyxy_norm"]
+    assert as_written([(0, 0, 1, 1)], CONVENTIONS["xyxy_32_bins"]) is CONVENTIONS["xyxy_32_bins"]
 
 
 def test_fractions_keep_the_order_of_the_family():

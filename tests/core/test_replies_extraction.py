@@ -76,7 +76,7 @@ def test_forms(form):
     reply, caption, phrases = FORMS[form]
     parsed = parse_extraction(reply)
     assert (parsed.cleaned_caption, parsed.phrases) == (caption, phrases)
-    assert (parsed.truncated, parsed.unreadable) == (False, 0)
+    assert parsed.unreadable == 0
 
 
 FAILURES = {
@@ -122,14 +122,23 @@ def test_what_cannot_be_read_is_a_failure(case):
     assert failure.value.reason == reason
 
 
-def test_complete_phrases_of_a_cut_reply_are_salvaged_and_marked():
-    parsed = None
+def test_cut_is_cut_whatever_is_complete():
     for cut in range(REPLY.index('{"text": "a tree"'), len(REPLY) - 1):
-        parsed = parse_extraction(REPLY[:cut])
-        assert parsed.truncated
-        assert parsed.phrases in ((CAR,), (CAR, TREE))
-        assert parsed.unreadable == 0
-    assert parsed is not None and parsed.phrases == (CAR, TREE)
+        with pytest.raises(SampleFailure) as failure:
+            parse_extraction(REPLY[:cut])
+        assert failure.value.reason == Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("end", ["", "\n```", "\n\n\n", "\n</answer>"])
+def test_a_reply_that_ended_for_length_behind_its_own_closing(end):
+    assert parse_extraction(f"```json\n{REPLY}{end}", ended_for_length=True).phrases == (CAR, TREE)
+
+
+@pytest.mark.parametrize("tail", [" But wait, the tree", "\n{", f"\n{REPLY[:30]}", "<think>hm"])
+def test_a_draft_of_a_reply_that_ended_for_length_is_no_answer(tail):
+    with pytest.raises(SampleFailure) as failure:
+        parse_extraction(f"Let me see. {REPLY}{tail}", ended_for_length=True)
+    assert failure.value.reason == Reason.TRUNCATED
 
 
 def test_phrases_that_cannot_be_read_are_counted():

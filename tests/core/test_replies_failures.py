@@ -101,22 +101,29 @@ def test_where_nothing_is_complete_the_failure_is_truncated(case):
     assert failure.value.reason == Reason.TRUNCATED
 
 
-SALVAGED = {
-    "in the next box": (CONTRACT[: CONTRACT.index("[5, 6") + 5], [("e0", (A,), False)]),
-    "after the box": (CONTRACT[: CONTRACT.index(', "score": 0.5')], [("e0", (A,), False)]),
-    "between entries": (CONTRACT[: CONTRACT.index('{"id": "e1"')], [("e0", (A, B), True)]),
-    "in an empty list": (CONTRACT[: CONTRACT.index("[]}]}") + 1], [("e0", (A, B), True)]),
-    "in a fence": (f'```json\n[{FLAT}, {{"bbox_2d": [5, 6,\n```', [("car", (A,), True)]),
-    "mapping": ('{"car": {"bboxes": [[1, 2, 30, 40], [5, 6, 7', [("car", (A,), False)]),
-    "tokens": ("<ref>car</ref><box>[[1, 2, 30, 40], [5, 6", [("car", (A,), False)]),
-    "Florence": ("car<loc_1><loc_2><loc_30><loc_40><loc_5>", [("car", (A,), False)]),
+CUT = {
+    "in the next box": CONTRACT[: CONTRACT.index("[5, 6") + 5],
+    "after the box": CONTRACT[: CONTRACT.index(', "score": 0.5')],
+    "between entries": CONTRACT[: CONTRACT.index('{"id": "e1"')],
+    "in an empty list": CONTRACT[: CONTRACT.index("[]}]}") + 1],
+    "in a fence": f'```json\n[{FLAT}, {{"bbox_2d": [5, 6,\n```',
+    "mapping": '{"car": {"bboxes": [[1, 2, 30, 40], [5, 6, 7',
+    "behind a whole one": f"{CONTRACT}\n{CONTRACT[:40]}",
+    "tokens": "<ref>car</ref><box>[[1, 2, 30, 40]]</box><ref>dog</ref><box>[[5, 6",
+    "a name": "<ref>car</ref><box>[[1, 2, 30, 40]]</box><ref>do",
+    "Florence": "car<loc_1><loc_2><loc_30><loc_40><loc_5>",
 }
 
 
-@pytest.mark.parametrize("case", SALVAGED)
-def test_what_is_complete_is_salvaged_and_marked(case):
-    reply, expected = SALVAGED[case]
-    parsed = parse_grounding(reply)
-    assert parsed.truncated
-    assert parsed.unreadable == 0
-    assert [(e.expression_id or e.label, e.boxes, e.complete) for e in parsed.entries] == expected
+@pytest.mark.parametrize("case", CUT)
+def test_cut_is_cut_whatever_is_complete(case):
+    try:
+        assert parse_grounding(CUT[case]).truncated
+    except SampleFailure as failure:
+        assert failure.reason == Reason.TRUNCATED
+
+
+def test_what_broke_off_before_a_whole_answer_does_not_count():
+    parsed = parse_grounding(f"```json\n{CONTRACT[:40]}\n```\nOnce more:\n```json\n{CONTRACT}\n```")
+    assert not parsed.truncated
+    assert len(parsed.entries) == 2

@@ -1,6 +1,7 @@
 import pytest
 
-from grounding_assets.core.replies import parse_grounding
+from grounding_assets.core.replies import match_entries, parse_grounding
+from grounding_assets.core.replies.parsed import Named
 
 A, B = (1.0, 2.0, 30.0, 40.0), (5.0, 6.0, 70.0, 80.0)
 CONTRACT = (
@@ -15,7 +16,8 @@ FLAT = '{"bbox_2d": [1, 2, 30, 40], "label": "car"}'
 def said(reply, **kwargs):
     """[(id or first name, boxes)] of a reply."""
     entries = parse_grounding(reply, **kwargs).entries
-    return [(entry.expression_id or entry.label, entry.boxes) for entry in entries]
+    telling = [entry for entry in entries if entry.boxes or entry.named is Named.ITSELF]
+    return [(entry.expression_id or entry.label, entry.boxes) for entry in telling]
 
 
 FORMS = {
@@ -116,13 +118,22 @@ FORMS = {
     # reasoning
     "think": (f'<think>maybe {{"bbox": [9, 9, 9, 9]}}</think>{CONTRACT}', TWO),
     "think without opening": (f'[{{"label": "x", "bbox": [9, 9, 9, 9]}}]</think>\n{CONTRACT}', TWO),
-    "think twice": (f"<think>a</think>[[9, 9, 9, 9]]<think>b</think>{CONTRACT}", TWO),
+    "think twice": (
+        f"<think>a</think>[[9, 9, 9, 9]]<think>b</think>{CONTRACT}",
+        [(None, ((9, 9, 9, 9),)), *TWO],
+    ),
     "answer tags": (f"<think>a</think><answer>\n{CONTRACT}\n</answer>", TWO),
     "Kimi": (f"◁think▷[[9, 9, 9, 9]]◁/think▷{CONTRACT}", TWO),
     "channels": (f"<|channel|>analysis<|message|>[[9, 9, 9, 9]]<|channel|>final<|message|>{CONTRACT}", TWO),
     # several statements
-    "a draft first": (f'Draft: [{{"label": "x", "bbox": [9, 9, 99, 99]}}]. Final: {CONTRACT}', TWO),
-    "numbers after it": (f"{CONTRACT} The image is [640, 480], corners [0, 0, 640, 480].", TWO),
+    "a draft first": (
+        f'Draft: [{{"label": "x", "bbox": [9, 9, 99, 99]}}]. Final: {CONTRACT}',
+        [("x", ((9, 9, 99, 99),)), *TWO],
+    ),
+    "numbers after it": (
+        f"{CONTRACT} The image is [640, 480], corners [0, 0, 640, 480].",
+        [*TWO, ("corners", ((0, 0, 640, 480),))],
+    ),
     "an empty list after it": (f"{CONTRACT} Not found: []", TWO),
     # special tokens
     "GLM": (f"<|begin_of_box|>{CONTRACT}<|end_of_box|>", TWO),
@@ -131,7 +142,7 @@ FORMS = {
     "InternVL in prose": ("I see <ref>car</ref> <box>[[1, 2, 30, 40]]</box>, here.", CAR),
     "InternVL, one bracket": ("<ref>car</ref><box>[1, 2, 30, 40]</box>", CAR),
     "InternVL, none": ("<ref>car</ref><box></box>", [("car", ())]),
-    "Qwen-VL": ("<ref>car</ref><box>(1,2),(30,40)</box><box>(5,6),(70,80)</box>", CARS),
+    "Qwen-VL": ("<ref>car</ref><box>(1,2),(30,40)</box><box>(5,6),(70,80)</box>", [*CAR, ("car", (B,))]),
     "DeepSeek": ("<|ref|>car<|/ref|><|det|>[[1, 2, 30, 40], [5, 6, 70, 80]]<|/det|>", CARS),
     "Qwen2-VL": (
         "<|object_ref_start|>car<|object_ref_end|><|box_start|>(1,2),(30,40)<|box_end|><|im_end|>",
@@ -140,7 +151,7 @@ FORMS = {
     "tokens without a name": ("<|box_start|>(1,2),(30,40)<|box_end|>", [(None, (A,))]),
     "words part a box from the name": (
         "<ref>car</ref><box>[[1, 2, 30, 40]]</box> and a dog at <box>[[5, 6, 70, 80]]</box>",
-        [*CAR, (None, (B,))],
+        [*CAR, ("and a dog at", (B,))],
     ),
     "Florence": (
         "</s><s>car<loc_1><loc_2><loc_30><loc_40>dog<loc_5><loc_6><loc_70><loc_80></s>",
@@ -166,7 +177,7 @@ def test_forms(form):
     parsed = parse_grounding(reply)
     assert said(reply) == expected
     assert not parsed.truncated
-    assert parsed.unreadable == 0
+    assert not any(entry.unreadable for entry in parsed.entries if entry.named is Named.ITSELF)
 
 
 SCORES = {
@@ -196,12 +207,16 @@ def test_scores(case):
 def test_named_corners_follow_the_order_of_the_family():
     reply = '[{"label": "car", "y_min": 2, "x_min": 1, "y_max": 40, "x_max": 30}]'
     assert said(reply, corner_order="yxyx") == [("car", ((2, 1, 40, 30),))]
+    assert said(reply, corner_order="xywh") == [("car", ((1, 2, 29, 38),))]
 
 
-def test_other_statements_are_counted():
-    draft = '[{"label": "x", "bbox": [9, 9, 99, 99]}]'
-    assert parse_grounding(f"{draft} no, rather {draft} or {CONTRACT}").ignored_values == 2
-    assert parse_grounding(CONTRACT).ignored_values == 0
+def test_what_a_later_statement_replaces_is_counted():
+    asked = [("e0", "a car"), ("e1", "a dog")]
+    draft = '{"expressions": [{"id": "e0", "boxes": [[9, 9, 99, 99]]}]}'
+    matched = match_entries(parse_grounding(f"{draft} no, rather {draft} or {CONTRACT}"), asked)
+    assert matched.superseded == 2
+    assert matched.per_expression[0].boxes == (A, B)
+    assert match_entries(parse_grounding(CONTRACT), asked).superseded == 0
 
 
 def test_repairs_are_counted_and_valid_json_needs_none():

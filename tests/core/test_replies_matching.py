@@ -1,6 +1,12 @@
 import pytest
 
-from grounding_assets.core.replies import ParsedGrounding, ReplyEntry, match_entries, parse_grounding
+from grounding_assets.core.replies import (
+    ParsedGrounding,
+    ReplyEntry,
+    Statement,
+    match_entries,
+    parse_grounding,
+)
 
 A, B, C = (1.0, 2.0, 30.0, 40.0), (5.0, 6.0, 70.0, 80.0), (9.0, 9.0, 99.0, 99.0)
 ASKED = [("e0", "A red car"), ("e1", "the tree"), ("e2", "a dog")]
@@ -11,15 +17,26 @@ def entry(name=None, *boxes, id=None, **kwargs):
     return ReplyEntry(id, labels, boxes, (None,) * len(boxes), **kwargs)
 
 
+def document(*entries):
+    return ParsedGrounding((Statement(entries),))
+
+
 def boxes_of(entries, asked=ASKED):
-    result = match_entries(ParsedGrounding(tuple(entries)), asked)
+    result = match_entries(document(*entries), asked)
     assert len(result.per_expression) == len(asked)
     return [m.boxes if m.mentioned else None for m in result.per_expression], result.unmatched_boxes
 
 
 CASES = {
     "by id": ([entry(None, A, id="e1")], [None, (A,), None]),
-    "the id beats the text": ([entry("a dog", A, id="e1")], [None, (A,), None]),
+    "the text beats the id": ([entry("a dog", A, id="e1")], [None, None, (A,)]),
+    "one text contradicts its id: no id is trusted": (
+        [entry("a dog", A, id="e1"), entry("a dog", B, id="e2")],
+        [None, None, (A, B)],
+    ),
+    "a text that nobody asked leaves the id": ([entry("ein Hund", A, id="e2")], [None, None, (A,)]),
+    "by id in capitals": ([entry(None, A, id="E0")], [(A,), None, None]),
+    "an id where the text goes, in capitals": ([entry("E0", A)], [(A,), None, None]),
     "an unknown id leaves the text": ([entry("a dog", A, id="7")], [None, None, (A,)]),
     "by exact text": ([entry("the tree", A)], [None, (A,), None]),
     "the id where the text goes": ([entry("e2", A)], [None, None, (A,)]),
@@ -39,7 +56,7 @@ def test_cases(case):
     assert boxes_of(entries) == (expected, 0)
 
 
-@pytest.mark.parametrize("name", ["car", "a dog house", "e3", "E0", "", None])
+@pytest.mark.parametrize("name", ["car", "a dog house", "e3", "", None])
 def test_what_fits_nothing_is_counted_and_goes_to_nobody(name):
     assert boxes_of([entry(name, A, B)]) == ([None, None, None], 2)
 
@@ -63,12 +80,11 @@ def test_expressions_with_one_text():
 
 
 def test_what_is_uncertain_about_an_entry_is_kept():
-    entries = (entry("a dog", A, complete=False), entry("a dog", B), entry("the tree", unreadable=2))
-    result = match_entries(ParsedGrounding(entries), ASKED)
-    car, tree, dog = result.per_expression
-    assert (car.mentioned, car.complete, car.unreadable) == (False, True, 0)
+    entries = (entry("a dog", A, unreadable=1), entry("a dog", B), entry("the tree", unreadable=2))
+    car, tree, dog = match_entries(document(*entries), ASKED).per_expression
+    assert (car.mentioned, car.unreadable) == (False, 0)
     assert (tree.mentioned, tree.boxes, tree.unreadable) == (True, (), 2)
-    assert (dog.boxes, dog.complete) == ((A, B), False)
+    assert (dog.boxes, dog.unreadable) == ((A, B), 1)
 
 
 def test_scores_stay_with_their_boxes():

@@ -4,42 +4,120 @@ What teachers do with a reply when it comes, and what `reparse` does with it aga
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from grounding_assets.core.boxes.coordinates import Convention
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
-from grounding_assets.core.replies import MatchedExpression, MatchResult, match_entries, parse_grounding
+from grounding_assets.core.replies import (
+    MatchResult,
+    ParsedGrounding,
+    match_entries,
+    parse_grounding,
+    read_obedient,
+)
 
 MAX_EXPRESSIONS_PER_CALL = 25
 """Google's own prompt asks for at most 25 objects; longer lists make models loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroundedChunk:
-    """What one call said of its expressions, in order."""
-
-    matched: tuple[MatchedExpression, ...]
-    unmatched_boxes: int
-
-
-def read_part(reply: str, part: Sequence[Expression], convention: Convention) -> tuple[MatchResult, bool]:
-    """What one reply says of the expressions it was asked about, and whether it ends before all are answered.
+def read_part(
+    reply: str,
+    part: Sequence[Expression],
+    convention: Convention,
+    *,
+    ended_for_length: bool,
+    only_measures: bool = False,
+) -> MatchResult:
+    """What one reply says of the expressions it was asked about.
 
     The expressions were named `e0`, `e1`, … in the order of `part`.
 
+    Args:
+        ended_for_length: whether the endpoint says that it cut the reply.
+        only_measures: whether boxes that belong to nobody are let pass, to be counted by the measurement.
+
     Raises:
-        SampleFailure: `unparsable` or `truncated`.
+        UnattributedBoxes: boxes that belong to nobody, and an expression that is not mentioned.
+        SampleFailure: `unparsable` where the reply is not about what was asked, whole and in one voice;
+            `truncated` where it was cut.
     """
-    parsed = parse_grounding(reply, corner_order=convention.corner_order)
-    matched = match_entries(parsed, [(f"e{i}", expression.text) for i, expression in enumerate(part)])
-    garbled = [m for m in matched.per_expression if m.mentioned and m.unreadable and not m.boxes]
+    asked = [(f"e{i}", expression.text) for i, expression in enumerate(part)]
+    if (obedient := read_obedient(reply, asked)) is not None:
+        return obedient
+    parsed = parse_grounding(reply, corner_order=convention.order)
+    matched = match_entries(parsed, asked)
+    _refuse_cut_and_garbled(parsed, matched, ended_for_length=ended_for_length)
+    if not only_measures:
+        _refuse_unattributed(parsed, matched, asked)
+    return matched
+
+
+def _refuse_cut_and_garbled(parsed: ParsedGrounding, matched: MatchResult, *, ended_for_length: bool) -> None:
+    unmentioned = not all(m.mentioned for m in matched.per_expression)
+    last = parsed.statements[-1]
+    is_one_document = last.is_json and not last.is_line and parsed.ends_with_statement
+    if parsed.truncated or (ended_for_length and (unmentioned or not is_one_document)):
+        raise SampleFailure(Reason.TRUNCATED, "The reply breaks off.")
+    garbled = [m for m in matched.per_expression if m.mentioned and m.unreadable]
     if garbled:
         raise SampleFailure(
             Reason.UNPARSABLE, f"The boxes of {len(garbled)} expressions are not four numbers each."
         )
-    unanswered = any(not m.mentioned or not m.complete for m in matched.per_expression)
-    return matched, parsed.truncated and unanswered
+    if any(m.contradictory for m in matched.per_expression):
+        raise SampleFailure(
+            Reason.UNPARSABLE, "The reply gives one expression different boxes in two places."
+        )
+
+
+def _refuse_unattributed(
+    parsed: ParsedGrounding, matched: MatchResult, asked: Sequence[tuple[str, str]]
+) -> None:
+    unmentioned = [
+        text for (_, text), m in zip(asked, matched.per_expression, strict=True) if not m.mentioned
+    ]
+    if not unmentioned:
+        return
+    if matched.unmatched_boxes:
+        raise UnattributedBoxes(matched.unmatched_boxes, matched.unmatched_labels, unmentioned)
+    whole = all(statement.sound and statement.is_json for statement in parsed.statements)
+    if len(unmentioned) == len(asked) or not whole:
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply does not mention {_listed(unmentioned)}, and not because it says so.",
+        )
+
+
+class UnattributedBoxes(SampleFailure):
+    """Boxes came, but nobody can say of what."""
+
+    def __init__(self, boxes: int, labels: Sequence[str], unmentioned: Sequence[str]):
+        named = [label for label in labels if label]
+        under = f"labelled {_listed(named)}" if named else "without names"
+        super().__init__(
+            Reason.UNPARSABLE,
+            f"{boxes} boxes came {under}, which fit none of the expressions; {_listed(unmentioned)} got none.",
+        )
+        self.boxes = boxes
+        """How many."""
+        self.labels = tuple(labels)
+        """The first few of their labels; "" stands for boxes without a name."""
+
+
+def _listed(texts: Sequence[str]) -> str:
+    shown = ", ".join(repr(text[:40]) for text in texts[:3])
+    return f"{shown} and {len(texts) - 3} more" if len(texts) > 3 else shown
+
+
+def reading_figures(parts: Sequence[MatchResult]) -> dict[str, object]:
+    """What reading left out or put right, for the provenance; the labels only where there are any."""
+    labels = dict.fromkeys(label for part in parts for label in part.unmatched_labels)
+    return {
+        "unmatched_boxes": sum(part.unmatched_boxes for part in parts),
+        **({"unmatched_labels": list(labels)} if labels else {}),
+        "superseded_entries": sum(part.superseded for part in parts),
+        "repairs": sum(part.repairs for part in parts),
+    }
 
 
 def grounded_expressions(

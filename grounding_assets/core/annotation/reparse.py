@@ -8,16 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grounding_assets.core.annotation.extraction_reply import read_cleaned
 from grounding_assets.core.annotation.grounding_reply import (
     MAX_EXPRESSIONS_PER_CALL,
     grounded_expressions,
     read_part,
+    reading_figures,
 )
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, Convention, resolve_boxes
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, PixelBox
-from grounding_assets.core.replies import MatchedExpression, MatchResult, ParsedExtraction, parse_extraction
+from grounding_assets.core.replies import MatchResult, ParsedExtraction
 from grounding_assets.core.spans.alignment import to_expressions
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint, settings_fingerprint
@@ -69,12 +71,12 @@ def _extraction_again(workspace: Workspace, sample_id: str, before: Checkpoint |
     stored = before or _failed(workspace, sample_id, "0")
     if stored is None or not _is_a_models(stored):
         return None
+    sample = workspace.samples.read(sample_id)
     try:
-        parsed = _last_readable_extraction(stored.replies)
+        parsed = _last_readable_extraction(stored, sample.caption)
     except LeftAlone as reason:
         return None if before is None else Reparsed(sample_id, "0", f"left alone: {reason}", None)
     spanned = to_expressions(parsed.cleaned_caption, parsed.phrases)
-    sample = workspace.samples.read(sample_id)
     after = replace(
         stored,
         cleaned_caption=parsed.cleaned_caption,
@@ -99,18 +101,14 @@ def _grounding_again(workspace: Workspace, sample_id: str, extraction: Checkpoin
         what = "left alone: its expressions change, so the next run grounds it again"
         return None if before is None else Reparsed(sample_id, "1", what, None)
     try:
-        after = _grounded_again(stored, extraction, must_be_whole=before is None)
+        after = _grounded_again(stored, extraction)
     except (LeftAlone, SampleFailure) as reason:
         return None if before is None else Reparsed(sample_id, "1", f"left alone: {reason}", None)
     return _compared(before, after, "1")
 
 
-def _grounded_again(stored: Checkpoint, extraction: Checkpoint, *, must_be_whole: bool) -> Checkpoint:
+def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
     """The same replies read again.
-
-    Args:
-        must_be_whole: whether every expression has to be answered, which a result that was accepted when
-            it came need not.
 
     Raises:
         LeftAlone, SampleFailure: the replies cannot be read today either.
@@ -120,10 +118,10 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint, *, must_be_whole
         raise LeftAlone("its provenance names no known convention")
     sent_size = _size(stored.provenance.get("sent_size"))
     parts = [
-        _last_readable_part(stored.replies[first:last], part, convention, must_be_whole=must_be_whole)
+        _last_readable_part(stored, range(first, last), part, convention)
         for part, first, last in _parts(stored, extraction.expressions)
     ]
-    matched: list[MatchedExpression] = [one for part in parts for one in part.per_expression]
+    matched = [one for part in parts for one in part.per_expression]
     resolved = resolve_boxes(matched, convention, sent_size, stored.image_size)
     mentioned = [one.mentioned for one in matched]
     return replace(
@@ -133,8 +131,7 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint, *, must_be_whole
         provenance={
             **stored.provenance,
             "boxes": resolved.counts.to_record(),
-            "unmatched_boxes": sum(part.unmatched_boxes for part in parts),
-            "unreadable_boxes": sum(one.unreadable for one in matched),
+            **reading_figures(parts),
             "reparsed": True,
         },
     )
@@ -179,28 +176,31 @@ def _triples(rows: Any) -> Iterator[tuple[int, int, int]]:
 
 
 def _last_readable_part(
-    replies: Sequence[str], part: Sequence[Expression], convention: Convention, *, must_be_whole: bool
+    stored: Checkpoint, numbers: range, part: Sequence[Expression], convention: Convention
 ) -> MatchResult:
-    for reply in reversed(replies):
+    for number in reversed(numbers):
         try:
-            matched, cut = read_part(reply, part, convention)
+            cut = _was_cut(stored, number)
+            return read_part(stored.replies[number], part, convention, ended_for_length=cut)
         except SampleFailure:
             continue
-        whole = all(one.mentioned and one.complete for one in matched.per_expression)
-        if not cut and (whole or not must_be_whole):
-            return matched
     raise LeftAlone("none of its replies can be read")
 
 
-def _last_readable_extraction(replies: Sequence[str]) -> ParsedExtraction:
-    for reply in reversed(replies):
+def _last_readable_extraction(stored: Checkpoint, caption: str) -> ParsedExtraction:
+    for number in reversed(range(len(stored.replies))):
         try:
-            parsed = parse_extraction(reply)
+            cut = _was_cut(stored, number)
+            return read_cleaned(stored.replies[number], caption, ended_for_length=cut)
         except SampleFailure:
             continue
-        if not parsed.truncated:
-            return parsed
     raise LeftAlone("none of its replies can be read")
+
+
+def _was_cut(stored: Checkpoint, number: int) -> bool:
+    """Whether a reply ended for length."""
+    cut = stored.provenance.get("cut_replies", [])
+    return not isinstance(cut, list) or number in cut
 
 
 def _is_a_models(stored: Checkpoint) -> bool:

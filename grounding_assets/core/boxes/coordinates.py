@@ -45,11 +45,6 @@ class Convention:
         """What the far edge of (x, y) is called: the grid, or the size sent in pixels."""
         return (self.grid, self.grid) if self.grid else (float(sent_size[0]), float(sent_size[1]))
 
-    @property
-    def corner_order(self) -> Literal["xyxy", "yxyx"]:
-        """The order in which a box with named corners is put to stand beside the others."""
-        return "yxyx" if self.order == "yxyx" else "xyxy"
-
 
 _ORDERS: tuple[Order, ...] = get_args(Order)
 _UNITS: Mapping[str, tuple[float | None, float]] = {
@@ -203,14 +198,23 @@ def as_written(raw: Sequence[RawBox], convention: Convention) -> Convention:
     """The convention that a reply really follows: 0-1 fractions are recognised, all else is as configured.
 
     Some families trained on a grid now and then answer with fractions of the image (seen from
-    InternVL). Taken for that only when every number of the reply lies in 0-1 and one of them at least is
-    not whole; read on the configured grid, such boxes would be specks in the corner.
+    InternVL). Read on the configured grid, such boxes, `[0, 0, 1, 1]` among them, would be specks in the corner.
+
+    Raises:
+        SampleFailure: `coordinates`, where some boxes are fractions and others are not.
     """
-    if convention.grid == 1:
+    if convention.grid == 1 or convention.bins:
         return convention
-    numbers = [n for box in raw for n in box]
-    if not all(0 <= n <= 1 for n in numbers) or all(float(n).is_integer() for n in numbers):
+    stated = [box for box in raw if any(box)]
+    fractions = sum(all(0 <= n <= 1 for n in box) for box in stated)
+    if not fractions:
         return convention
+    if fractions < len(stated):
+        raise SampleFailure(
+            Reason.COORDINATES,
+            f"{fractions} of {len(stated)} boxes are fractions of the image, the others are not: "
+            "the reply follows no one convention.",
+        )
     return CONVENTIONS[f"{convention.order}_norm"]
 
 
@@ -231,7 +235,8 @@ def resolve_boxes(
         max_out_of_range: 0.0 to 1.0, share of all boxes.
 
     Raises:
-        SampleFailure: `coordinates`, where more than that share is out of range.
+        SampleFailure: `coordinates`, where more than that share is out of range, or where fractions of
+            the image stand among other numbers.
     """
     raw = [box for group in groups for box in group.boxes]
     followed = as_written(raw, convention)

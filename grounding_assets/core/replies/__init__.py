@@ -1,14 +1,15 @@
 """From the text of a reply to typed results: one parser for all model families.
 
 `parse_extraction` reads step 0, `parse_grounding` step 1, `match_entries` says which expression an entry
-speaks of. Pixels (`core.boxes.coordinates`) and offsets (`core.spans.alignment`) come afterwards; requests and prompts live
-elsewhere.
+speaks of; `read_obedient` does both at once for a reply that is what was asked for. Pixels
+(`core.boxes.coordinates`) and offsets (`core.spans.alignment`) come afterwards; requests and prompts live elsewhere.
 """
 
 from grounding_assets.core.replies.extraction import parse_extraction
 from grounding_assets.core.replies.grounding import parse_grounding
 from grounding_assets.core.replies.matching import MatchedExpression, MatchResult, match_entries
-from grounding_assets.core.replies.parsed import ParsedExtraction, ParsedGrounding, ReplyEntry
+from grounding_assets.core.replies.obedient import read_obedient
+from grounding_assets.core.replies.parsed import ParsedExtraction, ParsedGrounding, ReplyEntry, Statement
 
 __all__ = [
     "MatchResult",
@@ -16,7 +17,9 @@ __all__ = [
     "ParsedExtraction",
     "ParsedGrounding",
     "ReplyEntry",
+    "Statement",
     "match_entries",
     "parse_extraction",
     "parse_grounding",
+    "read_obedient",
 ]

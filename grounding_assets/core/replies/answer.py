@@ -1,40 +1,30 @@
-"""From the text of a reply to the part that answers, and to the JSON values in it.
+"""From the text of a reply to the part that answers, and to the JSON values in it."""
 
-Reasoning is cut away here and nowhere else, so nothing after this module can take a box out of it. What the
-values mean is the business of `grounding` and `extraction`.
-"""
-
+import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject
 from grounding_assets.core.replies.lenient_json import Scanner, well_formed
+from grounding_assets.core.replies.reasoning import without_reasoning
 
 MAX_REPLY_CHARS = 400_000
 """A longer reply is a model running in circles; 8192 tokens are about 30,000 characters."""
 
-_REASONING = {
-    "<think>": "</think>",
-    "<thinking>": "</thinking>",
-    "<thought>": "</thought>",
-    "<reasoning>": "</reasoning>",
-    "[THINK]": "[/THINK]",
-    "◁think▷": "◁/think▷",
-    "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",
-}
-"""Opening and closing marks, as Qwen, GLM, Cosmos-Reason, Magistral, Kimi and gpt-oss write them."""
-_ANSWER_MARKS = re.compile(r"<\|(?:begin|end)_of_box\|>|</?answer>")
-_FENCE = re.compile(r"^[ \t]*```[\w-]*", re.MULTILINE)
-_BLANK = re.compile(r"[\s,;]*")
+FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[\w-]*", re.MULTILINE)
+_CLOSING = re.compile(r"[\s\]})>`~'\"|,;.]*")
 
 
 @dataclass(frozen=True, slots=True)
-class JsonRun:
-    """Values that follow each other with nothing but space, commas and fences between: one statement."""
+class JsonParts:
+    """The JSON values of an answer in order."""
 
     values: tuple[JsonObject | JsonArray, ...]
+    tail: str
+    """What follows the last value."""
+    repairs: int
+    """Departures from JSON that were put right."""
 
     @property
     def truncated(self) -> bool:
@@ -54,45 +44,40 @@ def answer_text(reply: str) -> tuple[str, bool]:
             Reason.UNPARSABLE,
             f"The reply has {len(reply)} characters, more than {MAX_REPLY_CHARS}; lower the token limit.",
         )
-    text = well_formed(reply)
-    closes = [text.rfind(close) + len(close) for close in _REASONING.values() if close in text]
-    text = text[max(closes, default=0) :]
-    opens = [at for mark in _REASONING if (at := text.find(mark)) >= 0]
-    answer = text[: min(opens, default=len(text))]
-    if not answer.strip():
-        if opens:
+    text, cut = without_reasoning(_unwrapped(well_formed(reply).strip().removeprefix("\ufeff")))
+    if not text.strip():
+        if cut:
             raise SampleFailure(
                 Reason.TRUNCATED,
                 "The reply ends inside its reasoning; raise the token limit or switch it off.",
             )
-        raise SampleFailure(Reason.UNPARSABLE, "The reply is empty.")
-    return answer, bool(opens)
+        raise SampleFailure(Reason.UNPARSABLE, "The reply is empty, or holds nothing but reasoning.")
+    return text, cut
 
 
-def json_runs(answer: str) -> tuple[list[JsonRun], int]:
-    """The runs of JSON values of an answer in order, and how many departures from JSON were repaired.
-
-    A value does not go on beyond a code fence, so that a bracket in prose cannot swallow the answer.
+def json_parts(answer: str) -> JsonParts:
+    """The JSON values of an answer. None goes on beyond a code fence: a bracket in prose cannot swallow it.
 
     Raises:
         SampleFailure: `unparsable`, where values nest absurdly deep.
     """
-    runs: list[list[JsonObject | JsonArray]] = []
+    values: list[JsonObject | JsonArray] = []
+    tail = ""
     repairs = 0
-    gap = "start"
-    for segment in _segments(_ANSWER_MARKS.sub(" ", answer)):
+    for segment in FENCE.split(answer):
         scanner = Scanner(segment)
         end = 0
         for found in scanner.values():
-            gap += segment[end : found.start]
-            if runs and runs[-1][-1].closed and _BLANK.fullmatch(gap):
-                runs[-1].append(found.value)
-            else:
-                runs.append([found.value])
-            gap, end = "", found.end
-        gap += segment[end:]
+            values.append(found.value)
+            tail, end = "", found.end
+        tail += segment[end:]
         repairs += scanner.repairs
-    return [JsonRun(tuple(values)) for values in runs], repairs
+    return JsonParts(tuple(values), tail, repairs)
+
+
+def is_closing(tail: str) -> bool:
+    """Whether a text is nothing but the end of what stands before it: blanks, brackets, quotes, fences."""
+    return _CLOSING.fullmatch(tail) is not None
 
 
 def excerpt(answer: str) -> str:
@@ -100,9 +85,12 @@ def excerpt(answer: str) -> str:
     return repr(answer.strip()[:80])
 
 
-def _segments(answer: str) -> Iterator[str]:
-    start = 0
-    for fence in _FENCE.finditer(answer):
-        yield answer[start : fence.start()]
-        start = fence.end()
-    yield answer[start:]
+def _unwrapped(text: str) -> str:
+    """The text of a reply that is one JSON string, which holds the reply."""
+    if not (text.startswith('"') and text.endswith('"')):
+        return text
+    try:
+        inner = json.loads(text)
+    except ValueError:
+        return text
+    return well_formed(inner) if isinstance(inner, str) else text

@@ -1,10 +1,14 @@
-"""Numbers, scores and boxes out of JSON values. Whose box it is, is decided by `grounding`."""
+"""Numbers, scores and boxes out of what a reply writes. Whose box it is, is decided by `entries` and `matching`.
+
+Every box leaves this module as four numbers in the order of the model's family: what is written as a corner
+and a size, as a centre, or under names is converted here and nowhere else.
+"""
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from grounding_assets.core.boxes.coordinates import RawBox
+from grounding_assets.core.boxes.coordinates import Order, RawBox
 from grounding_assets.core.replies.json_values import JsonArray, JsonValue
 
 MAX_COORDINATE = 1e6
@@ -13,17 +17,43 @@ MAX_COORDINATE = 1e6
 MAX_NUMBERS_TEXT = 200
 """A longer string is not a number or a box."""
 
-_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-_NUMBER_TEXT = re.compile(rf"\s*({_NUMBER})\s*")
-_BOX_TEXT = re.compile(rf"\s*[\[(]*\s*({_NUMBER}(?:[\s,]+{_NUMBER}){{3}})\s*[\])]*\s*")
+NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+_NUMBER_TEXT = re.compile(rf"\s*({NUMBER})\s*")
+_BOX_TEXT = re.compile(rf"\s*[\[(]*\s*({NUMBER}(?:[\s,]+{NUMBER}){{3}})\s*[\])]*\s*")
+_TAGGED_BOX = re.compile(r"\s*<(b?box)>([^<>]*)</\1>\s*")
+_NONE = {"none", "null", "n/a", "[]", "not found", "not visible", "not present", "absent", "no box"}
 
-CORNERS = (
+_CORNERS = (
     ("x_min", "y_min", "x_max", "y_max"),
     ("xmin", "ymin", "xmax", "ymax"),
     ("x1", "y1", "x2", "y2"),
+    ("x0", "y0", "x1", "y1"),
     ("left", "top", "right", "bottom"),
 )
-"""Names that say themselves which edge they mean."""
+_CORNERS_AND_SIZES = tuple(
+    (x, y, w, h)
+    for x, y in (("x", "y"), ("left", "top"), ("x_min", "y_min"), ("xmin", "ymin"))
+    for w, h in (("width", "height"), ("w", "h"))
+)
+_CENTRES_AND_SIZES = tuple(
+    (x, y, w, h)
+    for x, y in (("cx", "cy"), ("x_center", "y_center"), ("center_x", "center_y"))
+    for w, h in (("width", "height"), ("w", "h"))
+)
+_POINT_PAIRS = (("top_left", "bottom_right"),)
+EDGE_NAMES = frozenset(
+    name for names in (*_CORNERS, *_CORNERS_AND_SIZES, *_CENTRES_AND_SIZES, *_POINT_PAIRS) for name in names
+)
+"""Every name that an edge, a size or a corner goes by."""
+CERTAIN_EDGE_NAMES = EDGE_NAMES - {"x", "y", "w", "h", "width", "height"}
+"""Those that say nothing else than part of a box; a width may be the image's."""
+
+_FORMS = {
+    **dict.fromkeys(("xyxy", "x1y1x2y2", "x0y0x1y1", "xminyminxmaxymax", "ltrb"), "xyxy"),
+    **dict.fromkeys(("yxyx", "y1x1y2x2", "y0x0y1x1", "yminxminymaxxmax", "tlbr"), "yxyx"),
+    **dict.fromkeys(("xywh", "x1y1wh", "xywidthheight", "ltwh", "coco", "xminyminwidthheight"), "xywh"),
+    **dict.fromkeys(("cxcywh", "xcenterycenterwidthheight", "yolo"), "cxcywh"),
+}
 
 
 def as_number(value: JsonValue) -> float | None:
@@ -42,20 +72,80 @@ def as_score(value: JsonValue) -> float | None:
     return score if score is not None and 0 <= score <= 1 else None
 
 
-def as_box(value: JsonValue, *, from_points: bool) -> RawBox | None:
-    """Four numbers in the order they stand, or None.
+def says_none(text: str) -> bool:
+    """Whether words in the place of a box say that there is none."""
+    return text.strip().strip(".").lower() in _NONE
+
+
+def as_box(
+    value: JsonValue, *, from_points: bool, form: str | None = None, order: Order = "xyxy"
+) -> RawBox | None:
+    """Four numbers in the order of the family, or None.
 
     Args:
         from_points: whether two points `[[x1, y1], [x2, y2]]` are the corners of a box.
+        form: what the reply itself says the four numbers are, such as `xywh`; None where it says nothing.
+        order: the family's order.
     """
     if isinstance(value, str):
-        written = _BOX_TEXT.fullmatch(value) if len(value) <= MAX_NUMBERS_TEXT else None
-        return _four([float(n) for n in re.split(r"[\s,]+", written.group(1))]) if written else None
-    if not isinstance(value, JsonArray) or not (value.closed and value.sound):
+        numbers: Sequence[float | None] = _numbers_in(value)
+    elif not isinstance(value, JsonArray) or not (value.closed and value.sound):
         return None
-    if from_points and len(value.elements) == 2:
-        return _four([n for point in value.elements for n in _pair(point)])
-    return _four([as_number(element) for element in value.elements])
+    elif from_points and len(value.elements) == 2:
+        numbers = [n for point in value.elements for n in _pair(point)]
+    else:
+        numbers = [as_number(element) for element in value.elements]
+    box = _four(numbers)
+    return box if box is None or form is None else _declared(box, form, order)
+
+
+def named_box(members: Mapping[str, JsonValue], order: Order) -> RawBox | None:
+    """The box that an object states under names such as `x1` or `left` and `width`, or None."""
+    for first, second in _POINT_PAIRS:
+        if first in members and second in members:
+            return _ordered(_four([*_pair(members[first]), *_pair(members[second])]), order)
+    for shapes, make in (
+        (_CORNERS, lambda a, b, c, d: (a, b, c, d)),
+        (_CORNERS_AND_SIZES, lambda x, y, w, h: (x, y, x + w, y + h)),
+        (_CENTRES_AND_SIZES, lambda x, y, w, h: (x - w / 2, y - h / 2, x + w / 2, y + h / 2)),
+    ):
+        for names in shapes:
+            if box := _four([as_number(members.get(name)) for name in names]):
+                return _ordered(make(*box), order)
+    return None
+
+
+def _declared(box: RawBox, form: str, order: Order) -> RawBox | None:
+    """A box in the form that the reply names; None where that is unknown or contradicts the family."""
+    a, b, c, d = box
+    form = _FORMS.get(re.sub(r"[^a-z0-9]", "", form.lower()), "")
+    if form == order:
+        return box
+    if order == "yxyx":
+        return None
+    if form == "xyxy":
+        return _ordered(box, order)
+    if form == "xywh":
+        return (a, b, a + c, b + d)
+    if form == "cxcywh":
+        return _ordered((a - c / 2, b - d / 2, a + c / 2, b + d / 2), order)
+    return None
+
+
+def _ordered(box: RawBox | None, order: Order) -> RawBox | None:
+    """A box `x1, y1, x2, y2` in the family's order."""
+    if box is None or order == "xyxy":
+        return box
+    x1, y1, x2, y2 = box
+    return (y1, x1, y2, x2) if order == "yxyx" else (x1, y1, x2 - x1, y2 - y1)
+
+
+def _numbers_in(text: str) -> list[float]:
+    if len(text) > MAX_NUMBERS_TEXT:
+        return []
+    tagged = _TAGGED_BOX.fullmatch(text)
+    written = _BOX_TEXT.fullmatch(tagged.group(2) if tagged else text)
+    return [float(n) for n in re.split(r"[\s,]+", written.group(1))] if written else []
 
 
 def _pair(value: JsonValue) -> list[float | None]:

@@ -2,61 +2,31 @@
 
 Models nest freely, so the reader walks: an object with an id or a name opens an entry, boxes below it belong to
 it, and in a mapping such as `{"a red car": {"bboxes": [...]}}` the key is the name. Matching names to what was
-asked for is the business of `matching`.
+asked for is done by `matching`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
-from grounding_assets.core.boxes.coordinates import RawBox
+from grounding_assets.core.boxes.coordinates import Order, RawBox
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.replies.boxes import CORNERS, as_box, as_number, as_score
+from grounding_assets.core.replies.boxes import (
+    CERTAIN_EDGE_NAMES,
+    as_box,
+    as_score,
+    named_box,
+    says_none,
+)
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 from grounding_assets.core.replies.keys import ENVELOPES, Role, names_of, normal, role_of
-from grounding_assets.core.replies.parsed import ReplyEntry
+from grounding_assets.core.replies.lenient_json import Scanner
+from grounding_assets.core.replies.parsed import ReplyEntry, Statement
 
 MAX_BOXES = 2_000
 """A reply with more boxes comes from a model that repeats itself."""
 
 _Pair = tuple[str, JsonValue]
 _ByRole = dict[Role | None, list[_Pair]]
-
-
-class Rank(IntEnum):
-    """How much a statement says; of several the highest rank is taken, then the last."""
-
-    NOTHING = 0
-    EMPTY = 1
-    """An explicit empty list, and no more."""
-    BOXES = 2
-    NAMED = 3
-    """At least one box, or an explicit "none", together with what it is of."""
-
-
-@dataclass(slots=True)
-class Reading:
-    """One statement of a reply."""
-
-    entries: list[ReplyEntry] = field(default_factory=list)
-    says_none: bool = False
-    truncated: bool = False
-    points: int = 0
-    """Point coordinates where boxes should be."""
-
-    @property
-    def rank(self) -> Rank:
-        telling = [entry for entry in self.entries if entry.boxes or not entry.unreadable]
-        if any(entry.expression_id is not None or entry.labels for entry in telling):
-            return Rank.NAMED
-        if telling:
-            return Rank.BOXES
-        return Rank.EMPTY if self.says_none else Rank.NOTHING
-
-    @property
-    def unreadable(self) -> int:
-        return sum(entry.unreadable for entry in self.entries)
 
 
 @dataclass(slots=True)
@@ -67,10 +37,11 @@ class EntryDraft:
     names: tuple[str, ...] = ()
     key: str | None = None
     """The mapping key above it, a name of last resort."""
+    form: str | None = None
+    """What the reply says its four numbers are, such as `xywh`."""
     boxes: list[RawBox] = field(default_factory=list)
     scores: list[float | None] = field(default_factory=list)
     says_none: bool = False
-    complete: bool = True
     unreadable: int = 0
 
     @property
@@ -80,50 +51,72 @@ class EntryDraft:
     def entry(self) -> ReplyEntry:
         labels = (*self.names, self.key) if self.key else self.names
         return ReplyEntry(
-            self.expression_id,
-            labels,
-            tuple(self.boxes),
-            tuple(self.scores),
-            complete=self.complete,
-            unreadable=self.unreadable,
+            self.expression_id, labels, tuple(self.boxes), tuple(self.scores), unreadable=self.unreadable
         )
 
 
-class EntryReader:
-    """Reads one statement: every part of it with `read` or `read_into` and `close`, then `reading`."""
+class BoxLimit:
+    """Counts the boxes of a whole reply."""
 
-    def __init__(self, corner_order: Literal["xyxy", "yxyx"]):
-        self._corner_order = corner_order
-        self._reading = Reading()
-        self._root = EntryDraft()
-        self._box_count = 0
+    def __init__(self) -> None:
+        self._count = 0
 
-    def read(self, value: JsonObject | JsonArray) -> None:
-        self._reading.truncated |= not value.closed
-        self.read_into(value, self._root)
-
-    def reading(self) -> Reading:
-        root = self._root
-        if root.boxes or root.unreadable:
-            self._reading.entries.append(root.entry())
-        self._reading.says_none = root.says_none
-        return self._reading
-
-    def add(self, draft: EntryDraft, box: RawBox, score: float | None = None) -> None:
+    def add(self, boxes: int = 1) -> None:
         """Raises `SampleFailure` (`unparsable`) once there are more than `MAX_BOXES`."""
-        self._box_count += 1
-        if self._box_count > MAX_BOXES:
+        self._count += boxes
+        if self._count > MAX_BOXES:
             raise SampleFailure(
                 Reason.UNPARSABLE,
                 f"The reply holds more than {MAX_BOXES} boxes: the model repeats itself; "
                 "raise its temperature, or ask for fewer expressions.",
             )
-        draft.boxes.append(box)
-        draft.scores.append(score)
 
-    def close(self, draft: EntryDraft) -> None:
-        if draft.says_something:
-            self._reading.entries.append(draft.entry())
+
+def read_value(value: JsonObject | JsonArray, order: Order, limit: BoxLimit) -> Statement:
+    """What one JSON value says.
+
+    Args:
+        order: the family's order, in which every box leaves.
+        limit: of the whole reply.
+    """
+    reader = _Reader(order, limit)
+    root = EntryDraft()
+    reader.read_into(value, root)
+    statement = reader.statement
+    if root.boxes or root.unreadable:
+        reader.entries.append(root.entry())
+    return replace(
+        statement,
+        entries=tuple(reader.entries),
+        says_none=root.says_none,
+        is_line=len(reader.entries) == 1 and _states_one_box(value),
+        sound=reader.sound,
+        points=reader.points,
+        closed=value.closed,
+    )
+
+
+def _states_one_box(value: JsonValue) -> bool:
+    """Whether an object is one thing with one box, as a line of many is."""
+    if not isinstance(value, JsonObject):
+        return False
+    roles = [(role_of(key, member), member) for key, member in value.pairs]
+    boxes = [member for role, member in roles if role == "box"]
+    if not boxes:
+        return any(role == "edge" for role, _ in roles)
+    return len(boxes) == 1 and as_box(boxes[0], from_points=True) is not None
+
+
+class _Reader:
+    """Reads one value."""
+
+    def __init__(self, order: Order, limit: BoxLimit):
+        self._order: Order = order
+        self._limit = limit
+        self.statement = Statement()
+        self.entries: list[ReplyEntry] = []
+        self.sound = True
+        self.points = 0
 
     def read_into(self, value: JsonValue, draft: EntryDraft, *, from_points: bool = False) -> None:
         """Adds what a value says to an entry; two points are a box if `from_points` is set."""
@@ -132,55 +125,76 @@ class EntryReader:
         elif isinstance(value, JsonObject):
             for pairs in _statements(value.pairs):
                 self._members(pairs, value, draft)
-        elif box := as_box(value, from_points=from_points):
-            self.add(draft, box)
+        elif box := self._box(value, draft, from_points):
+            self._add(draft, box)
+        elif isinstance(value, str) and says_none(value):
+            draft.says_none = True
         else:
             draft.unreadable += 1
 
+    def _box(self, value: JsonValue, draft: EntryDraft, from_points: bool) -> RawBox | None:
+        return as_box(value, from_points=from_points, form=draft.form, order=self._order)
+
+    def _add(self, draft: EntryDraft, box: RawBox) -> None:
+        self._limit.add()
+        draft.boxes.append(box)
+        draft.scores.append(None)
+
     def _array(self, array: JsonArray, draft: EntryDraft, from_points: bool) -> None:
-        if box := as_box(array, from_points=from_points):
-            self.add(draft, box)
-            return
-        whole = array.closed and array.sound
-        draft.complete &= whole
-        if not array.elements:
-            draft.says_none |= whole
+        if box := self._box(array, draft, from_points):
+            self._add(draft, box)
+        elif not array.elements:
+            draft.says_none |= array.sound
+            draft.unreadable += not array.sound
         elif any(isinstance(element, JsonObject | JsonArray) for element in array.elements):
             for element in array.elements:
                 self.read_into(element, draft, from_points=from_points)
+            self.sound &= array.sound
+            draft.unreadable += not array.sound and bool(draft.expression_id or draft.names or draft.key)
         else:
-            draft.unreadable += array.closed
+            draft.unreadable += 1
 
     def _members(self, pairs: Sequence[_Pair], owner: JsonObject, outer: EntryDraft) -> None:
         """One object, or one of several that a model has run together."""
         by_role = _by_role(pairs)
         ids = [str(value) for _, value in by_role.get("id", [])]
         names = tuple(name for _, value in by_role.get("label", []) for name in names_of(value))
+        forms = [str(value) for _, value in by_role.get("form", [])]
+        form = forms[-1] if forms else outer.form
         named = bool(ids or names)
-        draft = EntryDraft(ids[0] if ids else outer.expression_id, names, outer.key) if named else outer
-        draft.complete &= owner.closed and owner.sound
-        emitted = len(self._reading.entries)
-        self._own_boxes(by_role, owner, draft)
-        self._reading.points += len(by_role.get("point", []))
-        is_mapping = not named and not (by_role.keys() & {"box", "corner", "point"})
+        draft = outer
+        if named or form != outer.form:
+            draft = EntryDraft(ids[0] if ids else outer.expression_id, names, outer.key, form)
+        self.sound &= owner.sound
+        draft.unreadable += named and not owner.sound
+        emitted = len(self.entries)
+        self.points += len(by_role.get("point", []))
+        states_edges = self._own_boxes(by_role, draft)
+        is_mapping = not named and not states_edges and not (by_role.keys() & {"box", "point"})
         for key, value in by_role.get(None, []):
             self._nested(key, value, draft, is_mapping)
 
-        if named:
-            if owner.closed and not draft.says_something and emitted == len(self._reading.entries):
+        if draft is not outer:
+            if named and not draft.says_something and emitted == len(self.entries):
                 draft.unreadable += 1
-            self.close(draft)
+            if draft.says_something:
+                self.entries.append(draft.entry())
 
-    def _own_boxes(self, by_role: _ByRole, owner: JsonObject, draft: EntryDraft) -> None:
+    def _own_boxes(self, by_role: _ByRole, draft: EntryDraft) -> bool:
+        """Reads the boxes of an object; True where it states edges."""
         first = len(draft.boxes)
         for _, value in by_role.get("box", []):
             if value is None:
                 draft.says_none = True
-            elif owner.closed or not as_box(value, from_points=True):
+            else:
                 self.read_into(value, draft, from_points=True)
-        corners = {normal(key): value for key, value in by_role.get("corner", [])}
-        if corners and owner.closed:
-            self._corners(corners, draft)
+        edges = {normal(key): value for key, value in by_role.get("edge", [])}
+        box = None if by_role.get("box") else named_box(edges, self._order)
+        states_edges = box is not None or bool(edges.keys() & CERTAIN_EDGE_NAMES)
+        if box is not None:
+            self._add(draft, box)
+        elif states_edges and not by_role.get("box"):
+            draft.unreadable += 1
 
         scores = [value for _, value in by_role.get("score", [])]
         if len(scores) == 1:
@@ -192,26 +206,21 @@ class EntryReader:
                     as_score(value) if score is None else score
                     for value, score in zip(stated, own, strict=True)
                 ]
-
-    def _corners(self, corners: dict[str, JsonValue], draft: EntryDraft) -> None:
-        for x1, y1, x2, y2 in CORNERS:
-            order = (x1, y1, x2, y2) if self._corner_order == "xyxy" else (y1, x1, y2, x2)
-            edges = [as_number(corners.get(name)) for name in order]
-            a, b, c, d = edges
-            if a is not None and b is not None and c is not None and d is not None:
-                self.add(draft, (a, b, c, d))
-                return
-        draft.unreadable += 1
+        return states_edges
 
     def _nested(self, key: str, value: JsonValue, draft: EntryDraft, is_mapping: bool) -> None:
+        if isinstance(value, str) and normal(key) in ENVELOPES:
+            inside = next(Scanner(value).values(), None)
+            value = inside.value if inside is not None and inside.value.closed else None
         if not isinstance(value, JsonObject | JsonArray):
             return
         if normal(key) in ENVELOPES:
             self.read_into(value, draft)
         elif is_mapping:
-            child = EntryDraft(draft.expression_id, key=key)
+            child = EntryDraft(draft.expression_id, key=key, form=draft.form)
             self.read_into(value, child)
-            self.close(child)
+            if child.says_something:
+                self.entries.append(child.entry())
         else:
             parts = value.elements if isinstance(value, JsonArray) else [value]
             for part in parts:
@@ -254,6 +263,7 @@ def _statements(pairs: Sequence[_Pair]) -> list[list[_Pair]]:
 
 
 def _in_parallel(pairs: list[_Pair]) -> list[list[_Pair]]:
+    """One statement for each element of lists that stand side by side; unnamed where they do not pair up."""
     lists = {
         role: (key, value.elements)
         for key, value in pairs
@@ -261,7 +271,9 @@ def _in_parallel(pairs: list[_Pair]) -> list[list[_Pair]]:
     }
     if "label" not in lists or "box" not in lists:
         return [pairs]
-    count = len(lists["label"][1])
-    if len(lists["box"][1]) != count or len(lists.get("score", lists["box"])[1]) != count:
-        return [pairs]
-    return [[(key, elements[i]) for key, elements in lists.values()] for i in range(count)]
+    count, boxes = len(lists["label"][1]), lists["box"][1]
+    if len(boxes) == count and len(lists.get("score", lists["box"])[1]) == count:
+        return [[(key, elements[i]) for key, elements in lists.values()] for i in range(count)]
+    if count > 1 and any(isinstance(box, JsonObject | JsonArray | str) for box in boxes):
+        return [[pair for pair in pairs if role_of(*pair) != "label"]]
+    return [pairs]

@@ -6,7 +6,7 @@ Where the phrases stand in the caption is the business of `core.spans.alignment`
 from collections.abc import Iterator
 
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.replies.answer import answer_text, excerpt, json_runs
+from grounding_assets.core.replies.answer import answer_text, excerpt, is_closing, json_parts
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 from grounding_assets.core.replies.keys import normal
 from grounding_assets.core.replies.parsed import ParsedExtraction
@@ -22,14 +22,19 @@ _TEXTS = {"text", "expression", "phrase", "label"}
 _SPANS = {"char_span", "span"}
 
 
-def parse_extraction(reply: str) -> ParsedExtraction:
+def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExtraction:
     """Reads a cleaned caption and its phrases; of several such objects the last counts.
 
     A phrase may be a string, or an object with `text`, `noun_chunk` and, in TAO's older form, `char_span`,
     whose start is kept as a hint.
 
+    Args:
+        reply: the text of the answer as the model wrote it, reasoning and all.
+        ended_for_length: whether the endpoint says that it cut the reply. Such a reply counts only where
+            nothing but its own end follows the object.
+
     Raises:
-        SampleFailure: `truncated`, where the text ends before the first phrase is complete; `unparsable`
+        SampleFailure: `truncated`, where the text ends inside the object or its reasoning; `unparsable`
             where there is no caption, no list, nothing readable in a list that is not empty, or text
             that could not be read between the parts, so that the caption itself is in doubt.
 
@@ -37,12 +42,12 @@ def parse_extraction(reply: str) -> ParsedExtraction:
     (Phrase(text='A car', noun_chunk=None, claimed_start=None),)
     """
     answer, cut_in_reasoning = answer_text(reply)
-    runs, repairs = json_runs(answer)
-    found = [member for run in runs for value in run.values for member in _with_caption(value)]
-    truncated = cut_in_reasoning or any(run.truncated for run in runs)
+    parts = json_parts(answer)
+    found = [member for value in parts.values for member in _with_caption(value)]
+    last_is_cut = bool(parts.values) and not parts.values[-1].closed
+    if cut_in_reasoning or last_is_cut or (ended_for_length and not is_closing(parts.tail)):
+        raise SampleFailure(Reason.TRUNCATED, "The reply breaks off; raise the token limit.")
     if not found:
-        if truncated:
-            raise _truncated()
         raise SampleFailure(
             Reason.UNPARSABLE,
             f"The reply holds no JSON object with a {_CAPTION}; it begins {excerpt(answer)}",
@@ -56,14 +61,12 @@ def parse_extraction(reply: str) -> ParsedExtraction:
             f"it begins {excerpt(answer)}",
         )
     lists = [value for key, value in owner.pairs if normal(key) in _LISTS and isinstance(value, JsonArray)]
-    elements = [element for value in lists for element in value.elements if not _is_cut(element)]
+    elements = [element for value in lists for element in value.elements]
     phrases = tuple(phrase for element in elements if (phrase := _phrase(element)))
     if len(phrases) > MAX_PHRASES:
         raise SampleFailure(
             Reason.UNPARSABLE, f"The reply holds {len(phrases)} phrases: the model repeats itself."
         )
-    if not phrases and truncated and not all(value.closed for value in (owner, *lists)):
-        raise _truncated()
     if not phrases and (elements or not lists):
         raise SampleFailure(
             Reason.UNPARSABLE,
@@ -73,15 +76,8 @@ def parse_extraction(reply: str) -> ParsedExtraction:
     return ParsedExtraction(
         _captions(owner)[-1],
         phrases,
-        truncated=truncated,
         unreadable=len(elements) - len(phrases) + sum(not value.sound for value in lists),
-        repairs=repairs,
-    )
-
-
-def _truncated() -> SampleFailure:
-    return SampleFailure(
-        Reason.TRUNCATED, "The reply ends before its first complete expression; raise the token limit."
+        repairs=parts.repairs,
     )
 
 
@@ -99,10 +95,6 @@ def _with_caption(value: JsonValue) -> Iterator[JsonObject]:
 def _captions(value: JsonObject) -> list[str]:
     texts = [text for key, text in value.pairs if normal(key) == _CAPTION and isinstance(text, str)]
     return [text for text in map(trimmed, texts) if text]
-
-
-def _is_cut(element: JsonValue) -> bool:
-    return isinstance(element, JsonObject | JsonArray) and not element.closed
 
 
 def _phrase(element: JsonValue) -> Phrase | None:

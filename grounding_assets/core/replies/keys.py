@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from grounding_assets.core.replies.boxes import CORNERS
+from grounding_assets.core.replies.boxes import EDGE_NAMES
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 
-Role = Literal["id", "label", "box", "score", "point", "corner"]
+Role = Literal["id", "label", "box", "score", "point", "edge", "form", "no_answer"]
 
 _IDS = {"id", "expression_id"}
 _LABELS = {
@@ -24,14 +24,29 @@ _LABELS = {
 _LABEL_PREFIXES = ("label_", "name_")
 _BOXES = {
     *("box", "boxes", "box_2d", "boxes_2d", "box2d", "bbox", "bboxes", "bbox_2d", "bboxes_2d", "bbox2d"),
-    *("bbox_xyxy", "bounding_box", "bounding_boxes", "coordinates"),
+    *("bbox_xyxy", "bounding_box", "bounding_boxes", "coordinates", "bndbox", "rect"),
 }
 _SCORES = {"score", "scores", "confidence", "confidences", "conf", "probability"}
 _POINTS = {"point", "points", "point_2d", "points_2d"}
-_CORNER_NAMES = {name for names in CORNERS for name in names}
+_FORMS = {"format", "bbox_format", "box_format", "bbox_mode", "box_mode", "coordinate_format"}
+_NO_ANSWER = {
+    *(
+        "reasoning",
+        "reason",
+        "rationale",
+        "thought",
+        "thoughts",
+        "think",
+        "thinking",
+        "analysis",
+        "scratchpad",
+    ),
+    *("draft", "explanation", "chain_of_thought", "reflection", "arguments", "parameters", "tool_input"),
+}
+"""Reasoning, and what a model asks of a tool."""
 ENVELOPES = {
     *("expressions", "objects", "detections", "results", "result", "predictions", "annotations", "instances"),
-    *("entities", "answer", "output", "response"),
+    *("entities", "answer", "final_answer", "output", "response"),
 }
 """Keys that hold the answer and name nothing themselves."""
 
@@ -48,14 +63,18 @@ def role_of(key: str, value: JsonValue) -> Role | None:
         return "id"
     if (word in _LABELS or word.startswith(_LABEL_PREFIXES)) and names_of(value):
         return "label"
-    if word in _BOXES and (not isinstance(value, JsonObject) or _has_corners(value)):
+    if word in _NO_ANSWER:
+        return "no_answer"
+    if word in _BOXES and (not isinstance(value, JsonObject) or _has_edges(value)):
         return "box"
     if word in _SCORES:
         return "score"
     if word in _POINTS:
         return "point"
-    if word in _CORNER_NAMES and isinstance(value, str | int | float):
-        return "corner"
+    if word in EDGE_NAMES and not isinstance(value, JsonObject):
+        return "edge"
+    if word in _FORMS and isinstance(value, str):
+        return "form"
     return None
 
 
@@ -70,5 +89,5 @@ def names_of(value: JsonValue) -> list[str]:
     return texts if len(texts) == len(parts) else []
 
 
-def _has_corners(value: JsonObject) -> bool:
-    return any(normal(key) in _CORNER_NAMES for key, _ in value.pairs)
+def _has_edges(value: JsonObject) -> bool:
+    return any(normal(key) in EDGE_NAMES for key, _ in value.pairs)

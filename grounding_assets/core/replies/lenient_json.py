@@ -88,10 +88,18 @@ class Scanner:
         Raises:
             SampleFailure: `unparsable`, where containers nest deeper than `MAX_DEPTH`.
         """
-        while opener := _OPENER.search(self.text, self._at):
-            self._at = opener.start()
-            value = self._container()
-            yield FoundValue(value, opener.start(), self._at)
+        while (opener := self.opener_from(self._at)) is not None:
+            yield self.value_at(opener)
+
+    def opener_from(self, start: int) -> int | None:
+        """Where the next container begins, at `start` or behind it."""
+        opener = _OPENER.search(self.text, start)
+        return opener.start() if opener else None
+
+    def value_at(self, opener: int) -> FoundValue:
+        """The container that begins at an opener; raises as `values` does."""
+        self._at = opener
+        return FoundValue(self._container(), opener, self._at)
 
     def _container(self) -> JsonObject | JsonArray:
         if len(self._open) >= MAX_DEPTH:

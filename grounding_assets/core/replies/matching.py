@@ -1,46 +1,61 @@
-"""Which of the expressions that were asked for an entry of a reply speaks of.
+"""Which of the expressions that were asked for a reply speaks of, and which of its statements counts.
 
-An entry that fits none is counted, and never given to a neighbour.
+An entry that fits none is counted, and never given to a neighbour. Whether what is left can be accepted is
+decided by `core.annotation.grounding_reply`.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from grounding_assets.core.boxes.coordinates import RawBox
-from grounding_assets.core.replies.parsed import ParsedGrounding, ReplyEntry
-from grounding_assets.core.spans.folding import comparison_key
+from grounding_assets.core.replies.names import IdNumber, id_number, key_of, number_key, readings
+from grounding_assets.core.replies.parsed import Named, ParsedGrounding, ReplyEntry, Statement
+from grounding_assets.core.replies.wording import content
+
+MAX_LABELS = 5
+"""How many labels of boxes that fit nothing are kept, to be shown."""
+
+_Mention = tuple[Statement, ReplyEntry]
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedExpression:
-    """All that a reply says of one expression."""
+    """What a reply says of one expression, in the last statement that speaks of it."""
 
     mentioned: bool = False
     """False where no entry speaks of it; True without boxes where one says that there are none."""
     boxes: tuple[RawBox, ...] = ()
     scores: tuple[float | None, ...] = ()
-    complete: bool = True
-    """False where the reply was cut, or became unreadable, while it spoke of it: boxes may be missing."""
     unreadable: int = 0
-    """Boxes that are there but cannot be read: without other boxes, this is not "none seen"."""
+    """Boxes that are there but cannot be read: the expression may have more than `boxes`."""
+    contradictory: bool = False
+    """Two lines of different passages give it different boxes, and neither says that it corrects the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchResult:
-    """One `MatchedExpression` for each that was asked for, in order."""
+    """One `MatchedExpression` for each that was asked for, in order, and what belongs to none of them."""
 
     per_expression: tuple[MatchedExpression, ...]
-    unmatched_boxes: int
+    unmatched_boxes: int = 0
     """Boxes of entries that fit no expression, or several different ones."""
+    unmatched_labels: tuple[str, ...] = ()
+    """The first `MAX_LABELS` different labels of those entries; "" stands for boxes without a name."""
+    superseded: int = 0
+    """Entries that a later statement replaced, such as a draft before the final answer."""
+    repairs: int = 0
+    """Departures from JSON that were put right."""
 
 
 def match_entries(parsed: ParsedGrounding, expressions: Sequence[tuple[str, str]]) -> MatchResult:
-    """Gives each entry to the expression that it names.
+    """Gives each entry to the expression that it names; of several statements about one, the last counts.
 
-    By id; else by a label that is an expression's exact text; else by a label that is an id; else by text
-    that differs in case, white space, quotes, edge punctuation or a leading article alone, if all
-    expressions that fit have the same text.
+    An entry's texts decide before its id: by a label that is an expression's text, then one that differs in
+    case, white space, quotes, edge punctuation or a leading article, then in numbers as words or digits, with
+    an id before it or an index behind it. Ids count where no text of the reply contradicts one. A box
+    without a name belongs to the expression where only one was asked for and nothing names it.
 
     Several expressions may have the same text. Entries that name them by that text go to them from left to right
     if there is one for each; otherwise all such entries go to each of them, since what is said of a text
@@ -49,55 +64,135 @@ def match_entries(parsed: ParsedGrounding, expressions: Sequence[tuple[str, str]
     Args:
         expressions: (id, text) pairs as they were asked for; ids are unique.
 
-    >>> parsed = ParsedGrounding((ReplyEntry(None, ("the red car",), ((1, 2, 3, 4),), (None,)),))
+    >>> from grounding_assets.core.replies.grounding import parse_grounding
+    >>> parsed = parse_grounding('[{"label": "the red car", "bbox": [1, 2, 3, 4]}]')
     >>> match_entries(parsed, [("e0", "A red car"), ("e1", "a tree")]).per_expression[0].boxes
-    ((1, 2, 3, 4),)
+    ((1.0, 2.0, 3.0, 4.0),)
     """
     index = _Index(expressions)
-    of_one: defaultdict[int, list[ReplyEntry]] = defaultdict(list)
-    of_several: defaultdict[tuple[int, ...], list[ReplyEntry]] = defaultdict(list)
-    unmatched = 0
-    for entry in parsed.entries:
-        targets = index.targets(entry)
-        if not targets:
-            unmatched += len(entry.boxes)
-        elif len(targets) == 1:
-            of_one[targets[0]].append(entry)
+    mentions = [(statement, entry) for statement in parsed.statements for entry in statement.entries]
+    targets = index.targets([entry for _, entry in mentions])
+    if len(expressions) == 1 and not any(targets):
+        targets = [(0,) if _may_be_the_only_one(entry) else () for _, entry in mentions]
+    of_one, unmatched = _shared_out(mentions, targets)
+    matched = [_joined(of_one[i]) for i in range(len(expressions))]
+    if len(expressions) == 1 and not mentions and any(statement.says_none for statement in parsed.statements):
+        matched = [MatchedExpression(mentioned=True)]
+    kept = sum(len(_last(of_one[i])) for i in range(len(expressions)))
+    labels = dict.fromkeys(entry.label or "" for entry in unmatched if entry.boxes)
+    return MatchResult(
+        tuple(matched),
+        sum(len(entry.boxes) for entry in unmatched),
+        tuple(labels)[:MAX_LABELS],
+        superseded=max(0, sum(map(len, of_one.values())) - kept),
+        repairs=parsed.repairs,
+    )
+
+
+def _may_be_the_only_one(entry: ReplyEntry) -> bool:
+    return entry.is_unnamed or (entry.expression_id is None and entry.named is Named.ABOVE)
+
+
+def _shared_out(
+    mentions: Sequence[_Mention], targets: Sequence[tuple[int, ...]]
+) -> tuple[defaultdict[int, list[_Mention]], list[ReplyEntry]]:
+    """The mentions of each expression in order, and the entries that fit none."""
+    of_one: defaultdict[int, list[_Mention]] = defaultdict(list)
+    groups = [(fitting, _group(statement)) for fitting, (statement, _) in zip(targets, mentions, strict=True)]
+    sizes, given = Counter(groups), Counter[tuple[tuple[int, ...], int]]()
+    unmatched: list[ReplyEntry] = []
+    for mention, group in zip(mentions, groups, strict=True):
+        fitting = group[0]
+        if not fitting:
+            unmatched.append(mention[1])
+        elif sizes[group] == len(fitting):
+            of_one[fitting[given[group]]].append(mention)
+            given[group] += 1
         else:
-            of_several[targets].append(entry)
-    for targets, entries in of_several.items():
-        one_each = len(entries) == len(targets)
-        for position, target in enumerate(targets):
-            of_one[target].extend([entries[position]] if one_each else entries)
-    return MatchResult(tuple(_merged(of_one[i]) for i in range(len(expressions))), unmatched)
+            for position in fitting:
+                of_one[position].append(mention)
+    return of_one, unmatched
+
+
+def _group(statement: Statement) -> int:
+    """What is shared out together: the entries of a document, the lines of a passage."""
+    return -1 - statement.passage if statement.is_line else id(statement)
 
 
 class _Index:
     """Positions of the expressions by each thing that can name them."""
 
     def __init__(self, expressions: Sequence[tuple[str, str]]):
-        self._by_id = {expression_id: (i,) for i, (expression_id, _) in enumerate(expressions)}
+        self._by_id = {name: (i,) for i, (name, _) in enumerate(expressions)}
+        numbers = [id_number(name) for name, _ in expressions]
+        self._by_number = {found.number: (i,) for i, found in enumerate(numbers) if found}
         texts = [text for _, text in expressions]
         self._by_text = _positions(texts)
-        by_key = _positions(map(comparison_key, texts))
-        self._by_key = {
-            key: found for key, found in by_key.items() if len({texts[i] for i in found}) == 1 and key
-        }
+        self._by_key: list[tuple[Callable[[str], str], dict[str, tuple[int, ...]]]] = [
+            (key, _unambiguous(texts, key)) for key in (key_of, number_key)
+        ]
+        self._by_content = _unambiguous(texts, lambda text: " ".join(content(text)))
 
-    def targets(self, entry: ReplyEntry) -> tuple[int, ...]:
-        """Positions of the expressions that the entry speaks of: none, one, or all of one text."""
-        own_id = entry.expression_id
-        if own_id is not None and own_id in self._by_id:
-            return self._by_id[own_id]
-        labels = entry.labels if own_id is None else (*entry.labels, own_id)
-        for lookup in (self._by_text, self._by_id):
-            for label in labels:
-                if label in lookup:
-                    return lookup[label]
+    def targets(self, entries: Sequence[ReplyEntry]) -> list[tuple[int, ...]]:
+        """Positions of the expressions that each entry speaks of: none, one, or all of one text."""
+        named = [self._named(entry) for entry in entries]
+        bare = {found.number for _, _, found in named if found and found.bare}
+        trusted = True
+        for by_text, by_id, found in named:
+            if by_text and (found or by_id) and not set(by_id) & set(by_text):
+                trusted = False
+        chosen: list[tuple[int, ...]] = []
+        for by_text, by_id, found in named:
+            if by_text is None:
+                chosen.append(())
+            elif by_text:
+                chosen.append(by_id if trusted and by_id and set(by_id) <= set(by_text) else by_text)
+            else:
+                counted_from_one = found is not None and found.bare and 0 not in bare
+                chosen.append(by_id if trusted and not counted_from_one else ())
+        return chosen
+
+    def _named(self, entry: ReplyEntry) -> tuple[tuple[int, ...] | None, tuple[int, ...], IdNumber | None]:
+        """(positions by text, None where texts disagree; positions by id; the id's number)."""
+        by_id, found = self._of_id(entry.expression_id)
+        labels = entry.labels if entry.expression_id is None else (*entry.labels, entry.expression_id)
+        by_text: tuple[int, ...] = ()
         for label in labels:
-            if found := self._by_key.get(comparison_key(label)):
-                return found
-        return ()
+            fitting, beside = self._of_label(label, spoken=entry.named is not Named.ITSELF)
+            if fitting and by_text and not set(fitting) & set(by_text):
+                return None, by_id, found
+            by_text = by_text or fitting
+            if not by_id and found is None and beside is not None:
+                by_id, found = self._by_number.get(beside.number, ()), beside
+        return by_text, by_id, found
+
+    def _of_id(self, name: str | None) -> tuple[tuple[int, ...], IdNumber | None]:
+        if name is None:
+            return (), None
+        if name in self._by_id:
+            return self._by_id[name], None
+        found = id_number(name)
+        return (self._by_number.get(found.number, ()), found) if found else ((), None)
+
+    def _of_label(self, label: str, *, spoken: bool) -> tuple[tuple[int, ...], IdNumber | None]:
+        """The expressions that a label is the text of, and the id that it is or holds."""
+        beside: IdNumber | None = None
+        for reading in readings(label):
+            beside = beside or reading.id
+            if reading.text in self._by_text:
+                return self._by_text[reading.text], beside
+            for key, positions in self._by_key:
+                if fitting := positions.get(key(reading.text)):
+                    return fitting, beside
+        if spoken and "|" not in label and (fitting := self._by_content.get(" ".join(content(label)))):
+            return fitting, beside
+        return (), beside or id_number(label)
+
+
+def _unambiguous(texts: Sequence[str], key: Callable[[str], str]) -> dict[str, tuple[int, ...]]:
+    """Positions by key, without keys that different texts share."""
+    found = _positions(map(key, texts))
+    return {name: at for name, at in found.items() if name and len({texts[i] for i in at}) == 1}
 
 
 def _positions(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
@@ -107,11 +202,46 @@ def _positions(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(positions) for name, positions in found.items()}
 
 
-def _merged(entries: Sequence[ReplyEntry]) -> MatchedExpression:
+def _joined(mentions: Sequence[_Mention]) -> MatchedExpression:
+    counting = [entry for _, entry in _last(mentions)]
     return MatchedExpression(
-        mentioned=bool(entries),
-        boxes=tuple(box for entry in entries for box in entry.boxes),
-        scores=tuple(score for entry in entries for score in entry.scores),
-        complete=all(entry.complete for entry in entries),
-        unreadable=sum(entry.unreadable for entry in entries),
+        mentioned=bool(mentions),
+        boxes=tuple(box for entry in counting for box in entry.boxes),
+        scores=tuple(score for entry in counting for score in entry.scores),
+        unreadable=sum(entry.unreadable for entry in counting),
+        contradictory=_contradictory(mentions),
+    )
+
+
+def _last(mentions: Sequence[_Mention]) -> list[_Mention]:
+    """The last statement's mentions, with the lines before it that it adds to."""
+    counting: list[_Mention] = []
+    for statement, entry in mentions:
+        previous = counting[-1][0] if counting else None
+        if (
+            previous is not None
+            and statement is not previous
+            and not _adds_up(counting[-1], (statement, entry))
+        ):
+            counting = []
+        counting.append((statement, entry))
+    return counting
+
+
+def _adds_up(earlier: _Mention, later: _Mention) -> bool:
+    """Whether two lines are two boxes of one thing, rather than one box said twice."""
+    (first, one), (second, other) = earlier, later
+    if not (first.is_line and second.is_line):
+        return False
+    return first.passage == second.passage or one.labels != other.labels
+
+
+def _contradictory(mentions: Sequence[_Mention]) -> bool:
+    return any(
+        first.is_line
+        and second.is_line
+        and first.passage != second.passage
+        and one.labels == other.labels
+        and one.boxes != other.boxes
+        for (first, one), (second, other) in pairwise(mentions)
     )

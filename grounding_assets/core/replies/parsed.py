@@ -4,6 +4,7 @@ Coordinates are still those that the model wrote. Reading is done by `grounding`
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from grounding_assets.core.boxes.coordinates import RawBox
 from grounding_assets.core.spans.alignment import Phrase
@@ -17,12 +18,21 @@ class ParsedExtraction:
     """Not empty, without blank edges."""
     phrases: tuple[Phrase, ...]
     """In the order of the reply; empty where the model says that it sees none."""
-    truncated: bool = False
-    """The text ended early; the phrases are those that were complete."""
     unreadable: int = 0
     """Phrases that are there but cannot be read."""
     repairs: int = 0
     """Departures from JSON that were put right."""
+
+
+class Named(StrEnum):
+    """How an entry comes by its labels."""
+
+    ITSELF = "itself"
+    """The labels are its own: a member, a key, or a name in tags."""
+    ON_ITS_LINE = "on its line"
+    """Words stand before the box on its line: they may be a name or part of a sentence."""
+    ABOVE = "above"
+    """Words stand on the line above: they are its name if they are one that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +45,61 @@ class ReplyEntry:
     boxes: tuple[RawBox, ...]
     scores: tuple[float | None, ...]
     """One per box: 0.0 to 1.0, or None where the model gave none."""
-    complete: bool = True
-    """False where the reply was cut, or became unreadable, inside this entry: boxes may be missing."""
     unreadable: int = 0
-    """Boxes that are there but are not four finite numbers."""
+    """Boxes that are there but are not four finite numbers: it may have more than `boxes`."""
+    named: Named = Named.ITSELF
 
     @property
     def label(self) -> str | None:
         return self.labels[0] if self.labels else None
+
+    @property
+    def is_unnamed(self) -> bool:
+        return self.expression_id is None and not self.labels
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A part of a reply that says something as a whole: one JSON value, or one line in words or tokens."""
+
+    entries: tuple[ReplyEntry, ...] = ()
+    says_none: bool = False
+    """An empty list that names nothing."""
+    is_line: bool = False
+    """One thing with its box: lines that follow each other add up, while a document replaces an earlier one."""
+    passage: int = 0
+    """Statements of one passage follow each other without prose between them."""
+    is_json: bool = True
+    sound: bool = True
+    """False where something in it was left out or could not be read: entries may be missing."""
+    points: int = 0
+    """Point coordinates where boxes should be."""
+    closed: bool = True
+    """False where the text ended first."""
+
+    @property
+    def says_something(self) -> bool:
+        return self.says_none or any(entry.boxes or not entry.unreadable for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedGrounding:
     """A step-1 reply. No entries at all means that the model was asked and named nothing."""
 
-    entries: tuple[ReplyEntry, ...]
+    statements: tuple[Statement, ...]
+    """Those that are complete, in order; a later one may correct an earlier one."""
     truncated: bool = False
-    """The text ended early; the entries are those that were complete, or say that they are not."""
-    unreadable: int = 0
-    """Entries and boxes that are there but cannot be read."""
-    ignored_values: int = 0
-    """Other readable statements of the reply, such as a draft before the final answer."""
+    """The text ends inside a statement, a name or its reasoning."""
+    ends_with_statement: bool = True
+    """Nothing but closing marks follows the last statement."""
     repairs: int = 0
     """Departures from JSON that were put right."""
+
+    @property
+    def entries(self) -> tuple[ReplyEntry, ...]:
+        return tuple(entry for statement in self.statements for entry in statement.entries)
+
+    @property
+    def unreadable(self) -> int:
+        """Entries and boxes that are there but cannot be read."""
+        return sum(entry.unreadable for entry in self.entries)

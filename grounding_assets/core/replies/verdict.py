@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.replies.answer import answer_text, excerpt, json_runs
+from grounding_assets.core.replies.answer import answer_text, excerpt, json_parts
 from grounding_assets.core.replies.json_values import JsonObject
 
 
@@ -23,10 +23,9 @@ def parse_verdict(reply: str) -> Verdict:
             one, one with other keys, or another answer.
     """
     answer, cut = answer_text(reply)
-    runs, repairs = json_runs(answer)
-    values = [value for run in runs for value in run.values]
-    if len(values) == 1 and not cut and not repairs:
-        value = values[0]
+    parts = json_parts(answer)
+    if len(parts.values) == 1 and not cut and not parts.repairs:
+        value = parts.values[0]
         if isinstance(value, JsonObject) and value.closed and value.sound and len(value.pairs) == 1:
             key, word = value.pairs[0]
             if key == "answer" and isinstance(word, str) and word in list(Verdict):

@@ -1,0 +1,123 @@
+"""Cuts reasoning out of a reply, so that nothing after this module can take a box out of it.
+
+A tag is either known to hold an answer, known to be layout, or it holds reasoning: makers invent names for
+their thinking blocks faster than a list of them could grow. A block that is not closed reaches to the end
+of the text, and a closing tag without its opening one ends reasoning that began before the text.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TAG = re.compile(
+    r"<!--.*?(?P<comment_end>-->|\Z)"
+    r"|<(?P<close_1>/?)(?P<name_1>[A-Za-z][\w:.=-]*)(?:\s[^<>]{0,300}?)?(?P<void>/?)>"
+    r"|<(?P<close_2>/?)\|(?P<close_3>/?)(?P<name_2>[A-Za-z][\w:-]*)\|>"
+    r"|<\|(?P<name_3>[A-Za-z]\w*)>(?P<channel_1>\s*\w+)?"
+    r"|<(?P<name_4>[A-Za-z]\w*)\|>"
+    r"|\[(?P<close_5>/?)(?P<name_5>[A-Z][A-Z_]{2,})\]"
+    r"|◁(?P<close_6>/?)(?P<name_6>\w+)▷"
+    r"|<｜[^<>｜]{1,60}｜>",
+    re.DOTALL,
+)
+"""`<think>`, `<|begin_of_thought|>`, `<|channel>thought … <channel|>`, `[THINK]`, `◁think▷`, comments."""
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*(?:<\|message\|>)?")
+"""Of gpt-oss and its kin: what stands in any channel but `final` is reasoning."""
+_JSON_STRING = re.compile(r"(?<=[\[{,:])(\s*)\"((?:[^\"\\\n]|\\.)*+)\"(?=\s*[,:\]}])")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BOX_TAGS = _words(
+    "ref box bbox boxes phrase object det object_ref_start object_ref_end box_start box_end point points"
+)
+"""Read by `native`."""
+_ANSWER_TAGS = _words("answer final final_answer output result results response reply solution json")
+_CALL_TAGS = _words("tool_call tool_calls tool_use function_call function_calls")
+"""What a model asks of a tool, such as a part of the image to zoom into, is no answer either."""
+_LAYOUT_TAGS = _words(
+    "a b i u em strong p br hr div span ul ol li h1 h2 h3 h4 h5 h6 table thead tbody tr td th html head body "
+    "pre code img image s pad eos bos unk im_start im_end endoftext end_of_text begin_of_text eot eot_id eom_id "
+    "end return start message assistant user system start_header_id end_header_id delimiter_of_multi_objects "
+    "od region_proposal dense_region_caption caption_to_phrase_grounding open_vocabulary_detection grounding"
+)
+_TOKEN = re.compile(r"(?:loc_?|[xy]_|seg_?|patch_index_)[0-9]+")
+_EDGE = re.compile(r"(begin|start|end)_of_(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    name: str
+    start: int
+    end: int
+    closes: bool
+    alone: bool
+    """Neither opens nor closes anything."""
+
+
+def without_reasoning(text: str) -> tuple[str, bool]:
+    """The text without its reasoning and layout tags, and whether it ends inside reasoning.
+
+    >>> without_reasoning("<plan>[1, 2, 3, 4]?</plan><answer>[5, 6, 7, 8]</answer>")
+    (' [5, 6, 7, 8] ', False)
+    >>> without_reasoning("<musing>[1, 2, 3, 4]?")
+    ('', True)
+    """
+    text, only_channels = _final_channel(text)
+    if only_channels:
+        return text, True
+    kept: list[str] = []
+    position = 0
+    block: str | None = None
+    for tag in _tags(text):
+        if block is not None:
+            if tag.closes and tag.name == block:
+                position, block = tag.end, None
+        elif tag.name in _BOX_TAGS or _TOKEN.fullmatch(tag.name):
+            continue
+        elif tag.alone or tag.name.partition("=")[0] in _ANSWER_TAGS | _LAYOUT_TAGS:
+            kept += [text[position : tag.start], " "]
+            position = tag.end
+        elif tag.closes:
+            kept, position = [], tag.end
+        else:
+            kept.append(text[position : tag.start])
+            block = tag.name
+    kept.append(text[position:] if block is None else "")
+    return "".join(kept), block is not None and block not in _CALL_TAGS
+
+
+def _final_channel(text: str) -> tuple[str, bool]:
+    """The text of the final channel, or the whole text where there are no channels."""
+    channels = list(_CHANNEL.finditer(text))
+    final = [channel.end() for channel in channels if channel.group(1) == "final"]
+    if final:
+        return text[final[-1] :], False
+    return (text[: channels[0].start()], True) if channels else (text, False)
+
+
+def _tags(text: str) -> Iterator[_Tag]:
+    if not any(mark in text for mark in "<[◁"):
+        return
+    for found in _TAG.finditer(_masked(text)):
+        part = found.groupdict()
+        if part["comment_end"] is not None:
+            # a comment that is not closed hides the rest
+            yield _Tag("!--", found.start(), found.end(), closes=False, alone=True)
+            continue
+        name = next((part[f"name_{i}"] for i in range(1, 7) if part[f"name_{i}"]), "s").lower()
+        closes = bool(part["name_4"] or any(part[f"close_{i}"] for i in (1, 2, 3, 5, 6)))
+        if (edge := _EDGE.fullmatch(name)) and name not in _LAYOUT_TAGS:
+            name, closes = edge.group(2), edge.group(1) == "end"
+            if name == "box":
+                name = "answer"
+        alone = bool(part["void"]) or (part["channel_1"] or "").strip() == "final"
+        end = found.end() if alone or not part["channel_1"] else found.start("channel_1")
+        yield _Tag(name, found.start(), end, closes, alone)
+
+
+def _masked(text: str) -> str:
+    """The text with what stands in JSON strings blotted out: a tag there is part of a name."""
+    return _JSON_STRING.sub(lambda found: f'{found.group(1)}"{"_" * len(found.group(2))}"', text)

@@ -1,0 +1,88 @@
+"""Names in plain words: what stands before a box, on its line or above it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grounding_assets.core.spans.folding import fold
+
+_FILLER_TEXT = (
+    "the a an is are was were at of for in to and or it its this that there here i can see found find located "
+    "box boxes bounding bbox bboxes coordinate coordinates location locations position answer final result results "
+    "output object objects image picture photo label labels name detected detection as follows following given by "
+    "with shown in be"
+)
+_FILLERS = frozenset(_FILLER_TEXT.split())
+"""Words that say nothing of what a box shows."""
+_NUMERAL_TEXT = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+)
+_NUMERALS = {word: str(number) for number, word in enumerate(_NUMERAL_TEXT.split())}
+_LIST_MARK = re.compile(
+    r"^[\s>#*_•·+,;.|&-]*(?:\(?[0-9]{1,3}\s*[.):]\s*)?[\s*_`]*(?:(?:and|or)\b)?[\s*_`|]*$"
+)
+_BEFORE_NAME = re.compile(r"^[\s>#*_•·+,;.-]*(?:\(?[0-9]{1,3}[.)]\s+)?[\s*_`]*")
+_BEHIND_NAME = re.compile(r"[\s*_`]*[\s:：=(\[–—-]*[\s*_`]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What the words between two pieces of an answer make of the next one."""
+
+    name: str = ""
+    """Empty where the words name nothing."""
+    on_line: bool = False
+    """The name stands on the line of what follows, not above it."""
+    has_words: bool = False
+    breaks_line: bool = False
+    is_prose: bool = False
+    """There is more than the name."""
+
+
+def heading_of(words: str) -> Heading:
+    """The heading that the words before a box are.
+
+    >>> heading_of("Found:\\n- **the red car**: ").name
+    'the red car'
+    """
+    lines = words.split("\n")
+    telling = [line for line in lines if not _LIST_MARK.match(line)]
+    if not telling:
+        return Heading(breaks_line=len(lines) > 1)
+    on_line = telling[-1] is lines[-1]
+    named = [line for line in telling if says_what(line)]
+    if not named:
+        return Heading("", on_line, True, len(lines) > 1, len(telling) > 1)
+    on_line = named[-1] is lines[-1]
+    return Heading(_cleaned(named[-1]), on_line, True, len(lines) > 1, len(telling) > 1)
+
+
+def content(text: str) -> tuple[str, ...]:
+    """The words of a text in order, without those that say nothing, numbers as digits.
+
+    >>> content("The two dogs are at")
+    ('2', 'dogs')
+    """
+    return tuple(with_digits([word for word in _words(text) if word not in _FILLERS]))
+
+
+def says_what(text: str) -> bool:
+    """Whether a text can name anything: fillers and numbers alone cannot."""
+    return any(not word.isdigit() for word in content(text))
+
+
+def with_digits(words: Sequence[str]) -> list[str]:
+    """The words with small numbers as digits."""
+    return [_NUMERALS.get(word, word) for word in words]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", fold(text).text)
+
+
+def _cleaned(line: str) -> str:
+    if "|" in line:
+        # a row of a table: which cell is the name is not known
+        return line.strip()
+    return _BEHIND_NAME.sub("", _BEFORE_NAME.sub("", line)).strip()
