@@ -175,7 +175,7 @@ def test_all_the_cases_are_accounted_for():
 def test_hand_written_cases(index):
     case = CASES[index]
     convention, sent, image, classes = call_of(case)
-    parsed = parse_grounding(reply_of(case), corner_order=convention.corner_order)
+    parsed = parse_grounding(reply_of(case), corner_order=convention.order)
     expected = [box for boxes in arrays_of(case, r"\[\[.*?\]\]") for box in boxes]
     boxes, scores = (
         [box for entry in parsed.entries for box in entry.boxes],
