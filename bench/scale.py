@@ -20,6 +20,7 @@ from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint
 
@@ -53,7 +54,7 @@ def fabricate(folder: Path, count: int) -> None:
     results = folder / "results"
     samples = SampleIndex.build(folder / "input.jsonl", SampleIds(results / "samples.jsonl"))
     workspace = Workspace(samples, results, folder)
-    for step in ("0", "1"):
+    for step in (Step.EXTRACTION, Step.GROUNDING):
         workspace.step(step).store.prepare()
     for sample_id in samples.ids:
         sample = samples.read(sample_id)

@@ -118,7 +118,7 @@ def check_annotations(
     keys: DataSetKeys, audit: Audit, workspace: Workspace, spec: Spec
 ) -> Iterator[dg.AssetCheckResult]:
     """The result of every check on the file that `audit` was made of."""
-    lines = balance_lines(workspace, spec.workflow.steps, audit.lines)
+    lines = balance_lines(workspace, spec.workflow.run_steps, audit.lines)
     for check in _CHECKS:
         found, limit = check.look(audit, lines), getattr(spec.image_grounding.checks, check.limit)
         metadata: dict[str, float] = {"found": found.part, "of": found.whole, "limit": limit, **found.further}

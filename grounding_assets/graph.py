@@ -1,6 +1,7 @@
 """The asset graph of one data set, put together from its parts."""
 
 import warnings
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -15,6 +16,7 @@ from grounding_assets.assets.samples import build_samples
 from grounding_assets.core.annotation.progress import NoProgress, Progress
 from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 from grounding_assets.jobs import build_jobs
 from grounding_assets.partitions import DataSetKeys
 from grounding_assets.sensors import build_new_samples
@@ -43,15 +45,20 @@ def build_defs(
         return _definitions(spec, credentials or Credentials(), keys, progress or NoProgress())
 
 
+def steps_in_graph(wanted: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps that have assets: those that every data set can be taken through, and those that are asked for."""
+    return tuple(step for step in Step if step in wanted or not step.asks_verifier)
+
+
 def _definitions(
     spec: Spec, credentials: Credentials, keys: DataSetKeys, progress: Progress
 ) -> dg.Definitions:
-    verifying = "2" in spec.workflow.steps
+    steps = steps_in_graph(spec.workflow.run_steps)
     assets = [
         build_samples(keys),
         build_endpoint_check(keys),
-        build_annotate(keys, progress, verifying=verifying),
-        *build_rollups(keys, verifying=verifying),
+        build_annotate(keys, progress, steps),
+        *build_rollups(keys, progress, steps),
         build_report(keys, measured=bool(spec.data.gold_jsonl)),
         *([build_evaluation(keys)] if spec.data.gold_jsonl else []),
         *build_exports(keys, spec.image_grounding.export.formats),

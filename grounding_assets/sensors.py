@@ -12,6 +12,7 @@ import dagster as dg
 from grounding_assets.core.dataset.input_file import RejectedLine, read_input
 from grounding_assets.core.dataset.read_position import ReadPosition, readable_ends
 from grounding_assets.core.dataset.sample_ids import SampleIds
+from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 
@@ -40,7 +41,7 @@ def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
     )
     def new_samples(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         dataset: DataSet = getattr(context.resources, keys.resource)
-        if "0" not in dataset.spec.workflow.steps:
+        if Step.EXTRACTION not in dataset.spec.workflow.run_steps:
             return dg.SkipReason("Without step 0, its output is the input; there is none to watch.")
         tags = {_RUN_TAG: keys.name}
         if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):

@@ -19,14 +19,22 @@ from grounding_assets.core.budget.call_file import open_account
 from grounding_assets.core.dataset.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.dataset.names import dataset_name
+from grounding_assets.core.dataset.rollup import write_step_annotations
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
-from grounding_assets.core.dataset.workspace import STEP_FOLDERS, Workspace
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.results import read_records
-from grounding_assets.core.files import remove_leftovers, replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.files import (
+    remove_leftovers,
+    replacing,
+    short_file_stamp,
+    stopping_if_unwritable,
+    to_json,
+)
 from grounding_assets.core.report import ReportOptions, WrittenReport, report_file, write_results_report
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources.credentials import Credentials
 from resources.dead_runs import claim_run
@@ -80,7 +88,7 @@ class DataSet:
     @property
     def _starts_from_extractions(self) -> bool:
         """Whether step 0's output file is where a run begins."""
-        return "0" not in self.spec.workflow.steps
+        return Step.EXTRACTION not in self.spec.workflow.run_steps
 
     @property
     def image_root(self) -> Path:
@@ -89,12 +97,12 @@ class DataSet:
 
     @property
     def extracted_file(self) -> Path:
-        return self.results_dir / STEP_FOLDERS["0"] / "annotations.jsonl"
+        return self.results_dir / Step.EXTRACTION.folder / "annotations.jsonl"
 
     @property
     def notice(self) -> str:
         """What a user should know about the teacher before trusting it, until there are results."""
-        before = (self.results_dir / folder / "annotations.jsonl" for folder in STEP_FOLDERS.values())
+        before = (self.results_dir / step.folder / "annotations.jsonl" for step in Step)
         return "" if any(file.exists() for file in before) else teacher_notice(self.spec)
 
     def check(self) -> None:
@@ -126,9 +134,18 @@ class DataSet:
         if self._workspace is None:
             workspace = self._open().refresh()
             self._note_corrupt(workspace)
+            self._note_changed_images(workspace)
             self._adopt_edits(workspace)
             self._workspace = workspace
         return self._workspace
+
+    def _note_changed_images(self, workspace: Workspace) -> None:
+        changed = workspace.images.sample_ids
+        if changed:
+            self.notes.append(
+                f"The image files of {len(changed)} samples were replaced since they were annotated, the first is "
+                f"that of {min(changed)}: they are annotated again."
+            )
 
     def _note_corrupt(self, workspace: Workspace) -> None:
         for results in workspace.results.values():
@@ -147,7 +164,12 @@ class DataSet:
         if alone:
             workspace.samples.restrict(found.sample_ids)
         if found.adopted:
-            self.notes.append(f"{found.adopted} hand-edited lines of {self.extracted_file} were taken over.")
+            # at once: whatever comes after an edit is newer than the file
+            write_step_annotations(workspace, Step.EXTRACTION)
+        if found.adopted:
+            self.notes.append(
+                f"{found.adopted} hand-edited lines of {self.extracted_file} were taken over; their boxes are made again."
+            )
         if found.unknown:
             self.notes.append(
                 f"{found.unknown} lines of {self.extracted_file} belong to no line of the input."
@@ -167,15 +189,23 @@ class DataSet:
             def reject(line: RejectedLine) -> None:
                 stream.write(to_json(line.to_record()) + b"\n")
 
-            samples = SampleIndex.build(self.input_file, ids, on_rejected=reject)
+            samples = SampleIndex.build(
+                self.input_file,
+                ids,
+                on_rejected=reject,
+                image_stamp=lambda path: short_file_stamp(self.image_root / path),
+            )
         ids.save()
         remove_leftovers(self.results_dir)
-        workspace = Workspace(samples, self.results_dir, self.image_root)
-        for step in self.spec.workflow.steps:
+        workspace = Workspace(samples, self.results_dir, self.image_root, self._settings())
+        for step in self.spec.workflow.run_steps:
             workspace.step(step).store.prepare()
         return workspace
 
-    def settings_fingerprint(self, step: str) -> str:
+    def _settings(self) -> dict[Step, str]:
+        return {step: self.settings_fingerprint(step) for step in self.spec.workflow.run_steps}
+
+    def settings_fingerprint(self, step: Step) -> str:
         """Of results of the step that are made with this run's settings."""
         return settings_fingerprint(result_settings(self.spec, step))
 
@@ -222,7 +252,7 @@ class DataSet:
             with nullcontext() if local else open_account(self.spec, self.results_dir, notice) as account:
                 teacher = build_teacher(self.spec, self._credentials, learned, account, notice)
                 try:
-                    if self.spec.vlm.measure and "1" in self.spec.workflow.steps:
+                    if self.spec.vlm.measure and Step.GROUNDING in self.spec.workflow.run_steps:
                         text = await make_sure_of_boxes(self.spec, teacher, measurements)
                         if text:
                             notice(text)
@@ -235,7 +265,7 @@ class DataSet:
     @asynccontextmanager
     async def verifier(self, teacher: Teacher[Any]) -> AsyncIterator[VlmVerifier | None]:
         """Who takes the second look beside `teacher`, on the same event loop; None where nobody is asked to."""
-        if "2" not in self.spec.workflow.steps:
+        if Step.VERIFICATION not in self.spec.workflow.run_steps:
             yield None
             return
         shared = teacher.caller.account if isinstance(teacher, VlmTeacher) else None

@@ -1,6 +1,6 @@
 """`expressions`, `groundings` and `annotation_run`: one op that takes samples through all steps.
 
-`verifications`, the second look, is in the graph only where the location's spec has step "2".
+`verifications` is in the graph only where the location's spec has step "2".
 
 With partitions in the run it annotates those; without, everything that is pending. The partitioned
 outputs are never yielded, since that would mark failed samples as materialized too: each finished
@@ -12,8 +12,8 @@ from typing import Any
 
 import dagster as dg
 
-from grounding_assets.assets.outcome import end_annotation
-from grounding_assets.assets.reporting import ASSET_OF_STEP, DagsterListener
+from grounding_assets.assets.outcome import end_annotation, writes_files
+from grounding_assets.assets.reporting import DagsterListener, upstream_of
 from grounding_assets.assets.signals import stopping_on_signals
 from grounding_assets.core.annotation.annotator import GRACE_S, Annotator
 from grounding_assets.core.annotation.progress import Progress
@@ -21,66 +21,48 @@ from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
+from grounding_assets.core.dataset.rollup import write_failures, write_outputs
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
-from grounding_assets.core.errors import GroundingError, Interrupted, RunStopped
+from grounding_assets.core.errors import GroundingError, Interrupted
 from grounding_assets.core.spec.settings import WorkflowSpec
+from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs
 from resources.memory import keep_large_buffers_apart
 
+_GIVES = {
+    Step.EXTRACTION: "the cleaned caption of each sample and its referring expressions",
+    Step.GROUNDING: "the boxes of each expression, in pixels of the upright image",
+    Step.VERIFICATION: "whether each box shows what its expression refers to, and whether one is missing",
+}
 
-def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = False) -> dg.AssetsDefinition:
-    samples, endpoint, expressions, groundings, verifications, run = (
-        keys.asset(name)
-        for name in (
-            "samples",
-            "endpoint_check",
-            "expressions",
-            "groundings",
-            "verifications",
-            "annotation_run",
-        )
-    )
-    second_look = [
-        dg.AssetSpec(
-            verifications,
-            deps=[groundings],
-            partitions_def=keys.partitions,
-            skippable=True,
-            group_name="annotation",
-            kinds={"vlm"},
-            description="Step 2: whether each box shows what its expression refers to, and whether one is missing.",
-        )
-    ]
-    second_look = second_look if verifying else []
+
+def build_annotate(
+    keys: DataSetKeys, progress: Progress, steps_in_graph: Sequence[Step]
+) -> dg.AssetsDefinition:
+    samples, endpoint, run = (keys.asset(name) for name in ("samples", "endpoint_check", "annotation_run"))
+    step_keys = [keys.asset(step.asset) for step in steps_in_graph]
 
     @dg.multi_asset(
         name=f"{keys.name}__annotate",
         specs=[
-            dg.AssetSpec(
-                expressions,
-                deps=[samples, endpoint],
-                partitions_def=keys.partitions,
-                skippable=True,
-                group_name="annotation",
-                kinds={"vlm"},
-                description="Step 0: the cleaned caption of each sample and its referring expressions.",
+            *(
+                dg.AssetSpec(
+                    keys.asset(step.asset),
+                    deps=upstream_of(step, keys),
+                    partitions_def=keys.partitions,
+                    skippable=True,
+                    group_name="annotation",
+                    kinds={"vlm"},
+                    description=f"Step {step}: {_GIVES[step]}.",
+                )
+                for step in steps_in_graph
             ),
-            dg.AssetSpec(
-                groundings,
-                deps=[expressions],
-                partitions_def=keys.partitions,
-                skippable=True,
-                group_name="annotation",
-                kinds={"vlm"},
-                description="Step 1: the boxes of each expression, in pixels of the upright image.",
-            ),
-            *second_look,
             dg.AssetSpec(
                 run,
                 # of its own accord: the dependencies of outputs that are not selected order nothing
-                deps=[samples, endpoint, expressions, groundings, *(spec.key for spec in second_look)],
+                deps=[samples, endpoint, *step_keys],
                 skippable=True,
                 group_name="annotation",
                 kinds={"vlm"},
@@ -99,10 +81,11 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
         selected = set(context.selected_asset_keys)
         partitioned = context.has_partition_key or context.has_partition_key_range
         workspace = dataset.workspace()
-        steps = dataset.spec.workflow.steps
-        if "2" in steps and not verifying:
+        steps = dataset.spec.workflow.run_steps
+        lacking = [step for step in steps if step not in steps_in_graph]
+        if lacking:
             raise dg.Failure(
-                'This code location has no step "2": add it to image_grounding.workflow.steps of its spec.',
+                f'This code location has no step "{lacking[0]}": add it to image_grounding.workflow.steps of its spec.',
                 allow_retries=False,
             )
         if partitioned:
@@ -117,38 +100,40 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
 
         for text in [*dataset.notes, *([dataset.notice] if dataset.notice else [])]:
             notice(text)
-        if workspace.moved_late:
-            notice(
-                f"{workspace.moved_late} results were still to be moved aside by a run with force_reprocess that was "
-                "killed. They are moved now, and made again."
-            )
         workflow = dataset.spec.workflow
         summary = RunSummary(requested=len(chosen), steps=steps, max_workers=workflow.max_workers)
-        if workflow.force_reprocess:
-            workspace.retire(chosen, steps)
+        _order_redo(workspace, chosen, steps, notice, forced=workflow.force_reprocess)
         pending = _plan(workspace, chosen, steps, summary)
         summary.other_settings = _made_otherwise(dataset, workspace, chosen, steps)
-        if summary.other_settings:
+        if summary.other_settings and not workflow.force_reprocess:
             notice(
                 f"{summary.other_settings} results were made with other settings than this run's and are kept; "
-                "image_grounding.workflow.force_reprocess=true makes them anew."
+                "image_grounding.workflow.force_reprocess=true redoes them."
             )
-        with DagsterListener(context, keys, workspace, summary, progress) as listener:
-            listener.report_done(chosen, steps, everything=partitioned)
-            error = None if partitioned else _closed_gate(dataset, workspace, pending)
-            error = error or _run(dataset, workspace, pending, listener, notice)
+        files_follow = not partitioned and writes_files(context, keys)
+        written = False
+        try:
+            with DagsterListener(context, keys, workspace, summary, progress) as listener:
+                listener.report_done(chosen, steps, everything=partitioned)
+                error = None if partitioned else _closed_gate(dataset, workspace, pending)
+                error = error or _run(dataset, workspace, pending, listener, notice)
+            written = files_follow
+        finally:
+            # however it ended, what it came to is on disk before anybody is told why
+            if partitioned:
+                write_failures(workspace, dataset.spec.workflow.run_steps)
+            elif not written:
+                write_outputs(workspace, dataset.spec.workflow.run_steps, notice)
         context.log.info(summary.sentence())
         summary.stopped_by = error
-        # a cap is a planned end: what was paid for is rolled up before the run fails
-        planned = isinstance(error, RunStopped) and error.lets_calls_finish and not partitioned
-        if run in selected and (error is None or planned):
+        if run in selected and (error is None or files_follow):
             yield dg.MaterializeResult(
                 asset_key=run,
                 metadata=_metadata(summary),
                 # the samples of this very run came after the run's inputs were noted
-                tags=provenance_tags([expressions, groundings, *(spec.key for spec in second_look)]),
+                tags=provenance_tags(step_keys),
             )
-        if error is not None and not planned:
+        if error is not None and not files_follow:
             if partitioned:
                 # in a failed run, every chosen partition that was not reached would show as failed
                 context.instance.report_run_canceling(context.run, message=str(error))
@@ -158,10 +143,10 @@ def build_annotate(keys: DataSetKeys, progress: Progress, *, verifying: bool = F
     return annotate
 
 
-def _selected_steps(steps: Sequence[str], keys: DataSetKeys, selected: set[dg.AssetKey]) -> tuple[str, ...]:
+def _selected_steps(steps: Sequence[Step], keys: DataSetKeys, selected: set[dg.AssetKey]) -> tuple[Step, ...]:
     """Those up to the last one that the run is to materialize."""
-    last = max((step for step, asset in ASSET_OF_STEP.items() if keys.asset(asset) in selected), default="0")
-    return tuple(step for step in steps if step <= last) or (last,)
+    last = [step for step in Step if keys.asset(step.asset) in selected or step is Step.EXTRACTION][-1]
+    return tuple(step for step in steps if step in last.so_far) or (last,)
 
 
 def _chosen(workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequence[str] | None) -> list[str]:
@@ -177,15 +162,44 @@ def _chosen(workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequen
     return list(partition_keys)
 
 
+def _order_redo(
+    workspace: Workspace,
+    chosen: Sequence[str],
+    steps: Sequence[Step],
+    notice: Callable[[str], None],
+    *,
+    forced: bool,
+) -> None:
+    """Gives the order of a forced run, and says what is left of earlier ones. Nothing is moved."""
+    redo = workspace.redo
+    left = sum(any(workspace.is_to_redo(sample_id, step) for step in steps) for sample_id in chosen)
+    if left:
+        notice(f"{left} samples are still to be redone, as force_reprocess ordered on {redo.open[0].given}.")
+    if forced:
+        redo.give(chosen, steps)
+        return
+    waiting = sum(
+        redo.latest(sample_id, step) is not redo.order_of(sample_id, step)
+        for sample_id in (chosen if redo.open else ())
+        for step in steps
+    )
+    if waiting:
+        notice(
+            f"{waiting} results were to be redone with other settings than this run's, and are kept: run with those "
+            "settings to go on, or with image_grounding.workflow.force_reprocess=true to redo them with these."
+        )
+
+
 def _plan(
-    workspace: Workspace, chosen: Sequence[str], steps: Sequence[str], summary: RunSummary
+    workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step], summary: RunSummary
 ) -> list[PendingSample]:
     pending = list(workspace.pending(chosen, steps))
-    if "0" not in steps:
-        ready = [p for p in pending if workspace.input_fingerprint(p.sample_id, p.steps[0]) is not None]
+    if Step.EXTRACTION not in steps:
+        ready = [p for p in pending if workspace.next_fingerprint(p.sample_id, p.steps[0]) is not None]
         summary.without_step_0 = len(pending) - len(ready)
         pending = ready
     summary.pending = len(pending)
+    summary.to_redo = sum(workspace.shown_step(p.sample_id, steps[-1]) is not None for p in pending)
     summary.done_before = len(chosen) - len(pending) - summary.without_step_0
     return pending
 
@@ -205,7 +219,7 @@ def _closed_gate(
 
 
 def _made_otherwise(
-    dataset: DataSet, workspace: Workspace, chosen: Sequence[str], steps: Sequence[str]
+    dataset: DataSet, workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step]
 ) -> int:
     return sum(
         workspace.made_with_other_settings(chosen, step, dataset.settings_fingerprint(step)) for step in steps

@@ -68,9 +68,21 @@ def end_annotation(context: dg.AssetExecutionContext, keys: DataSetKeys, summary
     Raises:
         dg.Failure: samples have no result; never retried by Dagster, the next run takes up exactly those.
     """
-    checked = keys.asset("annotation_run") in context.selected_asset_keys
-    if not (checked and context.job_def.graph.has_node_named(_op_name(keys))):
+    if not _ends_with_check(context, keys):
         _fail_for(_incompleteness(summary.failed, summary.without_step_0, str(summary.stopped_by or "")))
+
+
+def writes_files(context: dg.AssetExecutionContext, keys: DataSetKeys) -> bool:
+    """Asked by the annotation step: whether other steps of the run write the files after it, however it ends."""
+    wanted = set(context.job_def.asset_layer.executable_asset_keys)
+    if context.run.asset_selection is not None:
+        wanted &= context.run.asset_selection
+    return _ends_with_check(context, keys) and keys.asset("annotations") in wanted
+
+
+def _ends_with_check(context: dg.AssetExecutionContext, keys: DataSetKeys) -> bool:
+    checked = keys.asset("annotation_run") in context.selected_asset_keys
+    return checked and context.job_def.graph.has_node_named(_op_name(keys))
 
 
 def raise_for_vanished(workspace: Workspace) -> None:

@@ -15,13 +15,17 @@ from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.dagster_internals import get_and_update_asset_status_cache_value
 from resources.event_log import BatchEmitter
 
-ASSET_OF_STEP = {"0": "expressions", "1": "groundings", "2": "verifications"}
-UPSTREAM_OF_STEP = {"0": ("samples", "endpoint_check"), "1": ("expressions",), "2": ("groundings",)}
+
+def upstream_of(step: Step, keys: DataSetKeys) -> list[dg.AssetKey]:
+    """The assets that a sample's result of the step depends on."""
+    names = (step.before.asset,) if step.before else ("samples", "endpoint_check")
+    return [keys.asset(name) for name in names]
 
 
 class DagsterListener:
@@ -38,10 +42,7 @@ class DagsterListener:
         self._context, self._keys, self._workspace = context, keys, workspace
         self._summary, self._progress = summary, progress
         self._emitter = BatchEmitter.from_context(context)
-        self._provenance_tags = {
-            step: provenance_tags(keys.asset(name) for name in upstream)
-            for step, upstream in UPSTREAM_OF_STEP.items()
-        }
+        self._provenance_tags = {step: provenance_tags(upstream_of(step, keys)) for step in Step}
         self.in_flight_limit: Callable[[], int | None] = lambda: None
         """How many requests the teacher allows in flight at present."""
 
@@ -56,7 +57,7 @@ class DagsterListener:
         self._emitter.__exit__(kind, error, traceback)
         self._progress.end(self._summary)
 
-    def report_done(self, sample_ids: Sequence[str], steps: Sequence[str], *, everything: bool) -> None:
+    def report_done(self, sample_ids: Sequence[str], steps: Sequence[Step], *, everything: bool) -> None:
         """Reports results that were there before: all of them, or those that Dagster does not know.
 
         In a run over partitions Dagster has planned every key, and would show those that are
@@ -78,14 +79,17 @@ class DagsterListener:
     def started(self, sample_id: str) -> None:
         self._summary.in_flight += 1
 
-    def done(self, checkpoint: Checkpoint, step: str) -> None:
+    def done(self, checkpoint: Checkpoint, step: Step) -> None:
         self._summary.count_done(checkpoint, step)
         self._emitter.materialized(self._materialization(checkpoint, step))
 
-    def failed(self, sample_id: str, step: str, failure: SampleFailure) -> None:
+    def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None:
         self._summary.count_failed(failure)
-        for later in [s for s in self._summary.steps if s >= step]:
-            self._emitter.planned(self._keys.asset(ASSET_OF_STEP[later]), [sample_id])
+        for later in [s for s in self._summary.steps if step in s.so_far]:
+            if self._workspace.is_done(sample_id, later):
+                # an earlier result stands, and stays in Dagster's status
+                continue
+            self._emitter.planned(self._keys.asset(later.asset), [sample_id])
         shown = self._summary.failed
         if shown <= 20 or shown % 1000 == 0:
             self._context.log.warning(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
@@ -108,10 +112,10 @@ class DagsterListener:
         self._summary.in_flight_limit = self.in_flight_limit()
         self._progress.update(self._summary)
 
-    def _known_to_dagster(self, step: str) -> set[str]:
+    def _known_to_dagster(self, step: Step) -> set[str]:
         """Partitions that are shown as materialized, and as nothing else."""
         status = get_and_update_asset_status_cache_value(
-            self._context.instance, self._keys.asset(ASSET_OF_STEP[step]), self._keys.partitions
+            self._context.instance, self._keys.asset(step.asset), self._keys.partitions
         )
         if status is None:
             return set()
@@ -123,7 +127,7 @@ class DagsterListener:
         materialized = status.deserialize_materialized_partition_subsets(definition)
         return set(materialized.get_partition_keys()) - shown_otherwise
 
-    def _materialization(self, checkpoint: Checkpoint, step: str) -> dg.AssetMaterialization:
+    def _materialization(self, checkpoint: Checkpoint, step: Step) -> dg.AssetMaterialization:
         provenance = checkpoint.provenance
         metadata: dict[str, Any] = {
             "expressions": len(checkpoint.expressions),
@@ -132,13 +136,13 @@ class DagsterListener:
             "seconds": float(provenance.get("seconds", 0.0)),
             "attempts": int(provenance.get("attempts", 0)),
         }
-        if step == "2":
+        if step is Step.VERIFICATION:
             metadata |= {f"answered_{answer}": count for answer, count in provenance["answers"].items()}
             metadata["failed_checks"] = len(provenance["failed_checks"])
-        if step >= "1":
+        if step.gives_boxes:
             metadata["boxes"] = sum(len(e.instances) for e in checkpoint.expressions)
         return dg.AssetMaterialization(
-            asset_key=self._keys.asset(ASSET_OF_STEP[step]),
+            asset_key=self._keys.asset(step.asset),
             partition=checkpoint.sample_id,
             metadata=metadata,
             tags={

@@ -1,7 +1,7 @@
 """The rollups: from checkpoints to the JSONL files that users train on."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ import dagster as dg
 
 from grounding_assets.assets.outcome import raise_for_vanished
 from grounding_assets.checks import annotation_check_specs, check_annotations
+from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.dataset.audit import audit_annotations
 from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
 from grounding_assets.core.files import read_lines
 from grounding_assets.core.report import contact_sheet
+from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 
@@ -20,38 +22,22 @@ _SHEET_COLUMNS, _SHEET_PX = 3, 480
 """Of the contact sheet, which is stored with the event: some 60 kB as text."""
 
 
-def build_rollups(keys: DataSetKeys, *, verifying: bool = False) -> list[dg.AssetsDefinition]:
-    """`verifying`: whether the graph has the second look."""
-    verified = _step_rollup(
-        keys,
-        "2",
-        "step_2_annotations",
-        after="step_1_annotations",
-        description="step_2_verification/annotations.jsonl: the same records with `verified` and `complete`.",
-    )
-    return [
-        _step_rollup(
-            keys,
-            "0",
-            "step_0_annotations",
-            after="annotation_run",
-            description="step_0_expression_extraction/annotations.jsonl: cleaned captions and expressions.",
-        ),
-        _step_rollup(
-            keys,
-            "1",
-            "step_1_annotations",
-            after="step_0_annotations",
-            description="step_1_grounding/annotations.jsonl: the same records with boxes.",
-        ),
-        *([verified] if verifying else []),
-        _published(keys, after="step_2_annotations" if verifying else "step_1_annotations"),
-    ]
+_HOLDS = {
+    Step.EXTRACTION: "cleaned captions and expressions",
+    Step.GROUNDING: "the same records with boxes",
+    Step.VERIFICATION: "the same records with `verified` and `complete`",
+}
 
 
-def _step_rollup(
-    keys: DataSetKeys, step: str, name: str, *, after: str, description: str
-) -> dg.AssetsDefinition:
+def build_rollups(keys: DataSetKeys, progress: Progress, steps: Sequence[Step]) -> list[dg.AssetsDefinition]:
+    """One for each of the steps, in order, then that of the whole; `steps` are those in the graph."""
+    return [*(_step_rollup(keys, step) for step in steps), _published(keys, progress, after=steps[-1].rollup)]
+
+
+def _step_rollup(keys: DataSetKeys, step: Step) -> dg.AssetsDefinition:
+    name = step.rollup
+    after = step.before.rollup if step.before else "annotation_run"
+
     @dg.asset(
         key=keys.asset(name),
         # not on the partitioned assets: a rollup after skipped outputs is skipped itself
@@ -60,7 +46,7 @@ def _step_rollup(
         kinds={"jsonl"},
         required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description=description,
+        description=f"{step.folder}/annotations.jsonl: {_HOLDS[step]}.",
     )
     def rollup(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dataset: DataSet = getattr(context.resources, keys.resource)
@@ -72,12 +58,12 @@ def _step_rollup(
     return rollup
 
 
-def _has_results(dataset: DataSet, step: str) -> bool:
+def _has_results(dataset: DataSet, step: Step) -> bool:
     """A step that was never asked for gets no folder and no empty file."""
-    return step in dataset.spec.workflow.steps or dataset.workspace().step(step).store.done_dir.is_dir()
+    return step in dataset.spec.workflow.run_steps or dataset.workspace().step(step).store.done_dir.is_dir()
 
 
-def _published(keys: DataSetKeys, *, after: str) -> dg.AssetsDefinition:
+def _published(keys: DataSetKeys, progress: Progress, *, after: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=keys.asset("annotations"),
         deps=[keys.asset(after)],
@@ -92,8 +78,13 @@ def _published(keys: DataSetKeys, *, after: str) -> dg.AssetsDefinition:
     def annotations(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dataset: DataSet = getattr(context.resources, keys.resource)
         workspace = dataset.workspace()
-        steps = dataset.spec.workflow.steps
-        file = publish_annotations(workspace, steps[-1])
+        steps = dataset.spec.workflow.run_steps
+
+        def notice(text: str) -> None:
+            context.log.warning(text)
+            progress.notice(text)
+
+        file = publish_annotations(workspace, steps[-1], notice)
         failures = write_failures(workspace, steps)
         audit = audit_annotations(file)
         yield dg.MaterializeResult(

@@ -10,6 +10,14 @@ from collections.abc import Sequence
 
 from grounding_assets.core.errors import GroundingError
 
+RESTORE_EXAMPLES = """examples:
+  auto_label restore -e spec.yaml                     what was replaced, and when
+  auto_label restore -e spec.yaml apply=true          bring back the last result of each sample and step
+  auto_label restore -e spec.yaml step=1 apply=true   of step 1 only
+  auto_label restore -e spec.yaml sample=0001,0002 apply=true
+
+What is replaced is kept aside in turn: restoring once more brings it back."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns 0 if every sample has a result, 1 if some failed, 2 for wrong input."""
@@ -92,6 +100,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_spec_arguments(reparse, "apply=true, and settings as a.b=value")
     reparse.set_defaults(run=_reparse)
+
+    restore = commands.add_parser(
+        "restore",
+        parents=[debug],
+        help="bring back results that were replaced, without a call; apply=true does it",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=RESTORE_EXAMPLES,
+    )
+    _add_spec_arguments(restore, "apply=true step=1 sample=ID,… replaced=TIME, and settings as a.b=value")
+    restore.set_defaults(run=_restore)
 
     export = commands.add_parser(
         "export",
@@ -198,6 +216,12 @@ def _reparse(options: argparse.Namespace) -> int:
     from grounding_assets.cli.reparse import reparse_results
 
     return reparse_results(options.experiment_spec_file, _overrides(options))
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.restore import restore_results
+
+    return restore_results(options.experiment_spec_file, _overrides(options))
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ def estimate(spec_file: str, overrides: Sequence[str]) -> int:
     spec = load_spec(Path(spec_file), overrides)
     dataset = DataSet(spec, Credentials.of(spec, os.environ))
     prices = Prices.of(spec)
-    figures = figures_so_far(dataset.workspace(), spec.workflow.steps, prices)
+    figures = figures_so_far(dataset.workspace(), spec.workflow.run_steps, prices)
     if not figures.done:
         raise InputError(
             "There is no result yet to estimate from: run a pilot first, such as "
@@ -96,7 +96,7 @@ def _remarks(figures: PilotFigures, spec: Spec, prices: Prices, log: Spent) -> l
         remarks.append("No tokens are known: the teacher reports none.")
     elif prices.currency is None:
         remarks.append("Set image_grounding.vlm.price to see this in money.")
-    elif prices.lacks_verifier(spec.workflow.steps) or log.has_unpriced_verifier(prices):
+    elif prices.lacks_verifier(spec.workflow.run_steps) or log.has_unpriced_verifier(prices):
         remarks.append(WITHOUT_VERIFIER)
     return remarks
 

@@ -10,14 +10,13 @@ from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.cli.pilot import full_run_command, pilot_words
 from grounding_assets.cli.terminal import TerminalProgress, closing_words
-from grounding_assets.core.budget.account import BudgetReached
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, RunStopped
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
-from grounding_assets.graph import build_defs
+from grounding_assets.graph import build_defs, steps_in_graph
 from grounding_assets.partitions import DataSetKeys
 from resources.credentials import Credentials
 from resources.dagster_internals import capture_interrupts
@@ -25,7 +24,7 @@ from resources.dataset import DataSet
 from resources.dead_runs import process_tags
 from resources.run_config import overrides_from
 
-_ASSETS = ("samples", "annotation_run", "step_0_annotations", "step_1_annotations", "annotations")
+_ASSETS = ("samples", "annotation_run", "annotations")
 
 
 def generate(spec_file: str, overrides: Sequence[str]) -> int:
@@ -54,7 +53,7 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
         raise RunStopped("The run ended before it reached a sample.")
     print(closing_words(summary))
     stop, results = summary.stopped_by, dataset.results_dir
-    if stop is None or isinstance(stop, BudgetReached):
+    if (results / "annotations.jsonl").is_file():
         print(f"Annotations: {results / 'annotations.jsonl'}")
     if stop is not None:
         raise stop
@@ -80,15 +79,15 @@ def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> No
 def _materialize(spec: Spec, credentials: Credentials, progress: TerminalProgress) -> None:
     keys = DataSetKeys(dataset_name(spec))
     # steps and gold shape the graph, so they are the location's, not the run's
-    steps = spec.workflow.steps
+    steps = spec.workflow.run_steps
     base = Spec(
         results_dir=spec.results_dir,
         image_grounding=ImageGroundingSpec(
-            workflow=WorkflowSpec(steps=steps), data=DataSpec(gold_jsonl=spec.data.gold_jsonl)
+            workflow=WorkflowSpec(steps=spec.workflow.steps), data=DataSpec(gold_jsonl=spec.data.gold_jsonl)
         ),
     )
-    optional = [
-        *(["step_2_annotations"] if "2" in steps else []),
+    outputs = [
+        *(step.rollup for step in steps_in_graph(steps)),
         *(["evaluation"] if spec.data.gold_jsonl else []),
     ]
     defs = build_defs(base, credentials, progress=progress, name=keys.name)
@@ -101,7 +100,7 @@ def _materialize(spec: Spec, credentials: Credentials, progress: TerminalProgres
         defs.resolve_implicit_global_asset_job_def().execute_in_process(
             run_config=run_config,
             instance=instance,
-            asset_selection=[keys.asset(name) for name in (*_ASSETS, *optional)],
+            asset_selection=[keys.asset(name) for name in (*_ASSETS, *outputs)],
             # from its creation on: a run that is killed before its first step is over, too
             tags=process_tags(),
         )

@@ -11,6 +11,7 @@ from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures, proj
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 from resources.dataset import DataSet
 
 WITHOUT_VERIFIER = (
@@ -23,7 +24,7 @@ def pilot_words(dataset: DataSet, chosen: Sequence[str]) -> str:
     """What the results of the chosen samples come to, and what the rest of the set will take."""
     spec, workspace = dataset.spec, dataset.workspace()
     prices = Prices.of(spec)
-    figures = pilot_figures(workspace, chosen, spec.workflow.steps, prices)
+    figures = pilot_figures(workspace, chosen, spec.workflow.run_steps, prices)
     # a run that redoes everything redoes the pilot, too
     remaining = figures.set_size if spec.workflow.force_reprocess else figures.remaining
     lines = [
@@ -32,7 +33,7 @@ def pilot_words(dataset: DataSet, chosen: Sequence[str]) -> str:
         f"  failed  {_failed(figures)}",
         f"  spent   {_spent(figures.spent, prices.currency)}, {duration(sum(figures.seconds))} of the model's time",
     ]
-    if prices.currency is not None and prices.lacks_verifier(spec.workflow.steps):
+    if prices.currency is not None and prices.lacks_verifier(spec.workflow.run_steps):
         lines.append(WITHOUT_VERIFIER)
     if not remaining:
         return "\n".join([*lines, "That was the whole set."])
@@ -52,7 +53,7 @@ def full_run_command(spec_file: str, overrides: Sequence[str]) -> str:
 
 def _found(figures: PilotFigures) -> str:
     words = f"{_count(figures.expressions, 'expression')} in {_count(figures.done, 'sample')}"
-    if figures.steps != ("0",):
+    if Step.GROUNDING in figures.steps:
         share = figures.without_box / figures.expressions if figures.expressions else 0.0
         words += f", {_count(figures.boxes, 'box')}; {figures.without_box:,} expressions ({share:.0%}) without a box"
     return words

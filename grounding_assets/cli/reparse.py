@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grounding_assets.cli.words import checked_choice, split_words
-from grounding_assets.core.annotation.reparse import Reparsed, reparse
-from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.annotation.reparse import PARSED_STEPS, Reparsed, reparse
+from grounding_assets.core.dataset.rollup import write_outputs
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import EXIT_OK
 from grounding_assets.core.spec.loading import load_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 
-_PARSED_STEPS = ("0", "1")
 _BATCH = 500
 """Results that are written together."""
 
@@ -24,7 +23,7 @@ def reparse_results(spec_file: str, words: Sequence[str]) -> int:
     apply = checked_choice(given, "apply", ("false", "true"), "false") == "true"
     spec = load_spec(Path(spec_file), overrides)
     workspace = DataSet(spec, Credentials.of(spec, os.environ)).workspace()
-    steps = [step for step in spec.workflow.steps if step in _PARSED_STEPS]
+    steps = [step for step in spec.workflow.run_steps if step in PARSED_STEPS]
     changed = left_alone = 0
     batch: list[Reparsed] = []
     for found in reparse(workspace, steps):
@@ -39,28 +38,20 @@ def reparse_results(spec_file: str, words: Sequence[str]) -> int:
             _save(workspace, batch)
     _save(workspace, batch)
     if apply and changed:
-        _roll_up(workspace, spec.workflow.steps)
+        write_outputs(workspace, spec.workflow.run_steps)
     print(_words(changed, left_alone, apply=apply))
     return EXIT_OK
 
 
 def _save(workspace: Workspace, batch: list[Reparsed]) -> None:
     """Writes the batch and empties it."""
-    for step in _PARSED_STEPS:
+    for step in PARSED_STEPS:
         results = workspace.step(step)
-        checkpoints = [found.checkpoint for found in batch if found.step == step and found.checkpoint]
-        saved = results.store.supersede(checkpoints)
-        for checkpoint, status in zip(checkpoints, saved, strict=True):
-            results.index.note(checkpoint, status)
+        for found in batch:
+            if found.step == step and found.checkpoint is not None:
+                results.index.save(found.checkpoint)
         results.index.flush()
     batch.clear()
-
-
-def _roll_up(workspace: Workspace, steps: Sequence[str]) -> None:
-    for step in steps:
-        write_step_annotations(workspace, step)
-    publish_annotations(workspace, steps[-1])
-    write_failures(workspace, steps)
 
 
 def _words(changed: int, left_alone: int, *, apply: bool) -> str:

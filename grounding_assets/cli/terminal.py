@@ -88,6 +88,11 @@ def closing_words(summary: RunSummary) -> str:
     """One sentence on what the run came to."""
     now = f"{summary.done} now, {summary.done_before} before" if summary.done_before else ""
     words = f"{summary.done_before + summary.done} of {summary.requested} samples have a result"
+    if summary.to_redo:
+        kept = max(0, summary.to_redo - summary.done)
+        words = f"{summary.done} of {summary.pending} samples are done again"
+        words += f"; {kept} keep their earlier result" if kept else ""
+        now = ""
     words += f" ({now})" if now and summary.done else ""
     if summary.failed:
         reasons = ", ".join(f"{count} {reason}" for reason, count in summary.failed_by_reason.most_common())

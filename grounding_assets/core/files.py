@@ -62,6 +62,25 @@ def write_whole(path: Path, content: bytes) -> os.stat_result:
     return status
 
 
+def stamp_of(status: os.stat_result) -> int:
+    """Time of change and size of a file in one number below 2**128: another one where the file was written again."""
+    return status.st_mtime_ns % (1 << 80) << 40 | status.st_size
+
+
+def file_stamp(path: Path) -> int:
+    """The stamp of what lies at the path; 0 where nothing can be found out about it."""
+    try:
+        return stamp_of(path.stat())
+    except (OSError, ValueError):
+        return 0
+
+
+def short_file_stamp(path: Path) -> int:
+    """The same in 8 bytes, for a million files."""
+    stamp = file_stamp(path)
+    return (stamp >> 40) * 0x9E3779B97F4A7C15 + stamp % (1 << 40) & (1 << 64) - 1
+
+
 def _partial(path: Path) -> Path:
     """A name beside it that no other process or thread takes; `remove_leftovers` knows it."""
     number = next(_NUMBERS) & 0xFFFFFFFF

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Any, Literal
 
 SOURCE = "image_grounding"
-STEP_NAMES = {"0": "step0_expression_extraction", "1": "step1_grounding", "2": "step2_verification"}
 DEFAULT_SCORE = 0.9
 """Written where a model gives no score. TAO's figure, so that files stay comparable."""
 

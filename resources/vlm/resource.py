@@ -9,6 +9,7 @@ from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
 from resources.vlm.families import BY_NAME, Family, family_of
 from resources.vlm.measurements import Measurements
@@ -38,7 +39,7 @@ def check_teacher(spec: Spec, credentials: Credentials) -> None:
             )
     if vlm.backend != "local":
         family = family_of_spec(spec)
-        if not family.sees or ("1" in spec.workflow.steps and family.refusal):
+        if not family.sees or (Step.GROUNDING in spec.workflow.run_steps and family.refusal):
             raise SpecError(f"{model_name(spec)}: {family.refusal}")
 
 
@@ -90,9 +91,9 @@ def model_identity(spec: Spec) -> dict[str, Any]:
     return {**named, **of_backend[spec.vlm.backend]}
 
 
-def result_settings(spec: Spec, step: str) -> dict[str, Any]:
+def result_settings(spec: Spec, step: Step) -> dict[str, Any]:
     """The `settings` of the provenance that a step's results get with this spec; needs no teacher."""
-    if step == "2":
+    if step.asks_verifier:
         from resources.vlm.verifier import verifier_settings
 
         return verifier_settings(spec)
@@ -100,7 +101,7 @@ def result_settings(spec: Spec, step: str) -> dict[str, Any]:
         return spec.vlm.local.model_dump()
     from resources.vlm.teacher import settings_of_step
 
-    return settings_of_step(model_identity(spec), {"0": "extract", "1": "ground"}[step])
+    return settings_of_step(model_identity(spec), *step.prompts)
 
 
 def build_teacher(

@@ -16,6 +16,7 @@ from grounding_assets.core.images.prepared_image import PreparedImage
 from grounding_assets.core.records import PixelBox
 from grounding_assets.core.replies.verdict import Verdict, parse_verdict
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
 from resources.vlm.families import Family
 from resources.vlm.resource import build_teacher, check_teacher, model_identity
@@ -38,7 +39,7 @@ def verifier_spec(spec: Spec) -> Spec:
     asked = settings.model_copy(
         update={
             "vlm": settings.vlm_verifier.as_vlm(),
-            "workflow": settings.workflow.model_copy(update={"steps": ("2",)}),
+            "workflow": settings.workflow.model_copy(update={"steps": (Step.VERIFICATION.value,)}),
         }
     )
     return spec.model_copy(update={"image_grounding": asked})
@@ -46,7 +47,7 @@ def verifier_spec(spec: Spec) -> Spec:
 
 def check_verifier(spec: Spec, credentials: Credentials) -> None:
     """Raises SpecError where step 2 is asked for and no verifier can be made of the settings."""
-    if "2" not in spec.workflow.steps:
+    if Step.VERIFICATION not in spec.workflow.run_steps:
         return
     if spec.image_grounding.vlm_verifier.backend != "same":
         try:

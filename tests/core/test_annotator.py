@@ -11,6 +11,7 @@ import pytest
 from grounding_assets.core.annotation.annotator import GRACE_S
 from grounding_assets.core.errors import InputError, Interrupted, Reason, RunStopped, SampleFailure
 from grounding_assets.core.records import Expression, Extraction, Grounding
+from grounding_assets.core.steps import Step
 from tests.core.annotating import annotator, caption, everything, within
 from tests.core.workspaces import (
     BOTH,
@@ -264,7 +265,7 @@ def test_an_input_changed_under_the_run_ends_it(folder: Path) -> None:
     workspace = open_workspace(folder)
     with pytest.raises(InputError, match="was changed"):
         annotate(workspace, RuleTeacher(trouble), max_workers=1)
-    assert workspace.is_done("0002", "1") and not workspace.is_done("0003", "0")
+    assert workspace.is_done("0002", Step.GROUNDING) and not workspace.is_done("0003", Step.EXTRACTION)
 
 
 def test_half_a_surrogate_pair_in_a_reply_is_kept(folder: Path) -> None:

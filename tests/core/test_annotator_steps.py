@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from grounding_assets.core.steps import Step
 from tests.core.annotating import annotator, caption, everything, within
 from tests.core.workspaces import (
     Outcomes,
@@ -25,27 +26,27 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_step_1_alone_uses_the_stored_extraction(folder: Path) -> None:
-    annotate(open_workspace(folder), steps=("0",))
+    annotate(open_workspace(folder), steps=(Step.EXTRACTION,))
     workspace, teacher = open_workspace(folder), RuleTeacher()
-    annotate(workspace, teacher, steps=("1",))
+    annotate(workspace, teacher, steps=(Step.GROUNDING,))
     assert {step for step, _ in teacher.calls} == {"1"} and len(teacher.calls) == 12
 
 
 def test_an_extraction_that_disappears_is_made_again(folder: Path) -> None:
     """As when another run that redoes everything has just retired it."""
-    annotate(open_workspace(folder), steps=("0",))
+    annotate(open_workspace(folder), steps=(Step.EXTRACTION,))
     workspace = open_workspace(folder)
     workspace.extractions.store.path("0004").unlink()
-    outcomes = annotate(workspace, steps=("1",))
+    outcomes = annotate(workspace, steps=(Step.GROUNDING,))
     assert not outcomes.failures
     assert workspace.extractions.store.load("0004") is not None
-    assert workspace.is_done("0004", "1")
+    assert workspace.is_done("0004", Step.GROUNDING)
 
 
 def test_a_redone_step_0_with_the_same_outcome_keeps_its_grounding(folder: Path) -> None:
     annotate(open_workspace(folder))
     workspace, teacher = open_workspace(folder), RuleTeacher()
-    workspace.extractions.store.retire(["0006"])
+    workspace.extractions.store.path("0006").unlink()
     workspace.extractions.index.refresh()
     outcomes = annotate(workspace, teacher)
     assert teacher.calls == [("0", caption(6))]

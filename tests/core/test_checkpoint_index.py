@@ -97,7 +97,8 @@ DAMAGES: dict[str, Damage] = {
     "checkpoint added": lambda store: store.save(checkpoint("new")),
     "checkpoint cut": lambda store: store.path("é").write_bytes(store.path("é").read_bytes()[:40]),
     "checkpoint renamed": lambda store: store.path("a").rename(store.path("z")),
-    "checkpoint retired": lambda store: store.retire(["a", "b"]),
+    "checkpoints removed": lambda store: [store.path(name).unlink() for name in "ab"],
+    "a link to nothing": lambda store: store.path("dangling").symlink_to("nowhere"),
     "partial file left": lambda store: (store.done_dir / ".a.json.1-2.partial").write_bytes(b"{"),
 }
 

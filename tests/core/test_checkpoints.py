@@ -236,16 +236,14 @@ def test_writing_leaves_the_old_result_or_the_new_one(store: CheckpointStore) ->
     assert CheckpointIndex(store).refresh().corrupt == 0
 
 
-def test_retired_results_are_kept_aside(store: CheckpointStore) -> None:
-    for name in "abc":
-        store.save(plain(name))
-    assert store.retire(["a", "c", "missing"]) == 2
-    assert store.load("a") is None and store.load("b") is not None
-    kept = (store.step_dir / ".retired").rglob("*.json")
-    assert {path.name for path in kept} == {"a.json", "c.json"}
-    store.save(plain("a"))
-    assert store.retire(["a"]) == 1
-    assert len(list((store.step_dir / ".retired").rglob("a.json"))) == 2
+def test_every_result_that_is_replaced_is_kept_aside(store: CheckpointStore) -> None:
+    for text in ("first", "second", "third"):
+        store.save(replace(plain("a"), replies=(text,)))
+    store.save(plain("b"))
+    kept = [store.load_file(path, "a") for path in store.retired("a")]
+    assert [one.replies for one in kept if one is not None] == [("second",), ("first",)], "the last first"
+    assert store.retired("b") == []
+    assert list(store.retired_sets().values()) == [["a"], ["a"]]
 
 
 def test_a_full_disk_stops_the_run_with_a_message(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from grounding_assets.core.dataset.rollup import write_step_annotations
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.steps import Step
 from tests.core.workspaces import annotate, open_workspace, picture_rows, roll_up, write_input
 from tests.formats import check_results
 
@@ -41,7 +42,7 @@ def remount(folder: Path, options: str) -> None:
 
 
 def done(workspace: Workspace) -> set[str]:
-    return {name for name in workspace.samples.ids if workspace.is_done(name, "1")}
+    return {name for name in workspace.samples.ids if workspace.is_done(name, Step.GROUNDING)}
 
 
 def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(folder: Path) -> None:
@@ -65,10 +66,10 @@ def test_a_rollup_on_a_full_disk_leaves_the_old_file(folder: Path) -> None:
     workspace = open_workspace(folder)
     with pytest.raises(RunStopped):
         annotate(workspace)
-    annotations = workspace.step("1").annotations
+    annotations = workspace.step(Step.GROUNDING).annotations
     annotations.write_bytes(b"")
     with pytest.raises(RunStopped, match="Cannot write"):
-        write_step_annotations(workspace, "1")
+        write_step_annotations(workspace, Step.GROUNDING)
     assert annotations.read_bytes() == b""
     assert not list((folder / "results").rglob("*.partial"))
 
@@ -79,4 +80,4 @@ def test_a_read_only_folder_stops_the_run(folder: Path) -> None:
     with pytest.raises(RunStopped, match="Read-only file system"):
         annotate(workspace)
     with pytest.raises(RunStopped, match="Read-only file system"):
-        write_step_annotations(workspace, "0")
+        write_step_annotations(workspace, Step.EXTRACTION)

@@ -14,10 +14,11 @@ from grounding_assets.core.dataset.extraction_edits import AdoptedEdits, adopt_e
 from grounding_assets.core.dataset.rollup import write_step_annotations
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
-from grounding_assets.core.dataset.workspace import STEP_FOLDERS, Workspace
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.records import Extraction
 from grounding_assets.core.spans.alignment import Phrase, to_expressions
+from grounding_assets.core.steps import Step
 from tests.core.workspaces import (
     RuleTeacher,
     annotate,
@@ -32,7 +33,7 @@ from tests.formats import check_results
 
 
 def extracted(folder: Path) -> Path:
-    return folder / "results" / STEP_FOLDERS["0"] / "annotations.jsonl"
+    return folder / "results" / Step.EXTRACTION.folder / "annotations.jsonl"
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_file_as_it_was_written_changes_nothing(folder: Path) -> None:
     workspace, found = adopt(folder)
     assert (found.adopted, found.unknown, found.dropped) == (0, 0, [])
     assert found.sample_ids == set(workspace.samples.ids)
-    assert list(workspace.pending(workspace.samples.ids, ("0", "1"))) == []
+    assert list(workspace.pending(workspace.samples.ids, (Step.EXTRACTION, Step.GROUNDING))) == []
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_a_file_of_another_tool_is_imported(tmp_path: Path, with_root: bool) -> 
     write_input(extracted(tmp_path), [tao_row(path, "there is a cat and two dogs")])
     workspace, found = adopt(tmp_path)
     assert (found.adopted, found.unknown, found.dropped) == (1, 0, [])
-    annotate(workspace, steps=("1",))
+    annotate(workspace, steps=(Step.GROUNDING,))
     roll_up(workspace)
     assert check_results(tmp_path / "results", tmp_path / "input.jsonl", image_root=tmp_path).annotated == 1
     [line] = json_lines(tmp_path / "results" / "annotations.jsonl")
@@ -223,12 +224,14 @@ def test_step_0s_file_can_be_the_whole_input(tmp_path: Path) -> None:
         workspace.refresh()
         adopt_extractions(workspace, extracted(tmp_path))
         teacher = RuleTeacher()
-        annotate(workspace, teacher, steps=("1",))
+        annotate(workspace, teacher, steps=(Step.GROUNDING,))
         assert len(teacher.calls) == calls
-        assert write_step_annotations(workspace, "0").lines == 3
-        assert write_step_annotations(workspace, "1").lines == 3
+        assert write_step_annotations(workspace, Step.EXTRACTION).lines == 3
+        assert write_step_annotations(workspace, Step.GROUNDING).lines == 3
         assert extracted(tmp_path).read_bytes() == given
-    sizes = [(line["width"], line["height"]) for line in json_lines(workspace.step("1").annotations)]
+    sizes = [
+        (line["width"], line["height"]) for line in json_lines(workspace.step(Step.GROUNDING).annotations)
+    ]
     assert sizes == [(30, 20), (31, 20), (32, 20)]
 
 
@@ -256,7 +259,7 @@ def test_no_rollup_looks_like_an_edit(tmp_path_factory: Any, parts: list[str], q
             return replace(result, cleaned_caption=cleaned, expressions=found)
 
     workspace = open_workspace(folder)
-    annotate(workspace, Finder(), steps=("0",))
-    write_step_annotations(workspace, "0")
+    annotate(workspace, Finder(), steps=(Step.EXTRACTION,))
+    write_step_annotations(workspace, Step.EXTRACTION)
     assert json.loads(extracted(folder).read_bytes())["cleaned_caption"] == cleaned
     assert adopt(folder)[1].adopted == 0

@@ -16,9 +16,11 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError, Reason, SampleFailure
 from grounding_assets.core.files import to_json
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint
 from tests.core.workspaces import (
+    BOTH,
     RuleTeacher,
     annotate,
     json_lines,
@@ -60,11 +62,11 @@ def test_lines_stand_in_input_order_with_their_own_fields(folder: Path) -> None:
 
 
 def test_counts_are_of_samples_and_lines_of_lines(folder: Path) -> None:
-    counts = write_step_annotations(open_workspace(folder), "1")
+    counts = write_step_annotations(open_workspace(folder), Step.GROUNDING)
     # "a cat N near two dogs and a tree": cat, near, two, dogs, and, tree with 0, 1, 2, 0, 1, 2 boxes
     assert (counts.lines, counts.samples) == (7, 5)
     assert (counts.expressions, counts.instances, counts.expressions_without_box) == (30, 30, 10)
-    assert write_step_annotations(open_workspace(folder), "0").instances == 0
+    assert write_step_annotations(open_workspace(folder), Step.EXTRACTION).instances == 0
 
 
 def test_only_current_results_are_written(folder: Path) -> None:
@@ -72,7 +74,7 @@ def test_only_current_results_are_written(folder: Path) -> None:
     stale = workspace.extractions.store.load("0002")
     assert stale is not None
     workspace.extractions.store.save(replace(stale, fingerprint="of another caption"))
-    workspace.groundings.store.retire(["0003"])
+    workspace.groundings.store.path("0003").unlink()
     roll_up(open_workspace(folder))
     accounts = check_results(folder / "results", folder / "input.jsonl", stopped=True)
     assert (accounts.lines, accounts.annotated, accounts.pending) == (5, 3, 2)
@@ -83,9 +85,9 @@ def test_a_checkpoint_spoilt_since_is_left_out_and_pending(folder: Path) -> None
     for step, name in (("1", "0002"), ("0", "0003")):
         path = workspace.step(step).store.path(name)
         path.write_bytes(path.read_bytes()[:-9])
-    counts = write_step_annotations(workspace, "1")
+    counts = write_step_annotations(workspace, Step.GROUNDING)
     assert counts.samples == 3
-    assert write_failures(workspace, ["0", "1"]).pending == 2
+    assert write_failures(workspace, [Step.EXTRACTION, Step.GROUNDING]).pending == 2
 
 
 @pytest.mark.parametrize("write", [write_step_annotations, lambda w, step: roll_up(w)], ids=["step", "all"])
@@ -96,11 +98,11 @@ def test_an_input_changed_under_the_run_leaves_the_old_file(folder: Path, write:
     rows = (folder / "input.jsonl").read_bytes().splitlines()
     (folder / "0001.png").write_bytes((folder / "0001.png").read_bytes())
     workspace = open_workspace(folder)
-    workspace.groundings.store.retire(["0004"])
+    workspace.groundings.store.path("0004").unlink()
     workspace.groundings.index.refresh()
     write_input(folder / "input.jsonl", [rows[0], rows[1], *rows[3:]])
     with pytest.raises(InputError, match="was changed while the run was reading it"):
-        write(workspace, "1")
+        write(workspace, Step.GROUNDING)
     assert annotations.read_bytes() == before
     assert not [path for path in (folder / "results").rglob("*.partial") if path.is_file()]
 
@@ -110,10 +112,10 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(folder: Path) -> 
     annotations = folder / "results" / "step_1_grounding" / "annotations.jsonl"
     before = annotations.read_bytes()
     workspace = open_workspace(folder)
-    workspace.groundings.store.retire(["0004"])
+    workspace.groundings.store.path("0004").unlink()
     workspace.groundings.index.refresh()
     with annotations.open("rb") as reader:
-        write_step_annotations(workspace, "1")
+        write_step_annotations(workspace, Step.GROUNDING)
         assert reader.read() == before
         assert os.fstat(reader.fileno()).st_ino != annotations.stat().st_ino
     assert annotations.read_bytes() != before
@@ -123,7 +125,7 @@ def test_a_rollup_of_the_same_results_changes_nothing(folder: Path) -> None:
     roll_up(open_workspace(folder))
     files = [*(folder / "results").glob("*/annotations.jsonl"), folder / "results" / "annotations.jsonl"]
     before = [path.read_bytes() for path in files]
-    counts = write_step_annotations(open_workspace(folder), "1")
+    counts = write_step_annotations(open_workspace(folder), Step.GROUNDING)
     roll_up(open_workspace(folder))
     assert [path.read_bytes() for path in files] == before
     assert (counts.lines, counts.samples, counts.expressions) == (7, 5, 30)
@@ -163,7 +165,7 @@ def test_failures_stand_in_input_order_with_reason_and_step(folder: Path) -> Non
 
     workspace = open_workspace(folder)
     annotate(workspace, RuleTeacher(trouble))
-    workspace.groundings.store.retire(["7~" + workspace.samples.ids[-1].split("~")[1]])
+    workspace.groundings.store.path("7~" + workspace.samples.ids[-1].split("~")[1]).unlink()
     workspace.groundings.index.refresh()
     roll_up(workspace)
     accounts = check_results(folder / "results", folder / "input.jsonl", stopped=True)
@@ -174,23 +176,23 @@ def test_failures_stand_in_input_order_with_reason_and_step(folder: Path) -> Non
         ("a dog", "1", "coordinates"),
     ]
     assert {row["image_id"] for row in failures} == {7} and {row["attempts"] for row in failures} == {3}
-    counts = write_failures(workspace, ["0", "1"])
+    counts = write_failures(workspace, [Step.EXTRACTION, Step.GROUNDING])
     assert (counts.failed, counts.pending, dict(counts.by_reason)) == (2, 1, {"refused": 1, "coordinates": 1})
 
 
 def test_a_failure_of_an_earlier_input_is_pending(folder: Path) -> None:
     workspace = open_workspace(folder)
-    workspace.groundings.store.retire(["0004"])
+    workspace.groundings.store.path("0004").unlink()
     workspace.groundings.store.save_failure("0004", "of another caption", SampleFailure(Reason.TIMEOUT, "x"))
-    counts = write_failures(open_workspace(folder), ["0", "1"])
+    counts = write_failures(open_workspace(folder), [Step.EXTRACTION, Step.GROUNDING])
     assert (counts.failed, counts.pending) == (0, 1)
 
 
 def test_publishing_copies_the_last_step(folder: Path) -> None:
     workspace = open_workspace(folder)
-    for step in ("0", "1"):
+    for step in BOTH:
         write_step_annotations(workspace, step)
-    for step in ("1", "0", "1"):
+    for step in (Step.GROUNDING, Step.EXTRACTION, Step.GROUNDING):
         published = publish_annotations(workspace, step)
         assert published.read_bytes() == workspace.step(step).annotations.read_bytes()
 
@@ -210,8 +212,8 @@ def _rollup_peak(folder: Path, count: int) -> tuple[int, int]:
     workspace = _results_on_disk(folder, count)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    counts = write_step_annotations(workspace, "1")
-    publish_annotations(workspace, "1")
+    counts = write_step_annotations(workspace, Step.GROUNDING)
+    publish_annotations(workspace, Step.GROUNDING)
     return counts.lines, tracemalloc.get_traced_memory()[1] - before
 
 
@@ -232,6 +234,6 @@ def _results_on_disk(folder: Path, count: int) -> Workspace:
             sample_id, entry.fingerprint, between, "", sample.caption, (found,), (64, 48), provenance, ()
         )
         second = replace(first, fingerprint=between, output_fingerprint="", expressions=(boxed,))
-        for step, checkpoint in (("0", first), ("1", second)):
+        for step, checkpoint in ((Step.EXTRACTION, first), (Step.GROUNDING, second)):
             workspace.step(step).store.path(sample_id).write_bytes(to_json(checkpoint.to_json()))
     return workspace.refresh()

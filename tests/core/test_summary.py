@@ -4,6 +4,7 @@ from typing import Any
 
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
 
@@ -12,7 +13,7 @@ def checkpoint(**provenance: Any) -> Checkpoint:
 
 
 def test_a_run_that_has_not_begun_has_figures() -> None:
-    summary = RunSummary(requested=5, pending=3, steps=("0", "1"))
+    summary = RunSummary(requested=5, pending=3, steps=(Step.EXTRACTION, Step.GROUNDING))
     assert summary.seconds_left is None and summary.latency_s(0.95) == 0.0
     figures = summary.figures()
     assert (figures["requested"], figures["done"], figures["pending"]) == (5, 0, 3)
@@ -20,7 +21,7 @@ def test_a_run_that_has_not_begun_has_figures() -> None:
 
 
 def test_a_sample_is_done_when_its_last_step_is() -> None:
-    summary = RunSummary(requested=2, pending=2, steps=("0", "1"))
+    summary = RunSummary(requested=2, pending=2, steps=(Step.EXTRACTION, Step.GROUNDING))
     summary.count_done(checkpoint(calls=1, attempts=3, tokens_in=10, tokens_out=2, seconds=0.5), "0")
     assert summary.done == 0
     summary.count_done(checkpoint(calls=2, attempts=2, tokens_in=20, tokens_out=4, seconds=3.0), "1")
@@ -34,13 +35,13 @@ def test_a_sample_is_done_when_its_last_step_is() -> None:
 
 
 def test_the_embedded_teacher_makes_no_calls() -> None:
-    summary = RunSummary(steps=("0",))
+    summary = RunSummary(steps=(Step.EXTRACTION,))
     summary.count_done(checkpoint(), "0")
     assert (summary.calls, summary.retries, summary.done) == (0, 0, 1)
 
 
 def test_time_left_follows_the_rate_so_far() -> None:
-    summary = RunSummary(requested=30, pending=30, steps=("0",))
+    summary = RunSummary(requested=30, pending=30, steps=(Step.EXTRACTION,))
     summary.begun -= 10
     summary.finished = 10
     assert summary.seconds_left is not None and 19 < summary.seconds_left < 21

@@ -1,7 +1,5 @@
 """How far each sample is: what counts as done, and what a change of the input or of a result undoes."""
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.core.dataset.workspace import STEP_FOLDERS, Workspace
-from grounding_assets.core.errors import InputError
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.records import Sample
+from grounding_assets.core.steps import Step
 from tests.core.workspaces import (
     BOTH,
     RuleTeacher,
@@ -31,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def pending(workspace: Workspace, steps: tuple[str, ...] = BOTH) -> dict[str, tuple[str, ...]]:
+def pending(workspace: Workspace, steps: tuple[Step, ...] = BOTH) -> dict[str, tuple[str, ...]]:
     return {one.sample_id: one.steps for one in workspace.pending(workspace.samples.ids, steps)}
 
 
@@ -45,8 +43,8 @@ def test_everything_is_pending_at_first(tmp_path: Path) -> None:
     write_input(tmp_path / "input.jsonl", picture_rows(tmp_path, 2))
     workspace = open_workspace(tmp_path)
     assert pending(workspace) == {"0000": BOTH, "0001": BOTH}
-    assert pending(workspace, ("0",)) == {"0000": ("0",), "0001": ("0",)}
-    assert workspace.input_fingerprint("0000", "1") is None
+    assert pending(workspace, (Step.EXTRACTION,)) == {"0000": ("0",), "0001": ("0",)}
+    assert workspace.input_fingerprint("0000", Step.GROUNDING) is None
 
 
 def test_nothing_is_pending_after_a_run(folder: Path) -> None:
@@ -97,7 +95,7 @@ def test_an_edited_step_0_is_grounded_again(folder: Path) -> None:
     [("0", {"0003": ("0", "1")}), ("1", {"0003": ("1",)})],
 )
 def test_a_lost_result_is_made_again(folder: Path, lost: str, expected: dict[str, tuple[str, ...]]) -> None:
-    (folder / "results" / STEP_FOLDERS[lost] / ".ckpt" / "0003.json").unlink()
+    (folder / "results" / Step(lost).folder / ".ckpt" / "0003.json").unlink()
     assert pending(open_workspace(folder)) == expected
 
 
@@ -112,33 +110,3 @@ def test_a_lost_result_is_made_again(folder: Path, lost: str, expected: dict[str
 def test_a_relative_path_starts_from_the_image_root(folder: Path, image_path: str, expected: str) -> None:
     workspace = Workspace(open_workspace(folder).samples, folder / "results", Path("/root/pictures"))
     assert str(workspace.image_file(Sample("s", image_path, "caption"))) == expected
-
-
-def test_what_was_made_after_the_order_to_move_is_not_moved(folder: Path) -> None:
-    """Another run may read the order, and carry it out when this one is long through with it."""
-    workspace = open_workspace(folder)
-    first, *others = workspace.samples.ids
-    order = folder / "results" / ".retiring-0.json"
-    order.write_text(json.dumps({"steps": ["1"], "sample_ids": [first, *others, "of another input"]}))
-    newer = workspace.groundings.store.path(first)
-    later = order.stat().st_mtime + 1
-    os.utime(newer, (later, later))
-    workspace.refresh()
-    assert workspace.moved_late == len(others) and not order.exists()
-    assert list(pending(workspace)) == others
-    assert len(list((folder / "results").rglob(".retired/*/*.json"))) == len(others)
-
-
-def test_two_orders_are_both_carried_out(folder: Path) -> None:
-    workspace = open_workspace(folder)
-    ids = workspace.samples.ids
-    (folder / "results" / ".retiring-0.json").write_text(json.dumps({"steps": ["1"], "sample_ids": ids[:1]}))
-    workspace.retire(ids[1:2], ("0", "1"))
-    assert pending(workspace) == {ids[0]: ("1",), ids[1]: ("0", "1")}
-    assert workspace.moved_late == 1
-
-
-def test_a_damaged_order_is_named(folder: Path) -> None:
-    (folder / "results" / ".retiring-0.json").write_text("{")
-    with pytest.raises(InputError, match=r"\.retiring-0\.json is damaged: delete it"):
-        open_workspace(folder)

@@ -17,13 +17,14 @@ from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import RunStopped, SampleFailure
-from grounding_assets.core.files import write_lines
+from grounding_assets.core.files import short_file_stamp, write_lines
 from grounding_assets.core.images.image_policy import ImagePolicy
 from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding, GroundingStatus, Instance
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
-BOTH = ("0", "1")
+BOTH = (Step.EXTRACTION, Step.GROUNDING)
 
 
 def write_picture(path: Path, size: tuple[int, int] = (64, 48), **options: Any) -> Path:
@@ -58,7 +59,12 @@ def open_workspace(folder: Path) -> Workspace:
     results = folder / "results"
     ids = SampleIds(results / "samples.jsonl")
     rejected: list[RejectedLine] = []
-    samples = SampleIndex.build(folder / "input.jsonl", ids, on_rejected=rejected.append)
+    samples = SampleIndex.build(
+        folder / "input.jsonl",
+        ids,
+        on_rejected=rejected.append,
+        image_stamp=lambda path: short_file_stamp(folder / path),
+    )
     ids.save()
     write_lines(results / "rejected.jsonl", (line.to_record() for line in rejected))
     workspace = Workspace(samples, results, folder)
@@ -158,11 +164,11 @@ class Outcomes:
     def started(self, sample_id: str) -> None:
         self.started_ids.append(sample_id)
 
-    def done(self, checkpoint: Checkpoint, step: str) -> None:
+    def done(self, checkpoint: Checkpoint, step: Step) -> None:
         self.done_steps.append((checkpoint.sample_id, step))
         self.checkpoints.append(checkpoint)
 
-    def failed(self, sample_id: str, step: str, failure: SampleFailure) -> None:
+    def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None:
         self.failures[sample_id, step] = failure
 
     def finished(self, sample_id: str) -> None:
@@ -175,7 +181,7 @@ def annotate(
     workspace: Workspace,
     teacher: RuleTeacher | None = None,
     *,
-    steps: Sequence[str] = BOTH,
+    steps: Sequence[Step] = BOTH,
     max_workers: int = 4,
 ) -> Outcomes:
     """Annotates what is pending."""
@@ -185,7 +191,7 @@ def annotate(
     return outcomes
 
 
-def roll_up(workspace: Workspace, steps: Sequence[str] = BOTH) -> None:
+def roll_up(workspace: Workspace, steps: Sequence[Step] = BOTH) -> None:
     """Writes every file that a run ends with."""
     for step in steps:
         write_step_annotations(workspace, step)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from grounding_assets.cli import main
-from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.dataset.rollup import write_outputs
 from grounding_assets.core.spec.loading import validate_spec
+from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from tests.core.workspaces import picture_rows, write_input
@@ -34,10 +35,7 @@ def annotated(folder: Path, endpoint: SimulatedEndpoint) -> Path:
     spec = capped_spec(folder, endpoint, 2, {})
     run(spec, endpoint)
     workspace = DataSet(spec, Credentials()).workspace()
-    for step in ("0", "1"):
-        write_step_annotations(workspace, step)
-    publish_annotations(workspace, "1")
-    write_failures(workspace, ("0", "1"))
+    write_outputs(workspace, (Step.EXTRACTION, Step.GROUNDING))
     file = folder / "spec.yaml"
     file.write_text(json.dumps(spec.model_dump(mode="json")))
     return file

@@ -79,13 +79,13 @@ def run(spec: Spec, endpoint: SimulatedEndpoint) -> Outcome:
 
     async def work(teacher: Any) -> None:
         annotator = Annotator(workspace, teacher, listener(outcome), max_workers=spec.workflow.max_workers)
-        await annotator.run(list(workspace.pending(workspace.samples.ids, spec.workflow.steps)))
+        await annotator.run(list(workspace.pending(workspace.samples.ids, spec.workflow.run_steps)))
 
     try:
         dataset.with_teacher(work, lambda text: None)
     except RunStopped as stop:
         outcome.stopped_by = stop
-    outcome.pending = sum(1 for _ in workspace.pending(workspace.samples.ids, spec.workflow.steps))
+    outcome.pending = sum(1 for _ in workspace.pending(workspace.samples.ids, spec.workflow.run_steps))
     return outcome
 
 

@@ -73,7 +73,7 @@ def look_twice(spec: Spec, models: Models) -> Outcome:
     async def work(teacher: Any) -> None:
         async with dataset.verifier(teacher) as verifier:
             annotator = Annotator(workspace, teacher, listener(outcome), max_workers=2, verifier=verifier)
-            await annotator.run(list(workspace.pending(workspace.samples.ids, spec.workflow.steps)))
+            await annotator.run(list(workspace.pending(workspace.samples.ids, spec.workflow.run_steps)))
 
     try:
         dataset.with_teacher(work, lambda text: None)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from grounding_assets.core.records import STEP_NAMES
+from grounding_assets.core.steps import Step
 
 WIDTH, HEIGHT = 640, 480
 NOUNS = (
@@ -88,7 +88,7 @@ def annotated(
         "cleaned_caption": caption,
         "expressions": expressions,
         "source": "image_grounding",
-        "pipeline_steps": list(STEP_NAMES.values()),
+        "pipeline_steps": [step.record_name for step in Step],
         "provenance": provenance or {},
     }
 

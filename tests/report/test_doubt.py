@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding_assets.core.records import STEP_NAMES
 from grounding_assets.core.report.doubt import FAILED, FILTERS, Signal, doubt, signals
+from grounding_assets.core.steps import Step
 
 
 def instance(bbox: list[int], score: float = 1.0, source: str = "model") -> dict[str, Any]:
@@ -31,7 +31,7 @@ CASES = {
     "no box at all": (record(expression()), 0.7, {"no_box"}),
     "no box for one of two": (record(expression(FINE), expression()), 0.35, {"no_box"}),
     "not in the vocabulary": (record(expression(grounding_status="out_of_vocabulary")), 0.2, {"no_box"}),
-    "not grounded yet": (record(expression(), pipeline_steps=[STEP_NAMES["0"]]), 0.0, set()),
+    "not grounded yet": (record(expression(), pipeline_steps=[Step.EXTRACTION.record_name]), 0.0, set()),
     "low score": (record(expression(instance([0, 0, 500, 500], 0.3))), 0.7, {"low_score"}),
     "middling score": (record(expression(instance([0, 0, 500, 500], 0.6))), 0.4, set()),
     "default score": (record(expression(instance([0, 0, 500, 500], 0.1, "default"))), 0.0, set()),

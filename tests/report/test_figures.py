@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding_assets.core.records import STEP_NAMES
 from grounding_assets.core.report.figures import Distribution, Figures
 from grounding_assets.core.report.summary import PLOT_SIZE, facts, plots, reasons
+from grounding_assets.core.steps import Step
 from tests.report.generated import failure, records
 from tests.report.showcase import showcase_records
 
@@ -82,7 +82,7 @@ def test_costs_that_are_not_stated_are_not_counted_as_nothing(told: dict) -> Non
 
 
 def test_step_0_alone_says_nothing_about_boxes() -> None:
-    line = next(records(1)) | {"pipeline_steps": [STEP_NAMES["0"]]}
+    line = next(records(1)) | {"pipeline_steps": [Step.EXTRACTION.record_name]}
     figures = observed([line])
     assert figures.expressions > 0
     assert figures.grounded_expressions == 0

@@ -13,6 +13,7 @@ from grounding_assets.cli.init.questions import Questions, WrongAnswer, printabl
 from grounding_assets.cli.init.served_models import Listing, list_models
 from grounding_assets.core.errors import GroundingError, RunStopped
 from grounding_assets.core.spec.model_settings import OpenAiSpec
+from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
 from resources.vlm.families import family_of
 from resources.vlm.resource import teacher_notice
@@ -133,7 +134,7 @@ def _model(questions: Questions, choice: EndpointChoice, answers: Answers, listi
 
     def check(answer: str) -> str:
         refusal = family_of(answer).refusal
-        if refusal and "1" in answers.to_spec().workflow.steps:
+        if refusal and Step.GROUNDING in answers.to_spec().workflow.run_steps:
             raise WrongAnswer(refusal)
         return answer
 

@@ -17,10 +17,10 @@ from grounding_assets.cli.init.endpoint import NoEndpoint, settle_endpoint
 from grounding_assets.cli.init.input_check import InputCheck, check_input, root_candidates
 from grounding_assets.cli.init.questions import Questions, WrongAnswer, printable
 from grounding_assets.core.dataset.names import proposed_name
-from grounding_assets.core.dataset.workspace import STEP_FOLDERS
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, InputError, SpecError
 from grounding_assets.core.files import replacing
 from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec
+from grounding_assets.core.steps import Step
 from grounding_assets.shipped import INSTANCE_FILE, WORKSPACE_FILE, copy_shipped
 
 PILOT_SAMPLES = 10
@@ -129,7 +129,7 @@ class Guide:
         def check_folder(answer: str) -> str:
             folder = Path(answer).expanduser()
             _require_writable(folder)
-            extracted = folder / STEP_FOLDERS["0"] / "annotations.jsonl"
+            extracted = folder / Step.EXTRACTION.folder / "annotations.jsonl"
             if answers.steps == "1" and not extracted.is_file():
                 raise WrongAnswer(f"Step 1 alone reads {extracted}, which is not there.")
             return str(folder)
@@ -252,5 +252,5 @@ def _require_writable(folder: Path) -> None:
 
 def _results_in(folder: Path) -> int:
     """Results of the step that has more of them."""
-    stores = [folder / step / ".ckpt" for step in STEP_FOLDERS.values()]
+    stores = [folder / step.folder / ".ckpt" for step in Step]
     return max(sum(1 for _ in store.iterdir()) if store.is_dir() else 0 for store in stores)

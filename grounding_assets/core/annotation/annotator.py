@@ -8,17 +8,17 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from grounding_assets.core.annotation.preparation import PreparedSample, missing_steps, prepare_sample
+from grounding_assets.core.annotation.preparation import PreparedSample, prepare_sample
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verification import verify_sample
 from grounding_assets.core.annotation.verification_journal import VerificationJournal
 from grounding_assets.core.annotation.verifier import Verifier
-from grounding_assets.core.dataset.workspace import STEP_BEFORE, PendingSample, Workspace
+from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.records import Expression, Extraction, Grounding, Verification
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint, settings_fingerprint
 from grounding_assets.core.store.sample_locks import Claims
@@ -35,8 +35,8 @@ class Listener(Protocol):
     """Hears of each outcome once it is durable. Called on the event loop: must not block."""
 
     def started(self, sample_id: str) -> None: ...
-    def done(self, checkpoint: Checkpoint, step: str) -> None: ...
-    def failed(self, sample_id: str, step: str, failure: SampleFailure) -> None: ...
+    def done(self, checkpoint: Checkpoint, step: Step) -> None: ...
+    def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None: ...
     def finished(self, sample_id: str) -> None: ...
     def waiting(self, count: int) -> None:
         """Nothing is left to begin but samples that another run is working on."""
@@ -71,7 +71,9 @@ class Annotator:
         # held from a call's beginning until its result is durable: a kill costs no more than max_workers calls
         self._room = asyncio.Semaphore(max_workers)
         self._claims = Claims(workspace.results_dir)
-        self._begun = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._failures_before = {
+            step: results.store.failure_stamps() for step, results in workspace.results.items()
+        }
         self._elsewhere: deque[PendingSample] = deque()
         """What other runs are working on."""
         self._waiting = False
@@ -103,6 +105,7 @@ class Annotator:
                 await asyncio.gather(*workers, return_exceptions=True)
                 for results in self._workspace.results.values():
                     await asyncio.to_thread(results.index.flush)
+                await asyncio.to_thread(self._workspace.close_orders)
         if self._stop:
             raise self._stop
 
@@ -155,7 +158,7 @@ class Annotator:
         sample_id = pending.sample_id
         try:
             prepared = await asyncio.to_thread(
-                prepare_sample, self._workspace, self._teacher, pending, self._begun
+                prepare_sample, self._workspace, self._teacher, pending, self._failures_before
             )
             for step, found in prepared.found:
                 self._listener.done(_at_no_cost(found), step)
@@ -166,36 +169,38 @@ class Annotator:
             for step in prepared.steps:
                 if self._stop:
                     return
-                if step != prepared.steps[0] and self._workspace.is_done(sample_id, step):
+                if step is not prepared.steps[0] and not self._workspace.needs(sample_id, step):
                     result = await self._keep(sample_id, step)
                 else:
                     result = await self._do(step, prepared, result)
         except SampleFailure as failure:
-            step = missing_steps(self._workspace, pending)[0]
-            fingerprint = self._workspace.input_fingerprint(sample_id, step) or ""
+            step = self._workspace.missing(sample_id, pending.steps)[0]
+            fingerprint = self._workspace.next_fingerprint(sample_id, step) or ""
             store = self._workspace.step(step).store
             await asyncio.to_thread(store.save_failure, sample_id, fingerprint, failure)
             self._listener.failed(sample_id, step, failure)
 
-    async def _do(self, step: str, prepared: PreparedSample, before: Checkpoint | None) -> Checkpoint | None:
+    async def _do(self, step: Step, prepared: PreparedSample, before: Checkpoint | None) -> Checkpoint | None:
         async with self._room:
             if self._stop:
                 return None
             return await self._ask_and_store(step, prepared, before)
 
     async def _ask_and_store(
-        self, step: str, prepared: PreparedSample, before: Checkpoint | None
+        self, step: Step, prepared: PreparedSample, before: Checkpoint | None
     ) -> Checkpoint | None:
-        if step == "0":
+        if step is Step.EXTRACTION:
             return await self._extract(prepared)
-        if before is None and step == "1":
+        if before is None and step is Step.GROUNDING:
             # retired by another run that redoes everything: made again rather than called a failure
             before = await self._extract(prepared)
         if before is None:
             raise SampleFailure(
-                Reason.UNPARSABLE, f"Step {STEP_BEFORE[step]}'s result has disappeared; run all steps again."
+                Reason.UNPARSABLE, f"Step {step.before}'s result has disappeared; run all steps again."
             )
-        return await (self._ground(prepared, before) if step == "1" else self._verify(prepared, before))
+        return await (
+            self._ground(prepared, before) if step is Step.GROUNDING else self._verify(prepared, before)
+        )
 
     async def _extract(self, prepared: PreparedSample) -> Checkpoint:
         result = await self._teacher.extract(prepared.image, prepared.sample.caption)
@@ -203,7 +208,7 @@ class Annotator:
         output = grounding_fingerprint(sample, result.cleaned_caption, result.expressions)
         fingerprint = self._workspace.samples.entries[sample.sample_id].fingerprint
         return await self._store(
-            "0", prepared, result, result.cleaned_caption, fingerprint, output, _size(prepared)
+            Step.EXTRACTION, prepared, result, result.cleaned_caption, fingerprint, output, _size(prepared)
         )
 
     async def _ground(self, prepared: PreparedSample, extraction: Checkpoint) -> Checkpoint:
@@ -211,7 +216,7 @@ class Annotator:
         result = await self._teacher.ground(prepared.image, caption, expressions)
         _check_same(expressions, result.expressions)
         return await self._store(
-            "1", prepared, result, caption, extraction.output_fingerprint, "", _size(prepared)
+            Step.GROUNDING, prepared, result, caption, extraction.output_fingerprint, "", _size(prepared)
         )
 
     async def _verify(self, prepared: PreparedSample, grounding: Checkpoint) -> Checkpoint | None:
@@ -221,28 +226,30 @@ class Annotator:
         photo = await asyncio.to_thread(self._verifier.prepare, self._workspace.image_file(prepared.sample))
         fingerprint = grounding.next_fingerprint
         made_of = f"{fingerprint} {settings_fingerprint(self._verifier.provenance['settings'])}"
-        journal = VerificationJournal(self._workspace.step("2").store.step_dir, grounding.sample_id, made_of)
+        journal = VerificationJournal(
+            self._workspace.step(Step.VERIFICATION).store.step_dir, grounding.sample_id, made_of
+        )
         result = await verify_sample(
             self._verifier, photo, grounding, journal, may_go_on=lambda: self._stop is None
         )
         if result is None:
             return None
         checkpoint = await self._store(
-            "2", prepared, result, grounding.cleaned_caption, fingerprint, "", photo.image_size
+            Step.VERIFICATION, prepared, result, grounding.cleaned_caption, fingerprint, "", photo.image_size
         )
         journal.remove()
         return checkpoint
 
-    async def _keep(self, sample_id: str, step: str) -> Checkpoint | None:
+    async def _keep(self, sample_id: str, step: Step) -> Checkpoint | None:
         """A redone step came out as before: the one after it still stands, and costs this run nothing."""
-        kept = await asyncio.to_thread(self._workspace.step(step).store.load, sample_id)
+        kept = await asyncio.to_thread(self._workspace.keep, sample_id, step)
         if kept is not None:
             self._listener.done(_at_no_cost(kept), step)
         return kept
 
     async def _store(
         self,
-        step: str,
+        step: Step,
         prepared: PreparedSample,
         result: Extraction | Grounding | Verification,
         cleaned_caption: str,
@@ -254,6 +261,7 @@ class Annotator:
         declared = prepared.sample.declared_size
         if declared and declared != image_size:
             provenance["declared_size"] = list(declared)
+        order = self._workspace.redo.order_of(prepared.sample.sample_id, step)
         checkpoint = Checkpoint(
             sample_id=prepared.sample.sample_id,
             fingerprint=fingerprint,
@@ -264,8 +272,10 @@ class Annotator:
             image_size=image_size,
             provenance=provenance,
             replies=tuple(result.replies),
+            image_stamp=prepared.image_stamp,
+            order_id=order.order_id if order is not None else "",
         )
-        await asyncio.to_thread(self._workspace.step(step).index.save, checkpoint)
+        await asyncio.to_thread(self._workspace.store, checkpoint, step, prepared.steps[-1])
         self._listener.done(checkpoint, step)
         return checkpoint
 

@@ -1,12 +1,15 @@
 """What is still to be done for a sample, and what is needed for it: read in one go, off the event loop."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from grounding_assets.core.annotation.teacher import Teacher, TeacherImage
-from grounding_assets.core.dataset.workspace import STEP_BEFORE, PendingSample, Workspace
+from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.files import short_file_stamp
 from grounding_assets.core.records import Sample
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
 
@@ -15,22 +18,27 @@ class PreparedSample:
     sample: Sample
     image: TeacherImage | None
     """None where no step of the teacher's is to be done."""
+    image_stamp: int
+    """Of the image file just before it was read, see `Checkpoint.image_stamp`."""
     before: Checkpoint | None
     """The stored result of the step before the first one that is to be done."""
-    steps: tuple[str, ...]
+    steps: tuple[Step, ...]
     """What is still to be done."""
-    found: tuple[tuple[str, Checkpoint], ...] = ()
+    found: tuple[tuple[Step, Checkpoint], ...] = ()
     """What another run has done since this one was planned, by step."""
     failure: SampleFailure | None = None
     """Why another run has failed in the first of the steps since this one began."""
 
 
 def prepare_sample(
-    workspace: Workspace, teacher: Teacher[Any], pending: PendingSample, since: str
+    workspace: Workspace,
+    teacher: Teacher[Any],
+    pending: PendingSample,
+    failures_before: Mapping[Step, Mapping[str, int]],
 ) -> PreparedSample:
-    """Looks at the disk again, takes over what another run has made `since`, and reads the rest.
+    """Looks at the disk again, takes over what another run has made since this one was planned, and reads the rest.
 
-    `since` is the beginning of this run, dated as failures are.
+    `failures_before` are the stamps of the failures that were there when this run began.
 
     Raises:
         SampleFailure: the image cannot be used.
@@ -39,29 +47,51 @@ def prepare_sample(
     """
     sample_id = pending.sample_id
     sample = workspace.samples.read(sample_id)
-    looked = [(step, workspace.step(step).index.look_again(sample_id)) for step in pending.steps]
-    missing = missing_steps(workspace, pending)
+    looked = [(step, _look_again(workspace, sample_id, step)) for step in pending.steps]
+    missing = workspace.missing(sample_id, pending.steps)
     found = tuple((step, made) for step, made in looked if made is not None and step not in missing)
-    failure = _failure_elsewhere(workspace, sample_id, missing[0], since) if missing else None
-    image = None
-    if failure is None and missing not in ((), ("2",)):
-        image = teacher.prepare(workspace.image_file(sample))
-    step_before = STEP_BEFORE.get(missing[0]) if missing else None
-    before = workspace.step(step_before).store.load(sample_id) if step_before else None
-    return PreparedSample(sample, image, before, missing, found, failure)
+    failure = _failure_elsewhere(workspace, sample_id, missing[0], failures_before) if missing else None
+    image, image_file = None, workspace.image_file(sample)
+    image_stamp = short_file_stamp(image_file)
+    if failure is None and any(not step.asks_verifier for step in missing):
+        image = teacher.prepare(image_file)
+    before = _result_before(workspace, sample_id, missing[0]) if missing else None
+    return PreparedSample(sample, image, image_stamp, before, missing, found, failure)
 
 
-def missing_steps(workspace: Workspace, pending: PendingSample) -> tuple[str, ...]:
-    """The pending steps that are still not done, in order."""
-    return tuple(step for step in pending.steps if not workspace.is_done(pending.sample_id, step))
+def _look_again(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:
+    """What another run has made of the step since this one last looked, which is not made again."""
+    if workspace.redo.open:
+        workspace.staged.look_again(sample_id, step, workspace.is_wanted)
+    index = workspace.step(step).index
+    made = index.look_again(sample_id)
+    order = workspace.redo.latest(sample_id, step)
+    if made is not None and order is not None:
+        index.amend(sample_id, order_id=order.order_id)
+    return made
 
 
-def _failure_elsewhere(workspace: Workspace, sample_id: str, step: str, since: str) -> SampleFailure | None:
-    """What another run has just been told about the same input: asking again would cost the same again."""
-    row = workspace.step(step).store.load_failure(sample_id)
-    if row is None or row.get("fingerprint") != workspace.input_fingerprint(sample_id, step):
+def _result_before(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:
+    """What the step is made from: the redone result of the step before, where there is one."""
+    if step.before is None:
         return None
-    # what may be older, to the millisecond, is tried again
-    if str(row.get("time", "")) <= since:
+    store = workspace.step(step.before).store
+    return (
+        store.load_staged(sample_id)
+        if workspace.staged.has(sample_id, step.before)
+        else store.load(sample_id)
+    )
+
+
+def _failure_elsewhere(
+    workspace: Workspace, sample_id: str, step: Step, failures_before: Mapping[Step, Mapping[str, int]]
+) -> SampleFailure | None:
+    """What another run has just been told about the same input: asking again would cost the same again."""
+    store = workspace.step(step).store
+    # told by the file, not by its date: clocks are set
+    if store.failure_stamp(sample_id) == failures_before[step].get(sample_id, 0):
+        return None
+    row = store.load_failure(sample_id)
+    if row is None or row.get("fingerprint") != workspace.next_fingerprint(sample_id, step):
         return None
     return SampleFailure(Reason(row["reason"]), row["message"])

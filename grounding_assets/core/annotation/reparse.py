@@ -21,9 +21,12 @@ from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, PixelBox
 from grounding_assets.core.replies import MatchResult, ParsedExtraction
 from grounding_assets.core.spans.alignment import to_expressions
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint, settings_fingerprint
 
+PARSED_STEPS = (Step.EXTRACTION, Step.GROUNDING)
+"""Those whose replies a parser turns into results."""
 _READABLE_LATER = (Reason.UNPARSABLE, Reason.TRUNCATED, Reason.COORDINATES)
 """Failures whose replies are worth reading again."""
 
@@ -37,45 +40,45 @@ class Reparsed:
     """One step of one sample."""
 
     sample_id: str
-    step: str
+    step: Step
     what: str
     """What changes, or why the result is left alone."""
     checkpoint: Checkpoint | None
     """The new result; None where it is left alone."""
 
 
-def reparse(workspace: Workspace, steps: Sequence[str] = ("0", "1")) -> Iterator[Reparsed]:
+def reparse(workspace: Workspace, steps: Sequence[Step] = PARSED_STEPS) -> Iterator[Reparsed]:
     """Everything that would change, and every result that cannot be read; what stays the same is not told.
 
     Only current results are read, those of the input as it is.
     """
     for sample_id in workspace.samples.ids:
-        extraction = _current(workspace, sample_id, "0")
+        extraction = _current(workspace, sample_id, Step.EXTRACTION)
         found = None
-        if "0" in steps:
+        if Step.EXTRACTION in steps:
             found = _extraction_again(workspace, sample_id, extraction)
             if found is not None:
                 yield found
         extraction = found.checkpoint if found is not None and found.checkpoint is not None else extraction
-        if "1" in steps and extraction is not None:
+        if Step.GROUNDING in steps and extraction is not None:
             again = _grounding_again(workspace, sample_id, extraction)
             if again is not None:
                 yield again
 
 
-def _current(workspace: Workspace, sample_id: str, step: str) -> Checkpoint | None:
+def _current(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:
     return workspace.step(step).store.load(sample_id) if workspace.is_done(sample_id, step) else None
 
 
 def _extraction_again(workspace: Workspace, sample_id: str, before: Checkpoint | None) -> Reparsed | None:
-    stored = before or _failed(workspace, sample_id, "0")
+    stored = before or _failed(workspace, sample_id, Step.EXTRACTION)
     if stored is None or not _is_a_models(stored):
         return None
     sample = workspace.samples.read(sample_id)
     try:
         parsed = _last_readable_extraction(stored, sample.caption)
     except LeftAlone as reason:
-        return None if before is None else Reparsed(sample_id, "0", f"left alone: {reason}", None)
+        return None if before is None else Reparsed(sample_id, Step.EXTRACTION, f"left alone: {reason}", None)
     spanned = to_expressions(parsed.cleaned_caption, parsed.phrases)
     after = replace(
         stored,
@@ -89,22 +92,22 @@ def _extraction_again(workspace: Workspace, sample_id: str, before: Checkpoint |
             "reparsed": True,
         },
     )
-    return _compared(before, after, "0")
+    return _compared(before, after, Step.EXTRACTION)
 
 
 def _grounding_again(workspace: Workspace, sample_id: str, extraction: Checkpoint) -> Reparsed | None:
-    before = _current(workspace, sample_id, "1")
-    stored = before or _failed(workspace, sample_id, "1")
+    before = _current(workspace, sample_id, Step.GROUNDING)
+    stored = before or _failed(workspace, sample_id, Step.GROUNDING)
     if stored is None or not _is_a_models(stored):
         return None
     if stored.fingerprint != extraction.output_fingerprint:
         what = "left alone: its expressions change, so the next run grounds it again"
-        return None if before is None else Reparsed(sample_id, "1", what, None)
+        return None if before is None else Reparsed(sample_id, Step.GROUNDING, what, None)
     try:
         after = _grounded_again(stored, extraction)
     except (LeftAlone, SampleFailure) as reason:
-        return None if before is None else Reparsed(sample_id, "1", f"left alone: {reason}", None)
-    return _compared(before, after, "1")
+        return None if before is None else Reparsed(sample_id, Step.GROUNDING, f"left alone: {reason}", None)
+    return _compared(before, after, Step.GROUNDING)
 
 
 def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
@@ -208,7 +211,7 @@ def _is_a_models(stored: Checkpoint) -> bool:
     return bool(stored.replies) and not made.get("edited") and not made.get("imported")
 
 
-def _failed(workspace: Workspace, sample_id: str, step: str) -> Checkpoint | None:
+def _failed(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:
     """A failure of the input as it is, in the form of a result that has no expressions yet."""
     failure = workspace.step(step).store.load_failure(sample_id)
     fingerprint = workspace.input_fingerprint(sample_id, step)
@@ -243,7 +246,7 @@ def _size(pair: Any) -> tuple[int, int]:
     return pair[0], pair[1]
 
 
-def _compared(before: Checkpoint | None, after: Checkpoint, step: str) -> Reparsed | None:
+def _compared(before: Checkpoint | None, after: Checkpoint, step: Step) -> Reparsed | None:
     if before is None:
         return Reparsed(after.sample_id, step, f"a failure that can be read: {_contents(after)}", after)
     if (before.cleaned_caption, before.expressions) == (after.cleaned_caption, after.expressions):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grounding_assets.core.errors import GroundingError, SampleFailure
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
 
@@ -19,7 +20,7 @@ class RunSummary:
     """Samples asked for, done before or not."""
     pending: int = 0
     """Samples that had something to do when the run began."""
-    steps: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
     done_before: int = 0
     done: int = 0
     in_flight: int = 0
@@ -30,6 +31,8 @@ class RunSummary:
     failed_by_reason: Counter[str] = field(default_factory=Counter)
     other_settings: int = 0
     """Results that were made with other settings than this run's."""
+    to_redo: int = 0
+    """Of `pending`, those that have a result which stays until its successor is there."""
     without_step_0: int = 0
     calls: int = 0
     retries: int = 0
@@ -68,7 +71,7 @@ class RunSummary:
         rate = self.samples_per_s
         return (self.pending - self.finished) / rate if rate else None
 
-    def count_done(self, checkpoint: Checkpoint, step: str) -> None:
+    def count_done(self, checkpoint: Checkpoint, step: Step) -> None:
         self.steps_done[step] += 1
         if step == self.steps[-1]:
             self.done += 1

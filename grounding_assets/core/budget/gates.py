@@ -14,6 +14,7 @@ from grounding_assets.core.errors import InputError, RunStopped
 from grounding_assets.core.evaluation import Figure
 from grounding_assets.core.evaluation.results import evaluate_workspace
 from grounding_assets.core.spec.settings import Spec, WorkflowSpec
+from grounding_assets.core.steps import Step
 
 MAX_SAMPLES = 2_000
 """Of a larger set a seeded choice of this many tried samples is judged."""
@@ -35,11 +36,11 @@ def check_gates(spec: Spec, workspace: Workspace) -> None:
     workflow = spec.workflow
     if workflow.min_recall == 0 and workflow.max_unboxed == workflow.max_failed == 1:
         return
-    figures = figures_so_far(workspace, workflow.steps)
+    figures = figures_so_far(workspace, workflow.run_steps)
     if not figures.samples:
         return
     recall = None
-    if workflow.min_recall and "1" in workflow.steps and figures.done:
+    if workflow.min_recall and Step.GROUNDING in workflow.run_steps and figures.done:
         recall = _recall(workspace, Path(spec.data.gold_jsonl))
     broken = broken_gates(workflow, figures, recall)
     if broken:
@@ -51,7 +52,7 @@ def check_gates(spec: Spec, workspace: Workspace) -> None:
 
 def figures_so_far(
     workspace: Workspace,
-    steps: Sequence[str],
+    steps: Sequence[Step],
     prices: Prices | None = None,
     max_samples: int = MAX_SAMPLES,
 ) -> PilotFigures:
@@ -78,7 +79,7 @@ def broken_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure |
             else _share(recall.value, recall.of, "gold boxes")
         )
         broken.append(f"{found} found, workflow.min_recall={workflow.min_recall:g}")
-    if "1" in workflow.steps and figures.expressions:
+    if Step.GROUNDING in workflow.run_steps and figures.expressions:
         unboxed = figures.without_box / figures.expressions
         if unboxed > workflow.max_unboxed:
             share = _share(unboxed, figures.expressions, "expressions")

@@ -14,6 +14,7 @@ from grounding_assets.core.budget.stored import usage_of
 from grounding_assets.core.dataset.choice import SeededChoice
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.spec.settings import WorkflowSpec
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
 
@@ -42,7 +43,7 @@ class PilotFigures:
     """Samples of the whole set."""
     remaining: int = 0
     """Samples of the whole set that lack a result."""
-    steps: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
     expressions: int = 0
     boxes: int = 0
     without_box: int = 0
@@ -64,7 +65,7 @@ class PilotFigures:
 
 
 def pilot_figures(
-    workspace: Workspace, chosen: Sequence[str], steps: Sequence[str], prices: Prices | None = None
+    workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step], prices: Prices | None = None
 ) -> PilotFigures:
     """Counts over the checkpoints and failures of the chosen samples, each read once.
 
@@ -99,7 +100,7 @@ def pilot_figures(
 
 
 def _outcome(
-    figures: PilotFigures, workspace: Workspace, sample_id: str, step: str
+    figures: PilotFigures, workspace: Workspace, sample_id: str, step: Step
 ) -> tuple[dict[str, Any] | None, Checkpoint | None]:
     """What is stored of a step, a result or a failure, and the result; (None, None) where there is neither."""
     store = workspace.step(step).store
@@ -119,7 +120,7 @@ def _count_result(figures: PilotFigures, result: Checkpoint) -> None:
     expressions = result.expressions
     figures.expressions += len(expressions)
     figures.boxes += sum(len(expression.instances) for expression in expressions)
-    if figures.steps != ("0",):
+    if Step.GROUNDING in figures.steps:
         figures.without_box += sum(not expression.instances for expression in expressions)
 
 

@@ -7,6 +7,7 @@ from grounding_assets.core.budget.account import OF_TEACHER, OF_VERIFIER
 from grounding_assets.core.budget.cost import Tokens, money
 from grounding_assets.core.spec.model_settings import PriceSpec
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class Prices:
         price = self.teacher or (self.verifier if self.teacher_is_free else None)
         return price.currency if price else None
 
-    def lacks_verifier(self, steps: Sequence[str]) -> bool:
+    def lacks_verifier(self, steps: Sequence[Step]) -> bool:
         """Whether these steps ask a verifier of its own whose price is not known."""
-        return "2" in steps and self.has_verifier and self.verifier is None
+        return Step.VERIFICATION in steps and self.has_verifier and self.verifier is None
 
     def cost(self, taken: Mapping[str, Tokens]) -> float:
         """Of what each model took, by its name in the account; one without a price costs 0."""
@@ -46,7 +47,7 @@ class Prices:
 
     def of_step(self, step: str) -> PriceSpec | None:
         """Of the model that the step asks."""
-        return self.verifier if step == "2" and self.has_verifier else self.teacher
+        return self.verifier if step == Step.VERIFICATION and self.has_verifier else self.teacher
 
 
 def _known(price: PriceSpec) -> PriceSpec | None:

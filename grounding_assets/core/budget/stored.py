@@ -7,7 +7,7 @@ from typing import Any
 
 from grounding_assets.core.budget.cost import Usage
 from grounding_assets.core.budget.ledger import Spent
-from grounding_assets.core.dataset.workspace import STEP_FOLDERS
+from grounding_assets.core.steps import Step
 
 _COUNTS = ("calls", "tokens_in", "tokens_out", "tokens_cached")
 
@@ -15,11 +15,11 @@ _COUNTS = ("calls", "tokens_in", "tokens_out", "tokens_cached")
 def stored_usage(results_dir: Path, has_verifier: bool) -> Spent:
     """What the results in a folder took, retired and failed ones included."""
     teacher = verifier = Usage()
-    for step, folder in STEP_FOLDERS.items():
-        for pattern in (".ckpt/*.json", ".failed/*.json", ".retired/*/*.json"):
-            for path in (results_dir / folder).glob(pattern):
+    for step in Step:
+        for pattern in (".ckpt/*.json", ".failed/*.json", ".retired/*/*.json", ".redone/*.json"):
+            for path in (results_dir / step.folder).glob(pattern):
                 taken = usage_of(_loaded(path.read_bytes()))
-                if step == "2" and has_verifier:
+                if step is Step.VERIFICATION and has_verifier:
                     verifier += taken
                 else:
                     teacher += taken

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.records import STEP_NAMES, Expression
+from grounding_assets.core.records import Expression
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import expression_from_record
 
 
@@ -92,7 +93,7 @@ def _read_sample(record: Mapping[str, Any]) -> AnnotatedSample:
         image_id=str(record["image_id"]),
         image_size=(width, height),
         expressions=expressions,
-        grounded=steps is None or STEP_NAMES["1"] in steps,
+        grounded=steps is None or Step.GROUNDING.record_name in steps,
         **texts,
     )
 

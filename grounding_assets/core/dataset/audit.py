@@ -14,7 +14,7 @@ from grounding_assets.core.boxes.geometry import DUPLICATE_IOU, iou_xyxy
 from grounding_assets.core.dataset.rollup import ratio
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.files import read_lines
-from grounding_assets.core.records import STEP_NAMES
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.output_stamps import mark_as_written, written_mark
 
 COMPARED_BOXES = 100
@@ -54,8 +54,8 @@ class Audit:
             KeyError, TypeError, ValueError: it is not one; nothing of it has been counted.
         """
         caption, size = record["cleaned_caption"], (record["width"], record["height"])
-        grounded = STEP_NAMES["1"] in record["pipeline_steps"]
-        made = record["provenance"].get("step_1", {}).get("boxes", {})
+        grounded = Step.GROUNDING.record_name in record["pipeline_steps"]
+        made = record["provenance"].get(Step.GROUNDING.provenance_key, {}).get("boxes", {})
         found = Audit(
             lines=1,
             model_boxes=int(made.get("total", 0)),
@@ -136,7 +136,7 @@ class LineBalance:
     read: int
     annotated: int
     failed: int
-    """Lines whose sample stands in `failures.jsonl`."""
+    """Lines whose sample stands in `failures.jsonl` and has no earlier result."""
     rejected: int
     pending: int
     """Lines whose sample was not tried yet."""
@@ -150,17 +150,19 @@ class LineBalance:
         return abs(self.read - told)
 
 
-def balance_lines(workspace: Workspace, steps: Sequence[str], annotated: int) -> LineBalance:
+def balance_lines(workspace: Workspace, steps: Sequence[Step], annotated: int) -> LineBalance:
     """Compares the input as it was read with `annotated` lines, `failures.jsonl` and `rejected.jsonl`."""
     results, samples = workspace.results_dir, workspace.samples
-    failed_ids = {row.get("sample_id") for row in _rows(results / "failures.jsonl")}
+    failed_ids = {
+        row.get("sample_id") for row in _rows(results / "failures.jsonl") if not row.get("in_annotations")
+    }
     failed = pending = left_out = 0
     for sample_id in samples.line_ids:
         if sample_id not in samples.entries:
             left_out += 1
         elif sample_id in failed_ids:
             failed += 1
-        elif not all(workspace.is_done(sample_id, step) for step in steps):
+        elif workspace.shown_step(sample_id, steps[-1]) is None:
             pending += 1
     return LineBalance(
         read=len(samples.line_ids) + samples.rejected,

@@ -2,7 +2,8 @@
 
 A user may correct expressions in that file before grounding. What differs from the checkpoints is
 taken over into them, so that a rollup never destroys an edit and only what was edited is grounded
-again.
+again. An edit is known by its content: a line tells the digest of the text that was written to it. Times of files
+say nothing, since copying changes them.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +18,9 @@ from grounding_assets.core.errors import InputError
 from grounding_assets.core.images.prepared_image import declared_or_header_size
 from grounding_assets.core.records import Span
 from grounding_assets.core.spans.alignment import Phrase, to_expressions
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
-from grounding_assets.core.store.fingerprint import grounding_fingerprint
+from grounding_assets.core.store.fingerprint import grounding_fingerprint, written_text_digest
 from grounding_assets.core.store.output_stamps import written_mark
 
 
@@ -37,7 +39,7 @@ class AdoptedEdits:
 
 
 def was_edited(annotations: Path) -> bool:
-    """Whether the file is there and not as a rollup wrote it."""
+    """Whether the file is there and may hold edits; one that was only copied or touched may, too."""
     return annotations.exists() and written_mark(annotations) is None
 
 
@@ -84,7 +86,12 @@ def _adopt(
     cleaned, phrases = _phrases(record, where)
     spanned = to_expressions(cleaned, phrases)
     found.dropped += [f"{where}: '{text}'" for text in spanned.dropped]
-    before = workspace.extractions.store.load(sample_id) if workspace.is_done(sample_id, "0") else None
+    if _is_as_written(record) and sample_id in workspace.extractions.index.entries:
+        # older than its result, perhaps: the result counts
+        return False
+    before = (
+        workspace.extractions.store.load(sample_id) if workspace.is_done(sample_id, Step.EXTRACTION) else None
+    )
     if before is not None and _same(before, cleaned, spanned.expressions):
         return False
     sample = workspace.samples.read(sample_id)
@@ -97,6 +104,7 @@ def _adopt(
         image_size = declared_or_header_size(workspace.image_file(sample), sample.declared_size)
         replies, settings = (), ""
     provenance["spans_repaired"] = spanned.repaired
+    order = workspace.redo.latest(sample_id, Step.EXTRACTION)
     checkpoint = Checkpoint(
         sample_id=sample_id,
         fingerprint=workspace.samples.entries[sample_id].fingerprint,
@@ -107,9 +115,22 @@ def _adopt(
         image_size=image_size,
         provenance=provenance,
         replies=replies,
+        image_stamp=before.image_stamp if before is not None else 0,
+        # an edit comes after every order to redo
+        order_id=order.order_id if order is not None else "",
     )
+    workspace.staged.drop(sample_id)
     workspace.extractions.index.save(checkpoint)
     return True
+
+
+def _is_as_written(record: Mapping[str, Any]) -> bool:
+    """Whether the line holds the text that a rollup wrote to it."""
+    provenance = record.get("provenance")
+    made = provenance.get(Step.EXTRACTION.provenance_key) if isinstance(provenance, Mapping) else None
+    written = made.get("text_digest") if isinstance(made, Mapping) else None
+    rows = [(row["text"], row.get("char_span"), row.get("noun_chunk")) for row in record["expressions"]]
+    return written is not None and written == written_text_digest(record["cleaned_caption"], rows)
 
 
 def _same(before: Checkpoint, cleaned: str, expressions: Any) -> bool:

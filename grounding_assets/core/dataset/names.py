@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from grounding_assets.core.dataset.workspace import STEP_FOLDERS
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.files import locked, replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 
 NAME_FILE = ".dataset.json"
 _NAME = re.compile(r"[A-Za-z0-9_]{1,80}")
@@ -71,7 +71,7 @@ def _named(results_dir: Path, digits: str) -> str:
 
 
 def _results(results_dir: Path) -> Iterator[Path]:
-    return (folder for name in STEP_FOLDERS.values() if (folder := results_dir / name).is_dir())
+    return (folder for step in Step if (folder := results_dir / step.folder).is_dir())
 
 
 def _kept(results_dir: Path) -> _Kept | None:

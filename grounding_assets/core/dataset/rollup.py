@@ -3,16 +3,18 @@
 import hashlib
 import shutil
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.dataset.sample_ids import image_id_of
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.files import replacing, stopping_if_unwritable, write_lines
-from grounding_assets.core.records import SOURCE, STEP_NAMES
+from grounding_assets.core.records import SOURCE
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.fingerprint import text_digest
 from grounding_assets.core.store.output_stamps import is_current, mark_as_written, written_mark
 
 
@@ -46,7 +48,7 @@ class RollupCounts:
     def to_dict(self) -> dict[str, int]:
         return asdict(self)
 
-    def figures(self, step: str) -> dict[str, float]:
+    def figures(self, step: Step) -> dict[str, float]:
         """What is worth plotting of a step's output: boxes are counted where step 1 has run."""
         shown: dict[str, float] = {
             "lines": self.lines,
@@ -54,14 +56,14 @@ class RollupCounts:
             "expressions": self.expressions,
             "spans_repaired": self.spans_repaired,
         }
-        if step >= "1":
+        if step.gives_boxes:
             shown |= {
                 "instances": self.instances,
                 "mean_instances_per_expression": ratio(self.instances, self.expressions),
                 "expressions_without_box": self.expressions_without_box,
                 "share_without_box": ratio(self.expressions_without_box, self.expressions),
             }
-        if step >= "2":
+        if step.asks_verifier:
             shown |= {
                 "instances_verified": self.verified,
                 "instances_refuted": self.refuted,
@@ -76,7 +78,7 @@ def ratio(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
+def write_step_annotations(workspace: Workspace, step: Step) -> RollupCounts:
     """Writes a step's `annotations.jsonl`: every input line whose sample has a current result.
 
     A file that is already made of just these results is left as it is, and so is one that is itself the
@@ -100,52 +102,57 @@ def write_step_annotations(workspace: Workspace, step: str) -> RollupCounts:
     return counts
 
 
-def _source_digest(workspace: Workspace, step: str) -> str:
+def _source_digest(workspace: Workspace, step: Step) -> str:
     """Of everything that the file depends on: the input, and each checkpoint by its stamp."""
-    steps = [results.index.entries for name, results in workspace.results.items() if name <= step]
     digest = hashlib.blake2b(repr(workspace.samples.stamp).encode(), digest_size=12)
     for sample_id in workspace.samples.entries:
-        stamps = [entries[sample_id].stamp if sample_id in entries else 0 for entries in steps]
+        stamps = [workspace.stamp(sample_id, made) for made in step.so_far]
         digest.update(f"{sample_id} {stamps}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def _annotated_records(workspace: Workspace, step: str, counts: RollupCounts) -> Iterator[dict[str, Any]]:
+def _annotated_records(workspace: Workspace, step: Step, counts: RollupCounts) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for sample_id, record in workspace.samples.records():
-        if not workspace.is_done(sample_id, step):
+        shown = workspace.shown_step(sample_id, step)
+        if shown is None:
             continue
-        checkpoint = workspace.step(step).store.load(sample_id)
+        checkpoint = workspace.step(shown).store.load(sample_id)
         if checkpoint is None:
-            workspace.step(step).index.forget(sample_id)
+            workspace.step(shown).index.forget(sample_id)
             continue
-        provenance = _provenance_before(workspace, sample_id, step)
+        provenance = _provenance_before(workspace, sample_id, shown)
         if provenance is None:
             continue
-        provenance[f"step_{step}"] = dict(checkpoint.provenance)
+        provenance[shown.provenance_key] = dict(checkpoint.provenance)
+        if step is Step.EXTRACTION:
+            digest = text_digest(checkpoint.cleaned_caption, checkpoint.expressions)
+            provenance[step.provenance_key]["text_digest"] = digest
+        elif step.asks_verifier and shown is not step:
+            unverified = tuple(replace(one, looked_at=True) for one in checkpoint.expressions)
+            checkpoint = replace(checkpoint, expressions=unverified)
         counts.lines += 1
         if sample_id not in seen:
             seen.add(sample_id)
             counts.add(checkpoint)
-        yield annotated_record(record, checkpoint, step, provenance)
+        yield annotated_record(record, checkpoint, shown, provenance)
 
 
-def _provenance_before(workspace: Workspace, sample_id: str, step: str) -> dict[str, Any] | None:
+def _provenance_before(workspace: Workspace, sample_id: str, step: Step) -> dict[str, Any] | None:
     """Of the steps before; None where a checkpoint of theirs has turned out to be gone."""
     provenance = {}
-    for name, results in workspace.results.items():
-        if name >= step:
-            break
+    for earlier in step.earlier:
+        results = workspace.step(earlier)
         made = results.store.load(sample_id)
         if made is None:
             results.index.forget(sample_id)
             return None
-        provenance[f"step_{name}"] = dict(made.provenance)
+        provenance[earlier.provenance_key] = dict(made.provenance)
     return provenance
 
 
 def annotated_record(
-    record: dict[str, Any], checkpoint: Checkpoint, step: str, provenance: dict[str, Any]
+    record: dict[str, Any], checkpoint: Checkpoint, step: Step, provenance: dict[str, Any]
 ) -> dict[str, Any]:
     """An output line: the input line's own fields, the result, and where it came from."""
     result = checkpoint.to_json()["record"]
@@ -154,7 +161,7 @@ def annotated_record(
         "image_id": image_id_of(record) if given in (None, "") else given,
         "sample_id": checkpoint.sample_id,
     }
-    steps = [name for number, name in STEP_NAMES.items() if number <= step]
+    steps = [made.record_name for made in step.so_far]
     return (
         leading
         | record
@@ -171,15 +178,19 @@ def annotated_record(
 @dataclass(slots=True)
 class FailureCounts:
     failed: int = 0
+    """Samples whose last attempt failed; those that keep an earlier result are among them."""
     pending: int = 0
     """Samples that have neither a result nor a failure, because no run has reached them."""
     by_reason: Counter[str] = field(default_factory=Counter)
 
 
-def write_failures(workspace: Workspace, steps: Sequence[str]) -> FailureCounts:
-    """Writes `failures.jsonl`: every sample that was tried and has no result, with the reason."""
+def write_failures(workspace: Workspace, steps: Sequence[Step]) -> FailureCounts:
+    """Writes `failures.jsonl`: every sample whose last attempt failed, with the reason.
+
+    A line's `in_annotations` tells whether `annotations.jsonl` shows an earlier result of the sample nevertheless.
+    """
     counts = FailureCounts()
-    if all(workspace.is_done(sample_id, step) for sample_id in workspace.samples.entries for step in steps):
+    if not any(workspace.missing(sample_id, steps) for sample_id in workspace.samples.entries):
         write_lines(workspace.results_dir / "failures.jsonl", ())
         return counts
     write_lines(workspace.results_dir / "failures.jsonl", _failure_rows(workspace, steps, counts))
@@ -187,18 +198,20 @@ def write_failures(workspace: Workspace, steps: Sequence[str]) -> FailureCounts:
 
 
 def _failure_rows(
-    workspace: Workspace, steps: Sequence[str], counts: FailureCounts
+    workspace: Workspace, steps: Sequence[Step], counts: FailureCounts
 ) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for sample_id, record in workspace.samples.records():
-        step = next((step for step in steps if not workspace.is_done(sample_id, step)), None)
-        if step is None or sample_id in seen:
+        missing = workspace.missing(sample_id, steps)
+        if not missing or sample_id in seen:
             continue
         seen.add(sample_id)
-        fingerprint = workspace.input_fingerprint(sample_id, step)
+        step = missing[0]
+        fingerprint = workspace.next_fingerprint(sample_id, step)
         failure = workspace.step(step).store.load_failure(sample_id)
+        in_annotations = workspace.shown_step(sample_id, steps[-1]) is not None
         if failure is None or failure.get("fingerprint") != fingerprint:
-            counts.pending += 1
+            counts.pending += not in_annotations
             continue
         counts.failed += 1
         counts.by_reason[failure["reason"]] += 1
@@ -212,19 +225,50 @@ def _failure_rows(
             "message": failure["message"],
             "attempts": failure["attempts"],
             "time": failure.get("time"),
+            "in_annotations": in_annotations,
         }
 
 
-def publish_annotations(workspace: Workspace, last_step: str) -> Path:
-    """Copies the last step's output to `results_dir/annotations.jsonl`, where it is not there yet."""
+def write_outputs(
+    workspace: Workspace, steps: Sequence[Step], notice: Callable[[str], None] = lambda _: None
+) -> None:
+    """Writes every file of the results that are there; `steps` are those of the run."""
+    for step in steps[-1].so_far:
+        if step in steps or workspace.step(step).store.done_dir.is_dir():
+            write_step_annotations(workspace, step)
+    publish_annotations(workspace, steps[-1], notice)
+    write_failures(workspace, steps)
+
+
+def publish_annotations(
+    workspace: Workspace, last_step: Step, notice: Callable[[str], None] = lambda _: None
+) -> Path:
+    """Copies the last step's output to `results_dir/annotations.jsonl`, where it is not there yet.
+
+    `notice` is told before the file gets shorter than it is.
+    """
     original = workspace.step(last_step).annotations
     published = workspace.results_dir / "annotations.jsonl"
     mark = written_mark(original)
     source = f"{last_step} {mark['mtime_ns']} {mark['size']}" if mark else ""
     if source and is_current(published, source):
         return published
+    fewer = _lines(published) - _lines(original)
+    if fewer > 0:
+        notice(
+            f"{published} gets {fewer} lines shorter: their samples have left the input, or have no current result "
+            "(their caption, image or expressions were changed), see failures.jsonl."
+        )
     with stopping_if_unwritable(published), original.open("rb") as stream, replacing(published) as copy:
         shutil.copyfileobj(stream, copy, 1 << 20)
     if source:
         mark_as_written(published, source)
     return published
+
+
+def _lines(file: Path) -> int:
+    """0 where there is no file."""
+    if not file.is_file():
+        return 0
+    with file.open("rb") as stream:
+        return sum(part.count(b"\n") for part in iter(lambda: stream.read(1 << 20), b""))

@@ -29,7 +29,8 @@ from grounding_assets.core.store.compact_dict import (
 )
 from grounding_assets.core.store.fingerprint import extraction_fingerprint
 
-_OFFSET_BYTES = 8
+_OFFSET_BYTES = _STAMP_BYTES = 8
+_HEAD_BYTES = _OFFSET_BYTES + _STAMP_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class SampleEntry:
     offset: int
     fingerprint: str
     """Digest of step 0's input, see `fingerprint`."""
+    image_stamp: int = 0
+    """The image file's when the input was read, see `files.short_file_stamp`; 0: not looked at, or not there."""
 
 
 class SampleIndex:
@@ -46,7 +49,7 @@ class SampleIndex:
         self.path = path
         self.numbering = Numbering()
         self.entries: PackedEntries[SampleEntry] = PackedEntries(
-            _pack, _unpack, usual_bytes=_OFFSET_BYTES + DIGEST_BYTES, numbering=self.numbering
+            _pack, _unpack, usual_bytes=_HEAD_BYTES + DIGEST_BYTES, numbering=self.numbering
         )
         """By sample id, in input order."""
         self.line_ids: list[str] = []
@@ -61,7 +64,7 @@ class SampleIndex:
         packed = self.entries.packed(sample_id)
         if packed is None:
             raise KeyError(sample_id)
-        return packed[_OFFSET_BYTES:]
+        return packed[_HEAD_BYTES:]
 
     @property
     def stamp(self) -> tuple[int, int]:
@@ -72,6 +75,13 @@ class SampleIndex:
     @property
     def ids(self) -> list[str]:
         return list(self.entries)
+
+    def image_stamp(self, sample_id: str) -> int:
+        """See `SampleEntry.image_stamp`."""
+        packed = self.entries.packed(sample_id)
+        if packed is None:
+            raise KeyError(sample_id)
+        return int.from_bytes(packed[_OFFSET_BYTES:_HEAD_BYTES], "big")
 
     def read(self, sample_id: str) -> Sample:
         """The sample, read from the input again.
@@ -122,9 +132,17 @@ class SampleIndex:
 
     @classmethod
     def build(
-        cls, path: Path, ids: SampleIds, *, on_rejected: Callable[[RejectedLine], None] = lambda _: None
+        cls,
+        path: Path,
+        ids: SampleIds,
+        *,
+        on_rejected: Callable[[RejectedLine], None] = lambda _: None,
+        image_stamp: Callable[[str], int] = lambda _: 0,
     ) -> "SampleIndex":
         """Reads the whole input once.
+
+        Args:
+            image_stamp: of the image file at a path as given; see `SampleEntry.image_stamp`.
 
         Raises:
             InputError: the file cannot be read, or holds no usable record.
@@ -144,7 +162,8 @@ class SampleIndex:
             if sample_id in index.entries:
                 index._repeats[line.offset] = fingerprint
             else:
-                index.entries[sample_id] = SampleEntry(line.offset, fingerprint)
+                stamp = image_stamp(line.record["image_path"])
+                index.entries[sample_id] = SampleEntry(line.offset, fingerprint, stamp)
         if not index.entries:
             raise InputError(
                 f"No input records at {path}: {index.rejected} lines were refused.{first_reason}"
@@ -155,12 +174,14 @@ class SampleIndex:
 
 
 def _pack(entry: SampleEntry) -> bytes:
-    return entry.offset.to_bytes(_OFFSET_BYTES, "big") + pack_digest(entry.fingerprint)
+    head = entry.offset.to_bytes(_OFFSET_BYTES, "big") + entry.image_stamp.to_bytes(_STAMP_BYTES, "big")
+    return head + pack_digest(entry.fingerprint)
 
 
 def _unpack(packed: bytes) -> SampleEntry:
     offset = int.from_bytes(packed[:_OFFSET_BYTES], "big")
-    return SampleEntry(offset, unpack_digest(packed, _OFFSET_BYTES)[0])
+    image_stamp = int.from_bytes(packed[_OFFSET_BYTES:_HEAD_BYTES], "big")
+    return SampleEntry(offset, unpack_digest(packed, _HEAD_BYTES)[0], image_stamp)
 
 
 def to_sample(sample_id: str, record: dict[str, Any]) -> Sample:

@@ -1,127 +1,204 @@
 """Everything that a results folder holds, in one place: where each file lies and what is in it."""
 
-import json
-import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grounding_assets.core.dataset.image_changes import ImageChanges
+from grounding_assets.core.dataset.redo_orders import RedoOrders
 from grounding_assets.core.dataset.samples import SampleIndex
-from grounding_assets.core.errors import InputError
-from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.dataset.staged_results import StagedResults
+from grounding_assets.core.dataset.step_results import StepResults
 from grounding_assets.core.records import Sample
-from grounding_assets.core.store.checkpoint_index import CheckpointIndex
-from grounding_assets.core.store.checkpoint_store import CheckpointStore
-from grounding_assets.core.store.compact_dict import Numbering, pack_digest, unpack_digest
-
-STEP_FOLDERS = {"0": "step_0_expression_extraction", "1": "step_1_grounding", "2": "step_2_verification"}
-STEP_BEFORE = {"1": "0", "2": "1"}
-_RETIRING = ".retiring-*.json"
-"""What a run means to move aside, until it has."""
-
-
-class StepResults:
-    """One step's store and the index over it."""
-
-    def __init__(self, results_dir: Path, step: str, numbering: Numbering):
-        self.step = step
-        self.store = CheckpointStore(results_dir / STEP_FOLDERS[step])
-        self.index = CheckpointIndex(self.store, numbering)
-
-    @property
-    def annotations(self) -> Path:
-        return self.store.step_dir / "annotations.jsonl"
+from grounding_assets.core.steps import Step
+from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.compact_dict import pack_digest, unpack_digest
 
 
 @dataclass(frozen=True, slots=True)
 class PendingSample:
     sample_id: str
-    steps: tuple[str, ...]
+    steps: tuple[Step, ...]
     """The steps still to do, in order."""
 
 
 class Workspace:
-    """A data set and its results: which samples there are, and how far each one is."""
+    """A data set and its results: which samples there are, and how far each one is.
 
-    def __init__(self, samples: SampleIndex, results_dir: Path, image_root: Path):
+    A step of a sample is *done* where it has a result of its input and image as they are; that is what output files
+    show. It *needs* work where it is not done, or is to be redone: a result that is being redone stays done until
+    its successor takes its place.
+    """
+
+    def __init__(
+        self,
+        samples: SampleIndex,
+        results_dir: Path,
+        image_root: Path,
+        settings: Mapping[Step, str] | None = None,
+    ):
+        """`settings`, see `RedoOrders`."""
         self.samples = samples
         self.results_dir = results_dir
         self.image_root = image_root
-        self.results = {step: StepResults(results_dir, step, samples.numbering) for step in STEP_FOLDERS}
-        self.moved_late = 0
-        """Results that a killed run had still to move aside, and that were moved for it."""
+        self.results = {step: StepResults(results_dir, step, samples.numbering) for step in Step}
+        self.redo = RedoOrders(results_dir, settings)
+        self.staged = StagedResults(self.results)
+        self.images = ImageChanges(self.results)
 
     @property
     def extractions(self) -> StepResults:
-        return self.results["0"]
+        return self.results[Step.EXTRACTION]
 
     @property
     def groundings(self) -> StepResults:
-        return self.results["1"]
+        return self.results[Step.GROUNDING]
 
-    def step(self, step: str) -> StepResults:
+    def step(self, step: Step) -> StepResults:
         return self.results[step]
 
     def refresh(self) -> "Workspace":
         """Brings what is known of the results in line with the disk."""
-        self.moved_late += sum(self._finish_retiring(order) for order in self.results_dir.glob(_RETIRING))
         for results in self.results.values():
             results.index.refresh()
+        self.redo.load()
+        self.staged.refresh(self.is_wanted)
+        self.images.refresh(self.samples, lambda sample_id: self.image_file(self.samples.read(sample_id)))
+        self.close_orders()
         return self
-
-    def retire(self, sample_ids: Sequence[str], steps: Sequence[str]) -> None:
-        """Moves results aside, so that they are made again; nothing is deleted.
-
-        What is to be moved is written down first: after a kill in the middle, `refresh` moves the rest.
-        """
-        order = self.results_dir / _RETIRING.replace("*", secrets.token_hex(4))
-        with stopping_if_unwritable(order), replacing(order) as stream:
-            stream.write(to_json({"steps": list(steps), "sample_ids": list(sample_ids)}))
-        self._finish_retiring(order)
-        self.refresh()
-
-    def _finish_retiring(self, order: Path) -> int:
-        """Returns how many results were moved: those that are older than the order, not what came since."""
-        try:
-            given_ns = order.stat().st_mtime_ns
-            wanted = json.loads(order.read_bytes())
-            steps = [step for step in wanted["steps"] if step in self.results]
-            sample_ids = [
-                sample_id for sample_id in wanted["sample_ids"] if sample_id in self.samples.entries
-            ]
-        except FileNotFoundError:
-            # another run has moved them
-            return 0
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"{order} is damaged: delete it, then force the run again.") from None
-        moved = sum(self.step(step).store.retire(sample_ids, made_before_ns=given_ns) for step in steps)
-        order.unlink(missing_ok=True)
-        return moved
 
     def image_file(self, sample: Sample) -> Path:
         return self.image_root / sample.image_path
 
-    def input_fingerprint(self, sample_id: str, step: str) -> str | None:
+    def input_fingerprint(self, sample_id: str, step: Step) -> str | None:
         """Digest of the step's input as it is now; None where the step before has no current result."""
         packed = self._packed_input(sample_id, step)
         return None if packed is None else unpack_digest(packed, 0)[0]
 
-    def is_done(self, sample_id: str, step: str) -> bool:
-        """Whether the step has a result, and its input has not changed since."""
-        digests = self.results[step].index.packed_digests(sample_id)
-        return digests is not None and digests[0] == self._packed_input(sample_id, step)
+    def next_fingerprint(self, sample_id: str, step: Step) -> str | None:
+        """Digest of the input that the next attempt at the step is made from: of a redone one, where there is one."""
+        packed = self._packed_next_input(sample_id, step)
+        return None if packed is None else unpack_digest(packed, 0)[0]
 
-    def _packed_input(self, sample_id: str, step: str) -> bytes | None:
-        before = STEP_BEFORE.get(step)
+    def is_done(self, sample_id: str, step: Step) -> bool:
+        """Whether the step has a result, and neither its input nor its image has changed since."""
+        digests = self.results[step].index.packed_digests(sample_id)
+        return (
+            digests is not None
+            and digests[0] == self._packed_input(sample_id, step)
+            and not self.images.has_changed(sample_id, step)
+        )
+
+    def shown_step(self, sample_id: str, step: Step) -> Step | None:
+        """The step whose result the step's output file shows of a sample; None where it has no line there.
+
+        A sample that is not verified yet stands in the output of verification with its boxes, and without verdicts.
+        """
+        if self.is_done(sample_id, step):
+            return step
+        before = step.before if step.asks_verifier else None
+        return before if before is not None and self.is_done(sample_id, before) else None
+
+    def needs(self, sample_id: str, step: Step) -> bool:
+        """Whether a run has something to do."""
+        if self.staged.has(sample_id, step):
+            return False
+        digests = self.results[step].index.packed_digests(sample_id)
+        return (
+            digests is None
+            or digests[0] != self._packed_next_input(sample_id, step)
+            or self.images.has_changed(sample_id, step)
+            or self.is_to_redo(sample_id, step)
+        )
+
+    def is_to_redo(self, sample_id: str, step: Step) -> bool:
+        """Whether there is a result that an order of this run's settings wants to be made again."""
+        index = self.results[step].index
+        order = self.redo.order_of(sample_id, step) if self.redo.open else None
+        if order is None or sample_id not in index.entries or self.staged.has(sample_id, step):
+            return False
+        return index.order_id(sample_id) != order.order_id
+
+    def store(self, checkpoint: Checkpoint, step: Step, last: Step) -> None:
+        """Stores a new result; `last` is the last step that the run does for its sample. Thread-safe.
+
+        In a redo, what comes before `last` waits beside the old results until all can be replaced.
+
+        Raises:
+            RunStopped: it cannot be written.
+        """
+        self.redo.write_down()
+        sample_id, results = checkpoint.sample_id, self.results[step]
+        if checkpoint.order_id and step is not last and self.is_done(sample_id, last):
+            results.store.stage(checkpoint)
+            self.staged.note(checkpoint, step)
+            return
+        results.index.save(checkpoint)
+        self.images.forget(sample_id, step)
+        self.staged.promote_before(sample_id, step)
+
+    def keep(self, sample_id: str, step: Step) -> Checkpoint | None:
+        """The result of a step that need not be made again after a redo of the step before; None where it has gone."""
+        self.staged.promote_before(sample_id, step)
+        return self.results[step].store.load(sample_id)
+
+    def restore(self, checkpoint: Checkpoint, step: Step) -> None:
+        """Puts an earlier result back in its place, where no order given so far redoes it again."""
+        order = self.redo.latest(checkpoint.sample_id, step)
+        order_id = order.order_id if order is not None else checkpoint.order_id
+        self.results[step].index.save(replace(checkpoint, order_id=order_id))
+
+    def close_orders(self) -> None:
+        """Forgets orders of which nothing is left to redo."""
+        finished = [
+            order
+            for order in self.redo.open
+            if not any(
+                self.redo.latest(sample_id, step) is order
+                and sample_id in self.samples.entries
+                and sample_id in self.results[step].index.entries
+                and self.results[step].index.order_id(sample_id) != order.order_id
+                for step in order.settings
+                for sample_id in order.sample_ids
+            )
+        ]
+        self.redo.close(finished)
+
+    def is_wanted(self, checkpoint: Checkpoint, step: Step) -> bool:
+        """Whether a staged result may still take its place."""
+        order = self.redo.latest(checkpoint.sample_id, step)
+        return (
+            checkpoint.sample_id in self.samples.entries
+            and order is not None
+            and order.order_id == checkpoint.order_id
+            and self.next_fingerprint(checkpoint.sample_id, step) == checkpoint.fingerprint
+        )
+
+    def _packed_input(self, sample_id: str, step: Step) -> bytes | None:
+        before = step.before
         if before is None:
             return self.samples.packed_fingerprint(sample_id)
         made = self.results[before].index.packed_digests(sample_id)
-        if made is None or made[0] != self._packed_input(sample_id, before):
+        if (
+            made is None
+            or made[0] != self._packed_input(sample_id, before)
+            or self.images.has_changed(sample_id, before)
+        ):
             return None
         return made[1]
 
+    def _packed_next_input(self, sample_id: str, step: Step) -> bytes | None:
+        before = step.before
+        staged = self.staged.output(sample_id, before) if before is not None else None
+        return self._packed_input(sample_id, step) if staged is None else pack_digest(staged)
+
+    def stamp(self, sample_id: str, step: Step) -> int:
+        """Another one where the step's result is another, or is no longer current since its image changed."""
+        entry = self.results[step].index.entries.get(sample_id)
+        return 0 if entry is None or self.images.has_changed(sample_id, step) else entry.stamp
+
     def made_with_other_settings(
-        self, sample_ids: Sequence[str], step: str, settings_fingerprint: str
+        self, sample_ids: Sequence[str], step: Step, settings_fingerprint: str
     ) -> int:
         """How many of the samples have a current result of the step that other settings made."""
         own, index = pack_digest(settings_fingerprint), self.results[step].index
@@ -136,11 +213,18 @@ class Workspace:
                 count += 1
         return count
 
-    def pending(self, sample_ids: Sequence[str], steps: Sequence[str]) -> Iterator[PendingSample]:
-        """Which of the samples lack a current result of which of the steps."""
+    def pending(self, sample_ids: Sequence[str], steps: Sequence[Step]) -> Iterator[PendingSample]:
+        """Which of the samples lack a current result of which of the steps, or are to be redone."""
         # one tuple for all samples that lack the same
-        shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+        shared: dict[tuple[Step, ...], tuple[Step, ...]] = {}
         for sample_id in sample_ids:
-            missing = tuple(step for step in steps if not self.is_done(sample_id, step))
+            missing = self.missing(sample_id, steps)
             if missing:
                 yield PendingSample(sample_id, shared.setdefault(missing, missing))
+
+    def missing(self, sample_id: str, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """Those of the steps to work on, in order: from the first that needs it on, since it may change the others."""
+        for number, step in enumerate(steps):
+            if self.needs(sample_id, step):
+                return tuple(steps[number:])
+        return ()

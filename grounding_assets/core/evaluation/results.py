@@ -18,6 +18,7 @@ from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
 from grounding_assets.core.evaluation.second_look import SecondLook, has_verdicts, is_kept
 from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey, sample_key
 from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.steps import Step
 
 EVALUATION = "evaluation.json"
 
@@ -116,12 +117,14 @@ def evaluate_workspace(workspace: Workspace, gold: Path) -> Evaluation:
 def _grounded(workspace: Workspace, keys: Collection[SampleKey]) -> Iterator[Mapping[str, Any]]:
     for sample_id in workspace.samples.ids:
         sample = workspace.samples.read(sample_id)
-        if sample_key(sample.image_path, sample.caption) not in keys or not workspace.is_done(sample_id, "1"):
+        if sample_key(sample.image_path, sample.caption) not in keys or not workspace.is_done(
+            sample_id, Step.GROUNDING
+        ):
             continue
         checkpoint = workspace.groundings.store.load(sample_id)
         if checkpoint is not None:
             line = {"image_path": sample.image_path, "caption": sample.caption}
-            yield annotated_record(line, checkpoint, "1", {})
+            yield annotated_record(line, checkpoint, Step.GROUNDING, {})
 
 
 def read_records(file: Path) -> Iterator[dict[str, Any]]:

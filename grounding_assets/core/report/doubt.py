@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from grounding_assets.core.boxes.geometry import DUPLICATE_IOU, iou_xyxy
-from grounding_assets.core.records import STEP_NAMES, GroundingStatus
+from grounding_assets.core.records import GroundingStatus
+from grounding_assets.core.steps import Step
 
 LOW_SCORE = 0.5
 """A model score below this is low."""
@@ -71,7 +72,8 @@ def doubt(found: Iterable[Signal]) -> float:
 
 def is_grounded(record: Mapping[str, Any]) -> bool:
     """Whether step 1 has run, so that an expression without a box means something."""
-    return STEP_NAMES["1"] in record.get("pipeline_steps", (STEP_NAMES["1"],))
+    grounding = Step.GROUNDING.record_name
+    return grounding in record.get("pipeline_steps", (grounding,))
 
 
 def signals(record: Mapping[str, Any]) -> list[Signal]:

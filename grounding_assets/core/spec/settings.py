@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from grounding_assets.core.spec.model_settings import Section, VerifierSpec, VlmSpec, verifier_or_default
+from grounding_assets.core.steps import Step, in_order
 
 SUPPORTED_TYPE = "image_grounding"
 StepName = Literal["0", "1", "2"]
@@ -58,6 +59,11 @@ class WorkflowSpec(Section):
     """Annotate only a seeded random choice of this many samples, which a larger number adds to; 0: all."""
     seed: int = 0
     """Which samples `sample` chooses."""
+
+    @property
+    def run_steps(self) -> tuple[Step, ...]:
+        """What `steps` names."""
+        return in_order(self.steps)
 
     @property
     def is_pilot(self) -> bool:
@@ -158,7 +164,7 @@ class ImageGroundingSpec(Section):
 
     @model_validator(mode="after")
     def _limits_have_their_measure(self) -> Self:
-        own_verifier = "2" in self.workflow.steps and self.vlm_verifier.backend != "same"
+        own_verifier = Step.VERIFICATION in self.workflow.steps and self.vlm_verifier.backend != "same"
         prices = self.vlm.price, self.vlm_verifier.price
         if self.workflow.max_cost and self.vlm.backend != "local" and not prices[0].is_known:
             raise ValueError(

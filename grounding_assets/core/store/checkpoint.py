@@ -1,5 +1,6 @@
 """One result as it lies on disk, and the rules it has to keep."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -15,6 +16,7 @@ from grounding_assets.core.records import (
 from grounding_assets.core.store.fingerprint import verification_fingerprint
 
 FORMAT = 1
+_ORDER_ID = re.compile(r"[0-9a-f]{16}")
 SPAN_STATUSES, SCORE_SOURCES = get_args(SpanStatus), get_args(ScoreSource)
 
 
@@ -38,6 +40,10 @@ class Checkpoint:
     """(width, height) in pixels of the upright original."""
     provenance: Mapping[str, Any]
     replies: tuple[str, ...]
+    image_stamp: int = 0
+    """Size and time of change of the image file that was read, as `files.short_file_stamp` gives them; 0: not known."""
+    order_id: str = ""
+    """The order of `force_reprocess` that it was made for, see `redo_orders`."""
 
     @property
     def next_fingerprint(self) -> str:
@@ -51,6 +57,8 @@ class Checkpoint:
             "fingerprint": self.fingerprint,
             "output_fingerprint": self.output_fingerprint,
             "settings_fingerprint": self.settings_fingerprint,
+            "image_stamp": self.image_stamp,
+            "order_id": self.order_id,
             "record": {
                 "width": self.image_size[0],
                 "height": self.image_size[1],
@@ -77,6 +85,8 @@ class Checkpoint:
                 image_size=(int(record["width"]), int(record["height"])),
                 provenance=dict(tree["provenance"]),
                 replies=tuple(tree["replies"]),
+                image_stamp=int(tree.get("image_stamp", 0)),
+                order_id=tree.get("order_id", ""),
             )
             defect = checkpoint.defect()
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -88,9 +98,13 @@ class Checkpoint:
     def defect(self) -> str:
         """The first rule of the output format that this result breaks; empty where it keeps them all."""
         digests = (self.fingerprint, self.output_fingerprint, self.settings_fingerprint)
-        texts = (self.sample_id, *digests, self.cleaned_caption, *self.replies)
+        texts = (self.sample_id, *digests, self.cleaned_caption, *self.replies, self.order_id)
         if not all(isinstance(text, str) for text in texts):
             return "a number stands where a text belongs"
+        if self.order_id and not _ORDER_ID.fullmatch(self.order_id):
+            return "order_id is not 16 hexadecimal digits"
+        if not 0 <= self.image_stamp < 1 << 64:
+            return "image_stamp is out of range"
         width, height = self.image_size
         for expression in self.expressions:
             start, end = expression.char_span

@@ -10,9 +10,10 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from grounding_assets.core.files import replacing, stopping_if_unwritable
+from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.files import replacing, stamp_of, stopping_if_unwritable
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.checkpoint_store import CheckpointStore
 from grounding_assets.core.store.compact_dict import (
@@ -26,8 +27,14 @@ from grounding_assets.core.store.compact_dict import (
 
 _JOURNAL = ".index.tsv"
 _STAMP_BYTES = 16
-_ENTRY_BYTES = _STAMP_BYTES + 3 * DIGEST_BYTES
+_ORDER_BYTES = 8
+_IMAGE_STAMP_BYTES = 8
+_ORDER_START = _STAMP_BYTES + _IMAGE_STAMP_BYTES
+_HEAD_BYTES = _ORDER_START + _ORDER_BYTES
+_ENTRY_BYTES = _HEAD_BYTES + 3 * DIGEST_BYTES
 _STAMP = re.compile(r"[0-9]{1,38}")
+_ORDER = re.compile(r"([0-9a-f]{16})?")
+_NO_ORDER = "00" * _ORDER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,11 @@ class IndexEntry:
     output_fingerprint: str
     settings_fingerprint: str
     stamp: int
-    """The file's time of change and size in one number, see `_stamp`."""
+    """The checkpoint file's, see `files.stamp_of`."""
+    image_stamp: int
+    """The image file's (`files.short_file_stamp`), when its content was last found to be what the result was made from; 0: not known."""
+    order_id: str
+    """See `Checkpoint.order_id`."""
 
 
 class CheckpointIndex:
@@ -62,8 +73,7 @@ class CheckpointIndex:
         self.corrupt = self.vanished = 0
         for sample_id, stamp in self._files():
             entry = remembered.pop(sample_id, None)
-            # an entry without output digest was written before there was a step after it
-            if entry is None or entry.stamp != stamp or not entry.output_fingerprint:
+            if entry is None or entry.stamp != stamp:
                 changed += 1
                 checkpoint = self.store.load(sample_id)
                 if checkpoint is None:
@@ -82,9 +92,9 @@ class CheckpointIndex:
         packed = self.entries.packed(sample_id)
         if packed is None:
             return None
-        output = digest_end(packed, _STAMP_BYTES)
+        output = digest_end(packed, _HEAD_BYTES)
         settings = digest_end(packed, output)
-        return packed[_STAMP_BYTES:output], packed[output:settings], packed[settings:]
+        return packed[_HEAD_BYTES:output], packed[output:settings], packed[settings:]
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Stores a result and remembers it. Thread-safe; raises as `CheckpointStore.save` does."""
@@ -92,13 +102,39 @@ class CheckpointIndex:
 
     def note(self, checkpoint: Checkpoint, status: os.stat_result) -> None:
         """Remembers a checkpoint that was just saved as a file of this status. Thread-safe."""
-        entry = _entry(checkpoint, _stamp(status))
-        line = _journal_line(checkpoint.sample_id, entry)
+        self._put(checkpoint.sample_id, _entry(checkpoint, stamp_of(status)))
+
+    def _put(self, sample_id: str, entry: IndexEntry) -> None:
+        line = _journal_line(sample_id, entry)
         with self._lock:
-            self.entries[checkpoint.sample_id] = entry
+            self.entries[sample_id] = entry
             self._unsaved.append(line)
             if len(self._unsaved) >= 256:
                 self._append()
+
+    def image_stamp(self, sample_id: str) -> int:
+        """Of the sample's entry, which must be there."""
+        return int.from_bytes(self._head(sample_id)[_STAMP_BYTES:_ORDER_START], "big")
+
+    def order_id(self, sample_id: str) -> str:
+        """Of the sample's entry, which must be there."""
+        order = self._head(sample_id)[_ORDER_START:_HEAD_BYTES]
+        return order.hex() if any(order) else ""
+
+    def _head(self, sample_id: str) -> bytes:
+        packed = self.entries.packed(sample_id)
+        if packed is None:
+            raise KeyError(sample_id)
+        return packed
+
+    def amend(self, sample_id: str, *, image_stamp: int | None = None, order_id: str | None = None) -> None:
+        """Remembers more of a result that stays as it is. Thread-safe."""
+        entry = self.entries[sample_id]
+        if image_stamp is not None:
+            entry = replace(entry, image_stamp=image_stamp)
+        if order_id is not None:
+            entry = replace(entry, order_id=order_id)
+        self._put(sample_id, entry)
 
     def look_again(self, sample_id: str) -> Checkpoint | None:
         """The checkpoint, where another run has written one since this index last saw the file. Thread-safe."""
@@ -107,7 +143,7 @@ class CheckpointIndex:
         except FileNotFoundError:
             return None
         entry = self.entries.get(sample_id)
-        if entry is not None and entry.stamp == _stamp(status):
+        if entry is not None and entry.stamp == stamp_of(status):
             return None
         checkpoint = self.store.load(sample_id)
         if checkpoint is not None:
@@ -145,7 +181,15 @@ class CheckpointIndex:
         with os.scandir(self.store.done_dir) as found:
             for file in found:
                 if file.name.endswith(".json") and not file.name.startswith("."):
-                    yield file.name.removesuffix(".json"), _stamp(file.stat())
+                    try:
+                        yield file.name.removesuffix(".json"), stamp_of(file.stat())
+                    except FileNotFoundError:
+                        # moved by another run since it was listed, or a link to nothing
+                        continue
+                    except OSError as error:
+                        raise RunStopped(
+                            f"Cannot read {file.path}: {error.strerror}. Repair or remove it, then run again."
+                        ) from None
 
     def _read_journal(self) -> PackedEntries[IndexEntry]:
         remembered = self._no_entries()
@@ -157,36 +201,54 @@ class CheckpointIndex:
             for line in stream:
                 fields = line.decode("utf-8", "replace").removesuffix("\n").split("\t")
                 # a line cut by a kill, or edited: its checkpoint is simply read again
-                if len(fields) != 5 or not line.endswith(b"\n") or not _STAMP.fullmatch(fields[1]):
+                if (
+                    len(fields) != 7
+                    or not line.endswith(b"\n")
+                    or not all(map(_STAMP.fullmatch, fields[1:3]))
+                ):
                     continue
-                sample_id, stamp, *digests = fields
-                remembered[sample_id] = IndexEntry(digests[0], digests[1], digests[2], int(stamp))
+                sample_id, stamp, image_stamp, order_id, *digests = fields
+                if not _ORDER.fullmatch(order_id) or int(image_stamp) >> 8 * _IMAGE_STAMP_BYTES:
+                    continue
+                remembered[sample_id] = IndexEntry(
+                    digests[0], digests[1], digests[2], int(stamp), int(image_stamp), order_id
+                )
         return remembered
-
-
-def _stamp(status: os.stat_result) -> int:
-    return status.st_mtime_ns << 40 | status.st_size
 
 
 def _entry(checkpoint: Checkpoint, stamp: int) -> IndexEntry:
     return IndexEntry(
-        checkpoint.fingerprint, checkpoint.next_fingerprint, checkpoint.settings_fingerprint, stamp
+        checkpoint.fingerprint,
+        checkpoint.next_fingerprint,
+        checkpoint.settings_fingerprint,
+        stamp,
+        checkpoint.image_stamp,
+        checkpoint.order_id,
     )
 
 
 def _pack(entry: IndexEntry) -> bytes:
     digests = (entry.fingerprint, entry.output_fingerprint, entry.settings_fingerprint)
-    return entry.stamp.to_bytes(_STAMP_BYTES, "big") + b"".join(map(pack_digest, digests))
+    head = (
+        entry.stamp.to_bytes(_STAMP_BYTES, "big"),
+        entry.image_stamp.to_bytes(_IMAGE_STAMP_BYTES, "big"),
+        bytes.fromhex(entry.order_id or _NO_ORDER),
+    )
+    return b"".join((*head, *map(pack_digest, digests)))
 
 
 def _unpack(packed: bytes) -> IndexEntry:
-    fingerprint, next_one = unpack_digest(packed, _STAMP_BYTES)
+    fingerprint, next_one = unpack_digest(packed, _HEAD_BYTES)
     output, next_one = unpack_digest(packed, next_one)
     settings, _ = unpack_digest(packed, next_one)
-    return IndexEntry(fingerprint, output, settings, int.from_bytes(packed[:_STAMP_BYTES], "big"))
+    stamp = int.from_bytes(packed[:_STAMP_BYTES], "big")
+    image_stamp = int.from_bytes(packed[_STAMP_BYTES:_ORDER_START], "big")
+    order = packed[_ORDER_START:_HEAD_BYTES].hex()
+    return IndexEntry(fingerprint, output, settings, stamp, image_stamp, "" if order == _NO_ORDER else order)
 
 
 def _journal_line(sample_id: str, entry: IndexEntry) -> bytes:
     """Tab-separated, since reading 200,000 lines of JSON takes seconds. Ids hold no tabs, digests are hexadecimal."""
     digests = (entry.fingerprint, entry.output_fingerprint, entry.settings_fingerprint)
-    return "\t".join((sample_id, str(entry.stamp), *digests)).encode("utf-8", "replace") + b"\n"
+    head = (sample_id, str(entry.stamp), str(entry.image_stamp), entry.order_id)
+    return "\t".join((*head, *digests)).encode("utf-8", "replace") + b"\n"

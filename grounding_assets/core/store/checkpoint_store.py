@@ -3,17 +3,24 @@
 The file is the result. `CheckpointIndex` (see `checkpoint_index`) only remembers what is in them.
 """
 
+import glob
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
-from grounding_assets.core.files import remove_leftovers, stopping_if_unwritable, to_json, write_whole
+from grounding_assets.core.files import (
+    file_stamp,
+    remove_leftovers,
+    stopping_if_unwritable,
+    to_json,
+    write_whole,
+)
 from grounding_assets.core.store.checkpoint import Checkpoint, CorruptCheckpoint
 
 
@@ -25,7 +32,12 @@ class CheckpointStore:
         self.done_dir = step_dir / ".ckpt"
         self.failed_dir = step_dir / ".failed"
         self.corrupt_dir = step_dir / ".corrupt"
+        self.staged_dir = step_dir / ".redone"
+        """Results whose samples are still being redone: they take their places together."""
+        self.retired_dir = step_dir / ".retired"
+        """Results that have been replaced, each set in a folder named by its time."""
         self._prepared = False
+        self._retired_stamp = _time_stamp()
 
     def prepare(self) -> None:
         """Makes the folders, and clears away what writers that were killed have left in them.
@@ -43,6 +55,8 @@ class CheckpointStore:
     def save(self, checkpoint: Checkpoint) -> os.stat_result:
         """Makes the result durable, then forgets an earlier failure; returns what the system knows of the file.
 
+        A result that it replaces is kept aside. At no moment is there none.
+
         Raises:
             RunStopped: it cannot be written, or was written and the folder of the earlier ones has gone.
         """
@@ -50,7 +64,13 @@ class CheckpointStore:
         if defect:
             raise AssertionError(f"a teacher broke the output format for {checkpoint.sample_id}: {defect}")
         path = self.path(checkpoint.sample_id)
-        status, made_folder = _write(path, checkpoint.to_json())
+        kept = self._keep_aside(path)
+        try:
+            status, made_folder = _write(path, checkpoint.to_json())
+        except BaseException:
+            if kept is not None:
+                kept.unlink(missing_ok=True)
+            raise
         with stopping_if_unwritable(path):
             self._failed_path(checkpoint.sample_id).unlink(missing_ok=True)
         if made_folder and self._prepared:
@@ -66,7 +86,10 @@ class CheckpointStore:
         Raises:
             RunStopped: the file is there and cannot be read.
         """
-        path = self.path(sample_id)
+        return self.load_file(self.path(sample_id), sample_id)
+
+    def load_file(self, path: Path, sample_id: str) -> Checkpoint | None:
+        """The same of a result that lies elsewhere."""
         try:
             raw = _read(path)
             checkpoint = (
@@ -106,58 +129,99 @@ class CheckpointStore:
             return None
         return row if {"message", "attempts"} <= row.keys() else None
 
-    def retire(self, sample_ids: Iterable[str], *, made_before_ns: int | None = None) -> int:
-        """Moves results out of the way, into a folder named by the time; nothing is deleted.
+    def failure_stamps(self) -> dict[str, int]:
+        """The stamp of each failure that is there, by sample id."""
+        stamps = ((path.stem, file_stamp(path)) for path in self.failed_dir.glob("*.json"))
+        return dict(stamps)
 
-        A file that was changed after `made_before_ns`, in ns of the file system's clock, stays.
-        """
-        kept = self._retired_dir()
-        moved = 0
-        for sample_id in sample_ids:
-            path = self.path(sample_id)
-            # another run may be moving it, too
-            with stopping_if_unwritable(kept), suppress(FileNotFoundError):
-                if made_before_ns is not None and path.stat().st_mtime_ns > made_before_ns:
-                    continue
-                if not path.exists():
-                    continue
-                kept.mkdir(parents=True, exist_ok=True)
-                path.replace(kept / path.name)
-                moved += 1
-        return moved
+    def failure_stamp(self, sample_id: str) -> int:
+        return file_stamp(self._failed_path(sample_id))
 
-    def supersede(self, checkpoints: Iterable[Checkpoint]) -> list[os.stat_result]:
-        """Saves results in place of those that are there, which are kept aside as by `retire`; as `save` returns.
+    def stage(self, checkpoint: Checkpoint) -> None:
+        """Makes a result durable that does not take its place yet. Raises RunStopped where it cannot be written."""
+        with stopping_if_unwritable(self.staged_dir):
+            self.staged_dir.mkdir(exist_ok=True)
+        _write(self.staged_path(checkpoint.sample_id), checkpoint.to_json())
 
-        At no moment is a sample without a result, so a kill loses nothing.
-        """
-        kept = self._retired_dir()
-        saved: list[os.stat_result] = []
-        for checkpoint in checkpoints:
-            path = self.path(checkpoint.sample_id)
-            if path.exists():
-                with stopping_if_unwritable(kept):
-                    kept.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(path, kept / path.name)
-            saved.append(self.save(checkpoint))
-        return saved
+    def staged_ids(self) -> list[str]:
+        return [path.stem for path in self.staged_dir.glob("*.json")]
 
-    def _retired_dir(self) -> Path:
-        return self.step_dir / ".retired" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    def load_staged(self, sample_id: str) -> Checkpoint | None:
+        return self.load_file(self.staged_path(sample_id), sample_id)
+
+    def promote(self, sample_id: str) -> os.stat_result | None:
+        """Puts a staged result in its place; the one that it replaces is kept aside. None where another run has."""
+        staged, path = self.staged_path(sample_id), self.path(sample_id)
+        self._keep_aside(path)
+        with stopping_if_unwritable(path), suppress(FileNotFoundError):
+            staged.replace(path)
+            self._failed_path(sample_id).unlink(missing_ok=True)
+            return path.stat()
+        return None
+
+    def drop_staged(self, sample_id: str) -> None:
+        """A staged result that will not take its place is kept aside, too."""
+        self._keep_aside(self.staged_path(sample_id))
+        with stopping_if_unwritable(self.staged_dir):
+            self.staged_path(sample_id).unlink(missing_ok=True)
+
+    def retired(self, sample_id: str) -> list[Path]:
+        """The sample's results that were kept aside, the last first."""
+        return sorted(self.retired_dir.glob(f"*/{glob.escape(sample_id)}.json"), reverse=True)
+
+    def retired_sets(self) -> dict[str, list[str]]:
+        """The sample ids of each folder of results that were kept aside, by its name, the last first."""
+        folders = sorted((folder for folder in self.retired_dir.glob("*") if folder.is_dir()), reverse=True)
+        return {folder.name: sorted(path.stem for path in folder.glob("*.json")) for folder in folders}
+
+    def _keep_aside(self, path: Path) -> Path | None:
+        """A second name for what lies there, in a folder of this process's; nothing where nothing lies there."""
+        if not path.exists():
+            return None
+        with stopping_if_unwritable(self.retired_dir), suppress(FileNotFoundError):
+            for _ in range(2):
+                kept = self.retired_dir / self._retired_stamp / path.name
+                try:
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    _link_or_copy(path, kept)
+                    return kept
+                except FileExistsError:
+                    # the sample's second replacement in this run
+                    self._retired_stamp = _time_stamp()
+        return None
 
     def path(self, sample_id: str) -> Path:
         return self.done_dir / f"{sample_id}.json"
+
+    def staged_path(self, sample_id: str) -> Path:
+        return self.staged_dir / f"{sample_id}.json"
 
     def _failed_path(self, sample_id: str) -> Path:
         return self.failed_dir / f"{sample_id}.json"
 
     def _set_aside(self, path: Path) -> None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        stamp = _time_stamp()
         with stopping_if_unwritable(self.corrupt_dir):
             self.corrupt_dir.mkdir(exist_ok=True)
             # another run may have found it first
             with suppress(FileNotFoundError):
                 path.replace(self.corrupt_dir / f"{path.stem}.{stamp}.json")
+
+
+def _time_stamp() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+
+
+def _link_or_copy(path: Path, kept: Path) -> None:
+    try:
+        os.link(path, kept)
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:
+        # a file system without hard links
+        if kept.exists():
+            raise FileExistsError(kept) from None
+        shutil.copy2(path, kept)
 
 
 def _write(path: Path, tree: Mapping[str, Any]) -> tuple[os.stat_result, bool]:
@@ -183,5 +247,5 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise RunStopped(
-            f"Cannot read {path}: {error.strerror}. Mend or remove it, then run again."
+            f"Cannot read {path}: {error.strerror}. Repair or remove it, then run again."
         ) from None

@@ -33,6 +33,16 @@ def verification_fingerprint(grounding_input: str, expressions: Sequence[Express
     return _digest("step2", grounding_input, [(e.text, [i.bbox for i in e.instances]) for e in expressions])
 
 
+def text_digest(cleaned_caption: str, expressions: Sequence[Expression]) -> str:
+    """Digest of what people edit in step 0's output: the cleaned caption and the expressions, as they are written."""
+    return written_text_digest(cleaned_caption, [(e.text, e.char_span, e.noun_chunk) for e in expressions])
+
+
+def written_text_digest(cleaned_caption: object, expressions: Sequence[object]) -> str:
+    """The same of (text, char_span, noun_chunk) as they stand in a line, whatever their types."""
+    return _digest("text", cleaned_caption, expressions)
+
+
 def settings_fingerprint(settings: Mapping[str, Any]) -> str:
     """Digest of the settings that a result was made with."""
     return _digest("settings", settings)

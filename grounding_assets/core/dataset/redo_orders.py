@@ -1,0 +1,119 @@
+"""What is to be made again although it is done: orders of `force_reprocess`, remembered until they are carried out.
+
+An order exists on disk from its first new result on, so one that never got so far leaves no trace. It names
+samples, steps and the settings to redo them with. A result carries the id of the order that it was made for;
+an order is finished, and forgotten, when every result that it names carries its id.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.steps import Step, in_order
+
+
+@dataclass(frozen=True, slots=True)
+class RedoOrder:
+    order_id: str
+    """16 hexadecimal digits."""
+    given: str
+    """When, in UTC."""
+    settings: Mapping[Step, str]
+    """By step to redo: digest of the settings to redo it with."""
+    sample_ids: frozenset[str]
+
+
+class RedoOrders:
+    """The open orders of a results folder."""
+
+    def __init__(self, results_dir: Path, settings: Mapping[Step, str] | None = None):
+        """`settings`: digest by step of those of this run; orders with others wait. None: every order is this run's."""
+        self._folder = results_dir / ".redo"
+        self._settings = settings
+        self.open: list[RedoOrder] = []
+        """The oldest first; a later one takes precedence."""
+        self._unwritten: RedoOrder | None = None
+
+    def load(self) -> None:
+        """Reads what is on disk.
+
+        Raises:
+            InputError: an order cannot be read; names the file.
+        """
+        found = []
+        for file in self._folder.glob("*.json"):
+            try:
+                row = json.loads(file.read_bytes())
+                settings = {step: str(row["settings"][step]) for step in in_order(row["settings"])}
+                found.append(
+                    RedoOrder(file.stem, str(row["given"]), settings, frozenset(map(str, row["sample_ids"])))
+                )
+            except FileNotFoundError:
+                # finished by another run
+                continue
+            except (ValueError, KeyError, TypeError):
+                raise InputError(f"{file} is damaged: delete it, then force the run again.") from None
+        self.open = sorted(found, key=lambda order: (order.given, order.order_id))
+
+    def give(self, sample_ids: Sequence[str], steps: Sequence[Step]) -> None:
+        """Orders these results to be redone with this run's settings, except where an open order says the same."""
+        named = frozenset(
+            sample_id for sample_id in sample_ids if not all(self.order_of(sample_id, step) for step in steps)
+        )
+        if named:
+            own = self._settings or {}
+            given = datetime.now(UTC).isoformat(timespec="microseconds")
+            order = RedoOrder(secrets.token_hex(8), given, {step: own.get(step, "") for step in steps}, named)
+            self._unwritten = order
+            self.open.append(order)
+
+    def order_of(self, sample_id: str, step: Step) -> RedoOrder | None:
+        """The order that this run redoes the result for."""
+        order = self.latest(sample_id, step)
+        return order if order is not None and self._is_own(order, step) else None
+
+    def latest(self, sample_id: str, step: Step) -> RedoOrder | None:
+        """The last order that names the result, whatever its settings."""
+        for order in reversed(self.open):
+            if step in order.settings and sample_id in order.sample_ids:
+                return order
+        return None
+
+    def write_down(self) -> None:
+        """Makes an order durable; called before its first result is stored. Thread-safe.
+
+        Raises:
+            RunStopped: it cannot be written.
+        """
+        order = self._unwritten
+        if order is None:
+            return
+        file = self._file(order)
+        with stopping_if_unwritable(file), replacing(file) as stream:
+            row = {
+                "given": order.given,
+                "settings": dict(order.settings),
+                "sample_ids": sorted(order.sample_ids),
+            }
+            stream.write(to_json(row))
+        self._unwritten = None
+
+    def close(self, finished: Iterable[RedoOrder]) -> None:
+        """Forgets orders that are carried out."""
+        for order in finished:
+            with stopping_if_unwritable(self._file(order)):
+                self._file(order).unlink(missing_ok=True)
+            self.open.remove(order)
+            if order is self._unwritten:
+                self._unwritten = None
+
+    def _is_own(self, order: RedoOrder, step: Step) -> bool:
+        return self._settings is None or self._settings.get(step) == order.settings[step]
+
+    def _file(self, order: RedoOrder) -> Path:
+        return self._folder / f"{order.order_id}.json"
