@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
@@ -97,6 +98,17 @@ def test_every_command_exists(document: Path) -> None:
     assert commands <= set(re.findall(r'add_parser\(\s*"([a-z_]+)"', parser))
     modules = set(re.findall(r"python -m ((?:tests|bench|docs)[\w.]*)", code))
     assert not [m for m in modules if not _is_module(PROJECT / m.replace(".", "/"))]
+
+
+def test_the_map_shows_the_layers_that_are_enforced() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    enforced = [layer for contract in contracts for layer in contract.get("layers", ())]
+    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    page = text[text.index("grounding_assets/ ") : text.index("resources/ ")]
+    shown = [re.split(r"  +", line.strip())[0] for line in page.splitlines()[1:]]
+    # core is a layer of one contract, and the container of the other
+    assert [layer for layer in shown if layer != "core/"] == [layer for layer in enforced if layer != "core"]
 
 
 def _is_module(path: Path) -> bool:
