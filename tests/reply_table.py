@@ -67,7 +67,7 @@ class Outcome:
 def outcome(row: dict[str, Any]) -> Outcome:
     """Parses and resolves one file of the corpus as far as it says how."""
     convention = convention_of(row)
-    image = row["image"] or {"size": UNKNOWN_SIZE}
+    image: dict[str, Any] = row["image"] or {"size": UNKNOWN_SIZE}
     width, height = image["size"] or SIZE_OF.get(image["name"], UNKNOWN_SIZE)
     size = (width, height)
     expected = _expected(row, size)

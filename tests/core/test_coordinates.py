@@ -13,6 +13,7 @@ from grounding_assets.core.boxes.coordinates import (
     resolve_boxes,
 )
 from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.replies import MatchedExpression
 
 conventions = st.sampled_from(list(CONVENTIONS.values()))
 sizes = st.tuples(st.integers(30, 5000), st.integers(30, 5000))
@@ -198,3 +199,12 @@ def test_the_whole_image_as_a_fraction_is_no_speck():
 def test_fractions_keep_the_order_of_the_family():
     assert as_written([(0.1, 0.2, 0.5, 1.0)], CONVENTIONS["yxyx_1000"]) is CONVENTIONS["yxyx_norm"]
     assert as_written([(0.1, 0.2, 0.5, 1.0)], CONVENTIONS["yxyx_norm"]) is CONVENTIONS["yxyx_norm"]
+
+
+@pytest.mark.parametrize(("edge", "counted"), [(1020, 0), (1021, 1), (1049, 1), (-20, 0), (-21, 1)])
+def test_an_edge_may_lie_two_hundredths_beyond_the_frame(edge, counted):
+    box = (100, 100, edge, 500) if edge > 0 else (edge, 100, 500, 500)
+    fits = [(10, 10, 90, 90)] * 3
+    group = MatchedExpression(True, (*fits, box), (None,) * 4)
+    resolved = resolve_boxes([group], CONVENTIONS["xyxy_1000"], (800, 600), (800, 600))
+    assert resolved.counts.out_of_range == counted

@@ -22,7 +22,7 @@ SHARED_CASES = (
 
 def outcome(asked, reply, *, ended_for_length=False):
     """The boxes of each id, or the reason of the failure."""
-    part = [Expression(text, (0, len(text)), None) for text in asked.values()]
+    part = [Expression(text, (0, len(text)), text) for text in asked.values()]
     convention = CONVENTIONS["xyxy_1000"]
     try:
         matched = read_part(reply, part, convention, ended_for_length=ended_for_length)

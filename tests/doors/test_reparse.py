@@ -221,3 +221,28 @@ def test_other_words_are_refused(tmp_path, endpoint, capsys):
     spec = annotated(tmp_path, endpoint)
     assert main(["reparse", "-e", str(spec), "apply=yes"]) == 2
     assert "apply=yes" in capsys.readouterr().err
+
+
+def in_another_frame(tree: Any) -> None:
+    """The boxes of the reply moved far out of the family's frame."""
+    tree["replies"][-1] = re.sub(r"(?<=[\[ ])([0-9]+)(?=[,\]])", r"9\g<1>9", tree["replies"][-1])
+
+
+def cut_for_length(tree: Any) -> None:
+    """A reply that the endpoint ended, with words behind the answer."""
+    lose_boxes(tree)
+    tree["replies"][-1] += " But wait"
+    tree["provenance"]["cut_replies"] = [len(tree["replies"]) - 1]
+
+
+@pytest.mark.parametrize("change", [in_another_frame, cut_for_length])
+def test_replies_that_a_run_would_refuse_do_not_change_a_result(tmp_path, endpoint, capsys, change):
+    prepare_set(tmp_path, 2)
+    spec = annotated(tmp_path, endpoint)
+    results = checkpoints(tmp_path, STEP_1)
+    edit(results[0], change)
+    before = results[0].read_bytes()
+    assert main(["reparse", "-e", str(spec)]) == 0
+    assert "left alone" in capsys.readouterr().out
+    assert main(["reparse", "-e", str(spec), "apply=true"]) == 0
+    assert results[0].read_bytes() == before
