@@ -264,7 +264,7 @@ class DataSet:
 
     @asynccontextmanager
     async def verifier(self, teacher: Teacher[Any]) -> AsyncIterator[VlmVerifier | None]:
-        """Who takes the second look beside `teacher`, on the same event loop; None where nobody is asked to."""
+        """The verifier beside `teacher`, on the same event loop; None if step 2 is not run."""
         if Step.VERIFICATION not in self.spec.workflow.run_steps:
             yield None
             return

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from grounding_assets.core.evaluation import figure_rows, second_look_rows
+from grounding_assets.core.evaluation import figure_rows, verification_rows
 from grounding_assets.core.evaluation.results import EVALUATION, Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import NothingToJudge
 from grounding_assets.partitions import DataSetKeys
@@ -40,7 +40,7 @@ def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
                     "judged": judgement.evaluation.tally.totals.judged,
                     "table": dg.MetadataValue.md(_markdown(figure_rows(judgement.evaluation))),
                     **_figures(judgement),
-                    **_second_look(judgement),
+                    **_verification(judgement),
                 }
             )
 
@@ -56,13 +56,13 @@ def _figures(judgement: Judgement) -> dict[str, float]:
     return shown
 
 
-def _second_look(judgement: Judgement) -> dict[str, Any]:
-    """What step 2 refused, where it has run, and what leaving that out would change."""
-    look = judgement.second_look
-    if look is None:
+def _verification(judgement: Judgement) -> dict[str, Any]:
+    """What step 2 refuted, where it has run, and what leaving that out would change."""
+    effect = judgement.verification
+    if effect is None:
         return {}
-    counts = {f"second_look_{name}": count for name, count in look.counts.items()}
-    return counts | {"second_look_table": dg.MetadataValue.md(_markdown(second_look_rows(look)))}
+    counts = {f"verification_{name}": count for name, count in effect.counts.items()}
+    return counts | {"verification_table": dg.MetadataValue.md(_markdown(verification_rows(effect)))}
 
 
 def _markdown(table: Sequence[Sequence[str]]) -> str:

@@ -13,8 +13,8 @@ from grounding_assets.core.evaluation import (
     JudgeOptions,
     comparison_rows,
     figure_rows,
-    second_look_rows,
-    second_look_words,
+    verification_rows,
+    verification_words,
     slice_rows,
     verdict,
 )
@@ -76,10 +76,10 @@ def _print(console: Console, judgement: Judgement) -> None:
     slices = slice_rows(judgement.evaluation)
     if len(slices) > 1:
         _print_table(console, "By slice", slices, 2)
-    if judgement.second_look is not None:
-        title = "If boxes that the second look refused are left out"
-        _print_table(console, title, second_look_rows(judgement.second_look), 1)
-        console.print(second_look_words(judgement.second_look), markup=False, soft_wrap=True)
+    if judgement.verification is not None:
+        title = "If boxes that verification refuted are left out"
+        _print_table(console, title, verification_rows(judgement.verification), 1)
+        console.print(verification_words(judgement.verification), markup=False, soft_wrap=True)
     if judgement.comparison is None or judgement.other_results is None:
         return
     second = _label(judgement.other_results)

@@ -15,7 +15,7 @@ from grounding_assets.core.steps import Step
 from resources.dataset import DataSet
 
 WITHOUT_VERIFIER = (
-    "The money leaves out the second look's model: set image_grounding.vlm_verifier.price to see that, too."
+    "The money leaves out the verifier's model: set image_grounding.vlm_verifier.price to see that, too."
 )
 _CHOOSING = re.compile(r"[+~]*(image_grounding\.)?workflow\.(limit|sample|seed)\b")
 

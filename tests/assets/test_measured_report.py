@@ -8,7 +8,7 @@ import pytest
 
 from grounding_assets.core.spec.settings import ExportFormat, Spec
 from grounding_assets.graph import build_defs
-from tests.evaluation.test_second_look import written
+from tests.evaluation.test_verification_effect import written
 
 FORMATS: list[ExportFormat] = ["odvg", "coco"]
 
@@ -49,8 +49,8 @@ def test_it_shows_what_was_measured(tmp_path: Path) -> None:
     assert "Boxes: precision, IoU 0.5</th><td>57.1 %</td>" in page
 
     [event] = done.asset_materializations_for_node("tested__evaluation")
-    look = json.loads((tmp_path / "results" / "evaluation.json").read_text())["second_look"]
-    for name in ("boxes", "verdicts", "refused", "refused_wrong", "refused_right"):
-        assert event.metadata[f"second_look_{name}"].value == look[name]
-    table = event.metadata["second_look_table"].value
+    look = json.loads((tmp_path / "results" / "evaluation.json").read_text())["verification"]
+    for name in ("boxes", "verdicts", "refuted", "refuted_wrong", "refuted_right"):
+        assert event.metadata[f"verification_{name}"].value == look[name]
+    table = event.metadata["verification_table"].value
     assert "| Boxes: precision, IoU 0.5 | 57.1 % | 75.0 % | +17.9 |" in str(table)

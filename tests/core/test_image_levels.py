@@ -123,7 +123,7 @@ RAMPS = {
 
 DOORS: dict[str, Callable[[Path], Image.Image]] = {
     "a model": lambda path: decoded(prepare_image(path, ImagePolicy())),
-    "a second look": lambda path: read_photo(path).pixels,
+    "verification": lambda path: read_photo(path).pixels,
     "the report": lambda path: read_small(path, 60)[0],
     "the embedded teacher": lambda path: Image.fromarray(read_image(path).pixels),
 }

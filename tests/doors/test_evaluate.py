@@ -96,8 +96,8 @@ def test_models_of_known_quality_are_told_apart(tmp_path, capsys):
     assert f"is better than {careless.results} by" in told.replace("\n", "")
 
 
-def test_a_second_look_is_weighed_and_shown(tmp_path):
-    """With `pytest -s` it prints the tables that docs/second_look.md shows."""
+def test_a_verification_is_weighed_and_shown(tmp_path):
+    """With `pytest -s` it prints the tables that docs/verification.md shows."""
     flawed = Behaviour(noise=0.02, drop=0.15, swap=0.3, scores=True, wrong_verdicts=0.2, seed=5)
     with running(SimulatedEndpoint("vllm", "qwen3_vl", behaviour=flawed)) as endpoint:
         project = make_project(tmp_path / "looked", endpoint_settings(endpoint))
@@ -118,14 +118,14 @@ def test_a_second_look_is_weighed_and_shown(tmp_path):
     print(told.stdout)
     assert json.loads((project.results / "evaluation.json").read_text()) == written
     boxes = boxes_held_against_gold(project)
-    refused = [right for right, verdict in boxes if verdict is False]
-    look = written["second_look"]
-    assert (look["boxes"], look["refused"], look["refused_right"]) == (len(boxes), len(refused), sum(refused))
-    assert look["refused_wrong"] > look["refused_right"] > 10
+    refuted = [right for right, verdict in boxes if verdict is False]
+    look = written["verification"]
+    assert (look["boxes"], look["refuted"], look["refuted_right"]) == (len(boxes), len(refuted), sum(refuted))
+    assert look["refuted_wrong"] > look["refuted_right"] > 10
     figures = look["comparison"]["overall"]
     assert figures["box_precision_50"]["low"] > 0.1
     assert figures["box_recall_50"]["high"] < 0
-    assert f"refused {len(refused)}, of which {len(refused) - sum(refused)} are wrong" in told.stdout
+    assert f"refuted {len(refuted)}, of which {len(refuted) - sum(refuted)} are wrong" in told.stdout
 
 
 def test_what_is_wrong_with_the_words_is_said(tmp_path, capsys):

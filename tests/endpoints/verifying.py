@@ -1,4 +1,4 @@
-"""The simulated model's second look: reads the drawn boxes from the picture's pixels and judges them by the gold.
+"""The simulated model verifies: reads the drawn boxes from the picture's pixels and judges them by the gold.
 
 It finds the photo and the box as a viewer would, from the picture alone; the question names the colour and the
 expression. Truth: a box is right where it overlaps a gold box of the expression with an IoU of 0.5 or more; a box

@@ -32,7 +32,7 @@ SAMPLES = 4
 
 @dataclass(frozen=True)
 class Models:
-    """The endpoint that annotates, and the one that takes the second look."""
+    """The endpoint that annotates, and the one that verifies."""
 
     teacher: SimulatedEndpoint
     verifier: SimulatedEndpoint

@@ -1,4 +1,4 @@
-"""What the tests of the second look know of the truth, and of a project's results."""
+"""What the tests of verification know of the truth, and of a project's results."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ def within_band(hits: int, trials: int, share: float) -> bool:
     return abs(hits - trials * share) <= 3.29 * math.sqrt(trials * share * (1 - share)) + 0.5
 
 
-def without_second_look(row: Row) -> dict[str, Any]:
+def without_verification(row: Row) -> dict[str, Any]:
     """A line of step 2 as step 1 wrote it."""
     kept = dict(row)
     kept["pipeline_steps"] = [name for name in row["pipeline_steps"] if not name.startswith("step2")]

@@ -1,4 +1,4 @@
-"""The seam between step 2 and whatever takes the second look.
+"""The seam between step 2 and whatever verifies.
 
 What is asked about which box is `verification`'s business; drawing is `crops`'.
 """

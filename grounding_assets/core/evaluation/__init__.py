@@ -5,8 +5,8 @@ from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, Resa
 from grounding_assets.core.evaluation.tables import (
     comparison_rows,
     figure_rows,
-    second_look_rows,
-    second_look_words,
+    verification_rows,
+    verification_words,
     slice_rows,
 )
 from grounding_assets.core.evaluation.tally import JudgeOptions, Tally, tally
@@ -22,8 +22,8 @@ __all__ = [
     "comparison_rows",
     "evaluate",
     "figure_rows",
-    "second_look_rows",
-    "second_look_words",
+    "verification_rows",
+    "verification_words",
     "slice_rows",
     "summarize",
     "tally",

@@ -9,7 +9,7 @@ Definitions, for a gold expression and the predicted one that stands for it (`sp
 - *answered*: judged, and boxes were predicted.
 - *hit*: a predicted box matched one-to-one to a gold box (`boxes.match`).
 - *rejected*: absent, the model looked (not `not_mentioned`, not `out_of_vocabulary`) and gave no box.
-- *refused*: a box predicted for a judged expression of which step 2 says that it does not show it.
+- *refuted*: a box predicted for a judged expression of which step 2 says that it does not show it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -67,8 +67,8 @@ class Count(IntEnum):
     REJECTED = auto()
     VERDICTS = auto()
     """Boxes with a yes or no of step 2."""
-    REFUSED = auto()
-    REFUSED_RIGHT = auto()
+    REFUTED = auto()
+    REFUTED_RIGHT = auto()
     """Refused, though any gold box of the expression overlaps with an IoU of 0.5."""
 
 
@@ -187,8 +187,8 @@ def _count_verdicts(one: np.ndarray, predicted: Sequence[Instance], overlaps: np
     for instance, overlap in zip(predicted, overlaps, strict=True):
         one[Count.VERDICTS] += isinstance(instance.verified, bool)
         if instance.verified is False:
-            one[Count.REFUSED] += 1
-            one[Count.REFUSED_RIGHT] += overlap >= 0.5
+            one[Count.REFUTED] += 1
+            one[Count.REFUTED_RIGHT] += overlap >= 0.5
 
 
 def _count_reliability(bins: np.ndarray, predicted: Sequence[Instance], matched: np.ndarray) -> None:

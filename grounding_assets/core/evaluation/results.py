@@ -15,7 +15,7 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.comparison import Comparison, compare
 from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
-from grounding_assets.core.evaluation.second_look import SecondLook, has_verdicts, is_kept
+from grounding_assets.core.evaluation.verification_effect import VerificationEffect, has_verdicts, is_kept
 from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey, sample_key
 from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.steps import Step
@@ -34,7 +34,7 @@ class Judgement:
     gold_sha256: str
     """Of the bytes of `gold`."""
     evaluation: Evaluation
-    second_look: SecondLook | None = None
+    verification: VerificationEffect | None = None
     """Where step 2 has looked at `results`."""
     other_results: Path | None = None
     other: Evaluation | None = None
@@ -49,8 +49,8 @@ class Judgement:
             "gold_sha256": self.gold_sha256,
         }
         row = files | self.evaluation.to_dict()
-        if self.second_look is not None:
-            row["second_look"] = self.second_look.to_dict()
+        if self.verification is not None:
+            row["verification"] = self.verification.to_dict()
         if self.other is not None and self.comparison is not None:
             row["other"] = {"results": str(self.other_results)} | self.other.to_dict()
             row["comparison"] = self.comparison.to_dict()
@@ -72,19 +72,19 @@ def judge_results(
     # before reading: where the file is replaced meanwhile, the digest fits neither, and the figures count as old
     digest, gold_digest = sha256_of(results), sha256_of(gold) if gold.is_file() else ""
     evaluation = evaluate(read_records(gold), read_records(results), options)
-    second_look = _second_look(gold, results, options, evaluation) if has_verdicts(evaluation) else None
-    judgement = Judgement(gold, results, digest, gold_digest, evaluation, second_look)
+    verification = _verification(gold, results, options, evaluation) if has_verdicts(evaluation) else None
+    judgement = Judgement(gold, results, digest, gold_digest, evaluation, verification)
     if other is None:
         return judgement
     second = evaluate(read_records(gold), read_records(other), options)
     return replace(judgement, other_results=other, other=second, comparison=compare(evaluation, second))
 
 
-def _second_look(
+def _verification(
     gold: Path, results: Path, options: JudgeOptions | None, everything: Evaluation
-) -> SecondLook:
+) -> VerificationEffect:
     kept = evaluate(read_records(gold), read_records(results), options, keep_instance=is_kept)
-    return SecondLook(everything, kept, compare(everything, kept))
+    return VerificationEffect(everything, kept, compare(everything, kept))
 
 
 def sha256_of(file: Path) -> str:

@@ -3,7 +3,7 @@
 from grounding_assets.core.evaluation.comparison import Comparison, Difference
 from grounding_assets.core.evaluation.evaluation import Evaluation, Figure
 from grounding_assets.core.evaluation.metrics import METRICS, Metric
-from grounding_assets.core.evaluation.second_look import SecondLook
+from grounding_assets.core.evaluation.verification_effect import VerificationEffect
 
 NONE = "n/a"
 SLICE_METRICS = ("r1_50", "box_recall_50", "box_recall_75", "all_box_f1", "mean_iou", "absent_rejected")
@@ -56,17 +56,17 @@ def comparison_rows(comparison: Comparison, first: str, second: str) -> list[tup
     return rows
 
 
-def second_look_rows(look: SecondLook) -> list[tuple[str, ...]]:
-    """`comparison_rows` of all boxes and of those that the second look did not refuse."""
-    return comparison_rows(look.comparison, "all boxes", "without refused")
+def verification_rows(effect: VerificationEffect) -> list[tuple[str, ...]]:
+    """`comparison_rows` of all boxes and of those that step 2 did not refute."""
+    return comparison_rows(effect.comparison, "all boxes", "without refuted")
 
 
-def second_look_words(look: SecondLook) -> str:
-    """How many boxes were refused, and how many of these rightly."""
-    counts = {name: f"{count:,}" for name, count in look.counts.items()}
+def verification_words(effect: VerificationEffect) -> str:
+    """How many boxes were refuted, and how many of these rightly."""
+    counts = {name: f"{count:,}" for name, count in effect.counts.items()}
     return (
-        "The second look said yes or no to {verdicts} of {boxes} judged boxes and refused {refused}, "
-        "of which {refused_wrong} are wrong and {refused_right} right."
+        "Verification said yes or no to {verdicts} of {boxes} judged boxes and refuted {refuted}, "
+        "of which {refuted_wrong} are wrong and {refuted_right} right."
     ).format(**counts)
 
 

@@ -138,7 +138,7 @@ class VlmSpec(Section):
 
 
 class VerifierSpec(Section):
-    """Which model takes the second look, where workflow.steps hold "2"; the fields are those of vlm."""
+    """Which model verifies if workflow.steps hold "2"; the fields are those of vlm."""
 
     backend: Literal["same", "gemini", "openai"] = "same"
     """same (as vlm), gemini or openai (any compatible endpoint)."""

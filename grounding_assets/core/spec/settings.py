@@ -31,7 +31,7 @@ class WorkflowSpec(Section):
     """What a run does."""
 
     steps: Annotated[tuple[StepName, ...], BeforeValidator(_as_step_names)] = ("0", "1")
-    """"0" expression extraction, "1" grounding, "2" a second look at each box; "1" alone reads step 0's
+    """"0" expression extraction, "1" grounding, "2" verification of each box; "1" alone reads step 0's
     annotations.jsonl."""
     max_workers: int = Field(default=4, ge=1, le=4096)
     """Requests in flight at most, at each endpoint."""
@@ -80,7 +80,7 @@ class WorkflowSpec(Section):
     @classmethod
     def _each_step_once(cls, steps: tuple[StepName, ...]) -> tuple[StepName, ...]:
         if not steps:
-            raise ValueError('choose ["0"], ["1"] or ["0", "1"], and "2" for a second look')
+            raise ValueError('choose ["0"], ["1"] or ["0", "1"], and "2" for verification')
         if set(steps) == {"0", "2"}:
             raise ValueError('step "2" looks at the boxes of step "1": add it')
         return tuple(sorted(set(steps)))

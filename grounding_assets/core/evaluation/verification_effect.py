@@ -1,4 +1,4 @@
-"""What leaving out the boxes that step 2 refused would gain and lose."""
+"""What leaving out the boxes that step 2 refuted would gain and lose."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from grounding_assets.core.evaluation.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
-class SecondLook:
-    """Results with verdicts of step 2, judged with all boxes and without those that it refused."""
+class VerificationEffect:
+    """Results with verdicts of step 2, judged with all boxes and without those that it refuted."""
 
     everything: Evaluation
     kept: Evaluation
-    """The same results without the refused boxes."""
+    """The same results without the refuted boxes."""
     comparison: Comparison
     """`kept` minus `everything`."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """Boxes of judged expressions: how many there are, have a verdict, and were refused.
+        """Boxes of judged expressions: how many there are, have a verdict, and were refuted.
 
-        A refused box is right where any gold box of its expression overlaps it with an IoU of 0.5.
+        A refuted box is right if any gold box of its expression overlaps it with an IoU of 0.5.
         """
-        refused = _total(self.everything, Count.REFUSED)
-        right = _total(self.everything, Count.REFUSED_RIGHT)
+        refuted = _total(self.everything, Count.REFUTED)
+        right = _total(self.everything, Count.REFUTED_RIGHT)
         return {
             "boxes": _total(self.everything, Count.BOXES),
             "verdicts": _total(self.everything, Count.VERDICTS),
-            "refused": refused,
-            "refused_wrong": refused - right,
-            "refused_right": right,
+            "refuted": refuted,
+            "refuted_wrong": refuted - right,
+            "refuted_right": right,
         }
 
     def to_dict(self) -> dict[str, Any]:
         """For `evaluation.json`."""
-        return self.counts | {"without_refused": self.kept.to_dict(), "comparison": self.comparison.to_dict()}
+        return self.counts | {"without_refuted": self.kept.to_dict(), "comparison": self.comparison.to_dict()}
 
 
 def has_verdicts(evaluation: Evaluation) -> bool:
@@ -46,7 +46,7 @@ def has_verdicts(evaluation: Evaluation) -> bool:
 
 
 def is_kept(instance: Mapping[str, Any]) -> bool:
-    """Whether a row of `instances` stays when refused boxes are left out: no verdict is no refusal."""
+    """Whether a row of `instances` stays when refuted boxes are left out; one without a verdict stays."""
     return instance.get("verified") is not False
 
 

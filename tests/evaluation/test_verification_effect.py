@@ -1,4 +1,4 @@
-"""What leaving out refused boxes would change, on a case counted by hand."""
+"""What leaving out refuted boxes would change, on a case counted by hand."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def looked_at(text: str, boxes: list[tuple[list[int], float, bool | None]]) -> d
 RESULTS = [
     line(
         [
-            # the half of the car has an IoU of exactly 0.5: right, and refused
+            # the half of the car has an IoU of exactly 0.5: right, and refuted
             looked_at("A red car", [(CAR_HALF, 0.9, False), (NOWHERE, 0.8, False)]),
             looked_at("two dogs", [(LEFT_DOG, 0.9, True), (RIGHT_DOG, 0.9, True)]),
             looked_at("a lake", [(NOWHERE, 0.7, False)]),
@@ -67,15 +67,15 @@ def written(folder: Path, results: list[dict[str, Any]] = RESULTS) -> tuple[Path
 
 def test_boxes_are_counted_and_figures_compared(tmp_path: Path) -> None:
     judgement = judge_results(*written(tmp_path))
-    look = json.loads(write_judgement(judgement, tmp_path).read_text())["second_look"]
+    look = json.loads(write_judgement(judgement, tmp_path).read_text())["verification"]
     assert {
-        name: look[name] for name in ("boxes", "verdicts", "refused", "refused_wrong", "refused_right")
+        name: look[name] for name in ("boxes", "verdicts", "refuted", "refuted_wrong", "refuted_right")
     } == {
         "boxes": 2 + 2 + 1 + 1 + 1,
         "verdicts": 6,
-        "refused": 3,
-        "refused_wrong": 2,
-        "refused_right": 1,
+        "refuted": 3,
+        "refuted_wrong": 2,
+        "refuted_right": 1,
     }
     figures = look["comparison"]["overall"]
     compared = {name: (one["first"], one["second"], one["difference"]) for name, one in figures.items()}
@@ -91,7 +91,7 @@ def test_boxes_are_counted_and_figures_compared(tmp_path: Path) -> None:
         ("absent_rejected", 1 / 2, 2 / 2),
     ):
         assert compared[name] == pytest.approx((before, after, after - before)), name
-        assert look["without_refused"]["overall"][name]["value"] == pytest.approx(after), name
+        assert look["without_refuted"]["overall"][name]["value"] == pytest.approx(after), name
 
 
 @pytest.mark.parametrize("verdict", ["none", "null"])
@@ -102,8 +102,8 @@ def test_without_a_verdict_there_is_nothing_to_leave_out(tmp_path: Path, verdict
         if verdict == "none":
             del instance["verified"]
     judgement = judge_results(*written(tmp_path, results))
-    assert judgement.second_look is None
-    assert "second_look" not in judgement.to_dict()
+    assert judgement.verification is None
+    assert "verification" not in judgement.to_dict()
 
 
 def test_the_command_shows_the_comparison(
@@ -115,10 +115,10 @@ def test_the_command_shows_the_comparison(
     spec.write_text("image_grounding: {data: {name: tested, input_jsonl: input.jsonl}}\n")
     assert main(["evaluate", "-e", str(spec), "-r", str(tmp_path / "results"), f"gold={gold}"]) == 0
     shown = capsys.readouterr().out
-    _, table = shown.split("If boxes that the second look refused are left out")
+    _, table = shown.split("If boxes that verification refuted are left out")
     row = next(text for text in table.splitlines() if "Boxes: precision, IoU 0.5" in text)
     assert [cell.strip() for cell in row.split("│")[2:5]] == ["57.1 %", "75.0 %", "+17.9"]
     assert (
-        "The second look said yes or no to 6 of 7 judged boxes and refused 3, of which 2 are wrong and 1 right."
+        "Verification said yes or no to 6 of 7 judged boxes and refuted 3, of which 2 are wrong and 1 right."
         in table
     )

@@ -27,7 +27,7 @@ from tests.verification.results import (
     verdicts,
     verified_lines,
     within_band,
-    without_second_look,
+    without_verification,
 )
 
 pytestmark = needs_corpus("coco24")
@@ -108,7 +108,7 @@ def test_evaluate_shows_what_filtering_gains_and_loses(verified: Project) -> Non
 
 def test_nothing_is_deleted_and_the_result_is_the_last_steps(verified: Project) -> None:
     lines = verified_lines(verified)
-    assert [without_second_look(line) for line in lines] == verified.lines(STEP_1)
+    assert [without_verification(line) for line in lines] == verified.lines(STEP_1)
     assert verified.lines() == lines
     assert {line["pipeline_steps"][-1] for line in lines} == {"step2_verification"}
 
@@ -211,7 +211,7 @@ def test_a_failed_check_leaves_null_with_its_reason(
     unsure = sum(line["provenance"]["step_2"]["answers"]["unsure"] for line in lines)
     nulls = {name for name, verdict in verdicts(lines).items() if verdict is None}
     assert {check["id"] for check in failed} <= nulls and len(nulls) == len(failed) + unsure
-    assert [without_second_look(line) for line in lines] == project.lines(STEP_1)[: len(lines)]
+    assert [without_verification(line) for line in lines] == project.lines(STEP_1)[: len(lines)]
 
 
 def test_failed_checks_are_asked_again_by_redoing_step_2_alone(grounded: Grounded, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_failed_checks_are_asked_again_by_redoing_step_2_alone(grounded: Grounde
     after = verified_lines(project)
     assert not any(line["provenance"]["step_2"]["failed_checks"] for line in after)
     assert len(asked(endpoint, start)) == len(endpoint.requests) - start == questions(after)
-    assert [without_second_look(line) for line in after] == [without_second_look(line) for line in before]
+    assert [without_verification(line) for line in after] == [without_verification(line) for line in before]
     kept = (project.results / "step_2_verification" / ".retired").rglob("*.json")
     assert {file.stem for file in kept} == {line["sample_id"] for line in before}
 
