@@ -13,10 +13,10 @@ from grounding_assets.core.evaluation import (
     JudgeOptions,
     comparison_rows,
     figure_rows,
-    verification_rows,
-    verification_words,
     slice_rows,
     verdict,
+    verification_rows,
+    verification_words,
 )
 from grounding_assets.core.evaluation.results import Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import Missing, Steps

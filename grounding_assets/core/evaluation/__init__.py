@@ -5,9 +5,9 @@ from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, Resa
 from grounding_assets.core.evaluation.tables import (
     comparison_rows,
     figure_rows,
+    slice_rows,
     verification_rows,
     verification_words,
-    slice_rows,
 )
 from grounding_assets.core.evaluation.tally import JudgeOptions, Tally, tally
 
@@ -22,10 +22,10 @@ __all__ = [
     "comparison_rows",
     "evaluate",
     "figure_rows",
-    "verification_rows",
-    "verification_words",
     "slice_rows",
     "summarize",
     "tally",
     "verdict",
+    "verification_rows",
+    "verification_words",
 ]

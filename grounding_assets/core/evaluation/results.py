@@ -15,8 +15,8 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.comparison import Comparison, compare
 from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
-from grounding_assets.core.evaluation.verification_effect import VerificationEffect, has_verdicts, is_kept
 from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey, sample_key
+from grounding_assets.core.evaluation.verification_effect import VerificationEffect, has_verdicts, is_kept
 from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.steps import Step
 
