@@ -47,7 +47,7 @@ class Behaviour:
     wrong_verdicts: float = 0.0
     """Share of step 2's questions that are answered with the opposite of what the picture shows."""
     constant_box: Box | None = None
-    """Answers every expression with this box, whatever the image shows."""
+    """Answers every expression with this box, whatever the image shows, unless it is plain shapes."""
     seed: int = 0
 
 
@@ -140,7 +140,7 @@ class SimulatedModel:
             return []
         if self.family.name == "random":
             return [_random_box(behaviour.seed, seen.name, text)]
-        if behaviour.constant_box:
+        if behaviour.constant_box and not seen.shapes:
             return [behaviour.constant_box]
         boxes = list(_true_boxes(seen, caption, text))
         if boxes and self.swapped(seen.name, caption, text):

@@ -89,8 +89,8 @@ class SimulatedEndpoint:
         family and the kind have of their own; `refuses` and `quirks` go to the kind. With a `manner` the model
         writes boxes in that, whatever it was asked for; `server` is what happens to pictures on their way to it.
 
-        `gold` replaces the corpus's photos. `cheap` neither decodes images nor checks the request: every
-        expression gets the box from a quarter to three quarters of a 640x480 image.
+        `gold` replaces the corpus's photos. `cheap` neither decodes images, calibration cards apart, nor
+        checks the request: every expression gets the box from a quarter to three quarters of a 640x480 image.
         """
         family = family or ("gemini" if kind == "gemini" else "qwen3_vl")
         self.family = FAMILIES[family] if isinstance(family, str) else family
@@ -104,8 +104,8 @@ class SimulatedEndpoint:
             behaviour = Behaviour(constant_box=(0.25, 0.25, 0.75, 0.75), fences=False, seed=behaviour.seed)
         self.server = server
         self.simulated_model = SimulatedModel(self.family, behaviour, manner, server)
-        self.album = None if cheap else PhotoAlbum(coco24_photos() if gold is None else gold)
-        self.verifier = None if self.album is None else SimulatedVerifier(self.album, behaviour)
+        self.album = PhotoAlbum(() if cheap else coco24_photos() if gold is None else gold)
+        self.verifier = None if cheap else SimulatedVerifier(self.album, behaviour)
         self.recorder = Recorder(keep_requests)
         self.plan = FaultPlan(self._checked(faults or Faults()))
         self.host, self.port = host, port

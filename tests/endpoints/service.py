@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 HEADER = "x-simulated-endpoint"
 _CHEAP_SEEN = Seen((640, 480), "cheap")
+_CARD = "A white picture with "
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER on, zero seconds: closing sends RST instead of FIN."""
 _RESETS = (Fault.RESET, Fault.RESET_MID_REPLY)
@@ -105,16 +106,17 @@ class Service:
         else:
             ask = self.kind.read(body, request.path)
             question = read_question(ask.content.varying)
+        # a calibration card is looked at even then: a model that puts all its shapes in one place is stopped
+        unread = self.endpoint.cheap and not question.caption.startswith(_CARD)
         image = ask.content.image
         digest = sha256(image).hexdigest() if image is not None else ""
         fields.update(_record_fields(ask, question, digest))
-        if self.endpoint.cheap:
-            seen = _CHEAP_SEEN
-        else:
+        seen = _CHEAP_SEEN
+        if not unread:
             # step 2's pictures are drawn anew for each question, and their verifier looks for itself
             seen = None if question.step == "2" else await self._look(image, digest)
-        if seen is not None and not self.endpoint.cheap:
-            fields["image_size"] = seen.size
+            if seen is not None:
+                fields["image_size"] = seen.size
         key = blake2b(repr((digest, question)).encode(errors="surrogatepass"), digest_size=12).hexdigest()
         attempt, fault = self.endpoint.plan.choose(key, question.step, question.caption)
         fields.update(attempt=attempt, fault=str(fault or ""))
@@ -133,7 +135,7 @@ class Service:
 
     async def _look(self, image: bytes | None, digest: str) -> Seen | None:
         album = self.endpoint.album
-        if image is None or album is None:
+        if image is None:
             return None
         try:
             seen = album.known(digest) or await asyncio.to_thread(album.look, image)
