@@ -5,11 +5,12 @@ key with the other order. Sources of each row: docs/models.md.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.steps import Step
 
 Structure = Literal["schema", "plain"]
 
@@ -54,9 +55,13 @@ class Family:
     instructions_in_text: bool = False
     """Whether task and format belong into the user's text behind the image, not into the system's message."""
     refusal: str = ""
-    """Why this family cannot do step 1; empty where it can."""
+    """Why this family cannot do step 1, `{section}` being that of the spec; empty where it can."""
     sees: bool = True
     """False for a model that takes no pictures, and so can do no step."""
+
+    def why_not(self, steps: Sequence[Step], section: str) -> str:
+        """Why it cannot do these steps; empty where it can. `section` of the spec is named."""
+        return self.refusal.format(section=section) if not self.sees or Step.GROUNDING in steps else ""
 
     @property
     def box_form(self) -> str:
@@ -97,7 +102,7 @@ _MOLMO_2 = _lines(
 _POINTS = (
     'Molmo answers with points, not boxes; use it for workflow.steps ["0"] only, and another model to ground.'
 )
-_BLIND = "This is the name of a text model, which takes no pictures. Name a vision-language model, or set image_grounding.vlm.family if the name misleads."
+_BLIND = "This is the name of a text model, which takes no pictures. Name a vision-language model, or set {section}.family if the name misleads."
 
 TEXT_ONLY = Family(
     "text_only",
@@ -155,6 +160,16 @@ FAMILIES: tuple[Family, ...] = (
 
 UNKNOWN = Family("unknown", "", "xyxy_1000", "bbox_2d", is_sure=False)
 BY_NAME: Mapping[str, Family] = {family.name: family for family in (*FAMILIES, UNKNOWN)}
+
+
+def family_called(name: str, model: str) -> Family:
+    """The family of that name; `auto` is the one that the model's name tells, `gpt` its generation of GPT."""
+    told = family_of(model)
+    if name == "auto":
+        return told
+    if name == "gpt":
+        return told if told.name.startswith("gpt_") else BY_NAME["gpt_5_2"]
+    return BY_NAME[name]
 
 
 def plain_name(model: str) -> str:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from resources.vlm.families import BY_NAME, FAMILIES, family_of, plain_name
+from grounding_assets.core.spec.loading import validate_spec
+from resources.vlm.families import BY_NAME, FAMILIES, family_called, family_of, plain_name
+from resources.vlm.resource import family_of_spec
 
 NAMES = {
     "gemini": (
@@ -234,3 +236,24 @@ def test_a_spelling_with_underscores_capitals_or_a_tag_tells_the_same(family: ob
     for model in NAMES[family.name]:  # type: ignore[attr-defined]
         for spelled in (model.upper(), f"models/{model}", plain_name(model), plain_name(model) + ":latest"):
             assert family_of(spelled) is family, spelled
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "family"),
+    [
+        ("auto", "prod", "unknown"),
+        ("qwen3_vl", "gpt-4o", "qwen3_vl"),
+        ("gpt", "openai/gpt-4.1-mini", "gpt_4o"),
+        ("gpt", "gpt-5", "gpt_5"),
+        ("gpt", "gpt-5.4", "gpt_5_2"),
+        ("gpt", "prod", "gpt_5_2"),
+        ("gpt", "our-qwen3-vl", "gpt_5_2"),
+    ],
+)
+def test_a_family_can_be_named_and_gpt_means_the_generation_of_the_model(
+    name: str, model: str, family: str
+) -> None:
+    assert family_called(name, model).name == family
+    vlm = {"family": name, "backend": "openai", "openai": {"model_name": model}}
+    spec = validate_spec({"results_dir": "r", "image_grounding": {"vlm": vlm}}, where="test")
+    assert family_of_spec(spec).name == family

@@ -98,7 +98,7 @@ class LocalSpec(Section):
 
 FamilyName = Literal[
     "auto", "claude", "cogvlm", "cosmos_reason1", "cosmos_reason2", "deepseek_vl2", "ernie_vl", "gemini",
-    "gemma", "glm_v", "gpt_4o", "gpt_5", "gpt_5_2", "grok", "hunyuan_ocr", "internvl", "kimi_vl",
+    "gemma", "glm_v", "gpt", "gpt_4o", "gpt_5", "gpt_5_2", "grok", "hunyuan_ocr", "internvl", "kimi_vl",
     "locate_anything", "minicpm_v", "molmo", "molmo2", "muse", "nova", "paligemma", "qwen2_5_descendant",
     "qwen2_5_vl", "qwen2_vl", "qwen3_vl", "rex_omni", "seed", "youtu_vl", "unknown",
 ]  # fmt: skip
@@ -127,7 +127,7 @@ class VlmSpec(Section):
     backend: Literal["gemini", "openai", "local"] = "gemini"
     """gemini, openai (any compatible endpoint) or local (embedded, offline)."""
     family: FamilyName = "auto"
-    """Model family, which decides prompt and box coordinates; auto: by the model's name."""
+    """Model family, which decides prompt and box coordinates; auto: by the model's name; gpt: the generation by its name."""
     measure: bool = True
     """Ask an endpoint about calibration cards before its first sample, and stop if its boxes contradict the family
     or a server's resizing displaces them. Kept in results_dir, so it costs two to a dozen calls once."""
