@@ -218,12 +218,12 @@ class DataSet:
         )
         return report_file(self.results_dir), written
 
-    async def examine(self) -> "Examination":
-        """What the endpoint can do; how it writes boxes is kept for runs."""
+    async def examine(self, notice: Callable[[str], None]) -> "Examination":
+        """What the endpoint can do; how it writes boxes is kept for runs. `notice` is told what is waited for."""
         from resources.vlm.doctor import examine
 
-        with open_account(self.spec, self.results_dir) as account:
-            examination = await examine(self.spec, self._credentials, account)
+        with open_account(self.spec, self.results_dir, notice) as account:
+            examination = await examine(self.spec, self._credentials, account, notice)
         if examination.measurement is not None:
             Measurements(self.results_dir).keep(examination.measurement)
         return examination
@@ -236,11 +236,15 @@ class DataSet:
             )
 
     def with_teacher(
-        self, work: Callable[[Teacher[Any]], Coroutine[Any, Any, T]], notice: Callable[[str], None]
+        self,
+        work: Callable[[Teacher[Any]], Coroutine[Any, Any, T]],
+        notice: Callable[[str], None],
+        warn: Callable[[str], None] | None = None,
     ) -> T:
         """Runs `work(teacher)` on a new event loop; the teacher is made, checked and closed on it.
 
-        `notice` is told what the user should know about the endpoint.
+        `notice` is told what the user should know about the endpoint; `warn`, by default the same, is told what
+        makes all results doubtful.
         """
 
         async def run() -> T:
@@ -253,9 +257,9 @@ class DataSet:
                 teacher = build_teacher(self.spec, self._credentials, learned, account, notice)
                 try:
                     if self.spec.vlm.measure and Step.GROUNDING in self.spec.workflow.run_steps:
-                        text = await make_sure_of_boxes(self.spec, teacher, measurements)
-                        if text:
-                            notice(text)
+                        follows = await make_sure_of_boxes(self.spec, teacher, measurements)
+                        if follows.text:
+                            (warn if warn and follows.kind == "warns" else notice)(follows.text)
                     return await work(teacher)
                 finally:
                     await teacher.aclose()

@@ -26,7 +26,7 @@ def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
             return dg.MaterializeResult(
                 data_version=STANDING_VERSION, metadata={"endpoint": "none: the embedded teacher annotates"}
             )
-        examination = asyncio.run(dataset.examine())
+        examination = asyncio.run(dataset.examine(context.log.info))
         measured = examination.measurement
         metadata: dict[str, Any] = {f.subject: f"{f.outcome}: {f.detail}" for f in examination.findings}
         problems = [f"{f.subject}: {f.detail}" for f in examination.findings if f.outcome == "failed"]

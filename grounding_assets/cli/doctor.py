@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED
+from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, visible
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
@@ -34,8 +35,13 @@ def doctor(spec_file: str, overrides: Sequence[str]) -> int:
         )
         return EXIT_OK
 
-    examination = asyncio.run(DataSet(spec, credentials).examine())
+    examination = asyncio.run(DataSet(spec, credentials).examine(say))
     return EXIT_OK if show_examination(console, spec, examination) else EXIT_SAMPLES_FAILED
+
+
+def say(text: str) -> None:
+    """What is waited for, on standard error at once."""
+    print(visible(text), file=sys.stderr, flush=True)
 
 
 def show_examination(console: Console, spec: Spec, examination: Examination) -> bool:
@@ -46,7 +52,7 @@ def show_examination(console: Console, spec: Spec, examination: Examination) -> 
     for finding in examination.findings:
         colour = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.outcome]
         # the endpoint's own words, in which a bracket is no markup
-        table.add_row(finding.subject, f"[{colour}]{finding.outcome}[/]", escape(finding.detail))
+        table.add_row(finding.subject, f"[{colour}]{finding.outcome}[/]", escape(visible(finding.detail)))
     console.print(table)
     measured = examination.measurement
     if measured is None:

@@ -149,6 +149,9 @@ class Consequence:
     text: str
 
 
+NOTHING_TO_TELL = Consequence("goes on", "")
+
+
 def consequence(measured: Measurement) -> Consequence:
     """The one place that decides, for `doctor`, `endpoint_check` and runs."""
     model, unsure = measured.model, not BY_NAME[measured.family].is_sure
@@ -200,11 +203,11 @@ async def check_conventions(
     base_url: str,
     model: str,
     settings: Mapping[str, Any],
-) -> str:
+) -> Consequence:
     """Makes sure, before the first sample, that boxes will be read as the model writes them.
 
     Returns:
-        A line for the user where something could not be made sure of, otherwise "".
+        What follows: its text is "" where there is nothing to tell; it never is `stops`.
 
     Raises:
         RunStopped: the boxes would be read wrong, or an unknown model could not be measured.
@@ -215,23 +218,22 @@ async def check_conventions(
         try:
             known = await measure(teacher, backend, base_url, model, settings)
         except SampleFailure as failure:
-            follows = _unmeasured(family.name, model, f"a calibration card failed: {failure}")
-            return _said(follows)
+            return _going_on(_unmeasured(family.name, model, f"a calibration card failed: {failure}"))
         measurements.keep(known)
-    text = _said(consequence(known))
+    follows = _going_on(consequence(known))
     if known.convention is None:
-        return text
+        return follows
     unsure = not family.is_sure
     image = replace(family.image, **known.sizes) if known.sizes else family.image
     teacher.answer_in(known.convention if unsure else family.convention, image)
     resized = bool(known.sizes) and image.max_pixels < 0.9 * family.image.max_pixels
-    return text if unsure or resized else ""
+    return follows if unsure or resized else NOTHING_TO_TELL
 
 
-def _said(follows: Consequence) -> str:
+def _going_on(follows: Consequence) -> Consequence:
     if follows.kind == "stops":
         raise RunStopped(follows.text)
-    return follows.text
+    return follows
 
 
 def _unmeasured(family: str, model: str, why: str) -> Consequence:

@@ -69,10 +69,23 @@ class Dialect(Protocol):
 class EndpointClient:
     """See `core.annotation.calls.ModelClient`. Create it inside the event loop that uses it."""
 
+    may_lack_v1 = False
+    """Whether the configured address has no path, which most servers want."""
+    readiness_url = ""
+    """Where a TAO inference microservice tells how far it is; empty where none can be."""
+
     def __init__(
-        self, dialect: Dialect, transport: Transport, scrub: Scrubber, account: Account | None = None
+        self,
+        dialect: Dialect,
+        transport: Transport,
+        scrub: Scrubber,
+        models_url: str,
+        account: Account | None = None,
     ):
-        """`account` is asked before each request, those that teach included."""
+        """`models_url` is where the API lists its models; `account` is asked before each request for an answer,
+        those that teach included.
+        """
+        self.models_url = models_url
         self._account = account
         self._dialect, self._transport, self._scrub = dialect, transport, scrub
         self._teachable = dialect.teachable
@@ -91,6 +104,10 @@ class EndpointClient:
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+    async def get(self, url: str, timeout_s: float) -> Answer:
+        """What the endpoint answers at a URL of its own, with the headers of every request. Raises CallError."""
+        return await self._transport.get(url, timeout_s)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         dialect, lessons = self._dialect, list[Lesson]()
@@ -183,7 +200,7 @@ class EndpointClient:
             return f"{where} is not ready yet ({status})."
         if trouble is Trouble.ENDPOINT and status in (404, 405, 410):
             slip = ""
-            if _without_path(where):
+            if without_path(where):
                 slip = f" Most servers want a path in it: {where.rstrip('/')}/v1"
             check = f"{dialect.model_setting} and {dialect.setting}.base_url"
             return f"{where} does not serve the model '{dialect.model}' ({status}): check {check}.{slip}"
@@ -203,7 +220,8 @@ def token_count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
-def _without_path(where: str) -> bool:
+def without_path(where: str) -> bool:
+    """Whether a URL names a host and no more."""
     return "://" in where and not urlsplit(where).path.strip("/")
 
 

@@ -47,20 +47,17 @@ class GeminiClient(EndpointClient):
         api_key = header_key(api_key, f"{setting}.api_key or GOOGLE_API_KEY")
         scrub, where = Scrubber(api_key), base_url or "the Gemini API"
         path = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+        root = f"{(base_url or _ADDRESS).rstrip('/')}/{_VERSION}"
         transport = Transport(
-            f"{(base_url or _ADDRESS).rstrip('/')}/{_VERSION}/{quote(path)}:generateContent",
+            f"{root}/{quote(path)}:generateContent",
             {"x-goog-api-key": api_key, "Content-Type": "application/json"},
             where=where,
             setting=setting,
             timeout_s=timeout_s,
             scrub=scrub,
         )
-        super().__init__(
-            GenerateContent(where, setting, model, media_resolution, manners or Manners()),
-            transport,
-            scrub,
-            account,
-        )
+        dialect = GenerateContent(where, setting, model, media_resolution, manners or Manners())
+        super().__init__(dialect, transport, scrub, f"{root}/models?pageSize=1000", account)
 
 
 class GenerateContent:

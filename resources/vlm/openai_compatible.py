@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from openai import AsyncOpenAI
@@ -10,7 +11,7 @@ from openai import AsyncOpenAI
 from grounding_assets.core.annotation.calls import Finish, ModelReply, ModelRequest
 from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import SpecError
-from resources.vlm.client import IMAGE_PLACEHOLDER, EndpointClient, NoAnswer, token_count
+from resources.vlm.client import IMAGE_PLACEHOLDER, EndpointClient, NoAnswer, token_count, without_path
 from resources.vlm.keys import Scrubber, header_key
 from resources.vlm.manners import Manners, Teachable
 from resources.vlm.transport import Transport
@@ -64,7 +65,11 @@ class OpenAiClient(EndpointClient):
             timeout_s=timeout_s,
             scrub=scrub,
         )
-        super().__init__(dialect, transport, scrub, account)
+        super().__init__(dialect, transport, scrub, f"{where}/models", account)
+        self.may_lack_v1 = without_path(where)
+        if base_url:
+            parts = urlsplit(where)
+            self.readiness_url = f"{parts.scheme}://{parts.netloc}/api/v1/health/readiness"
 
     async def aclose(self) -> None:
         await self._sdk.close()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from grounding_assets.core.annotation.teacher import Teacher
@@ -11,36 +11,43 @@ from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
-from resources.vlm.families import BY_NAME, Family, family_of
+from resources.vlm.families import Family, family_called
 from resources.vlm.measurements import Measurements
 
+if TYPE_CHECKING:
+    from resources.vlm.checking import Consequence
+    from resources.vlm.client import EndpointClient
+
+VLM_SECTION = "image_grounding.vlm"
+"""The section of the spec whose model annotates; `vlm_verifier` is the other one, for messages."""
 HOSTED_NIM_IMAGE_BYTES = 134_900
 """NVIDIA's hosted endpoints take inline images of under 180,000 base64 characters."""
 
 
-def check_teacher(spec: Spec, credentials: Credentials) -> None:
-    """Raises SpecError where no teacher can be made of the settings."""
+def check_teacher(spec: Spec, credentials: Credentials, section: str = VLM_SECTION) -> None:
+    """Raises SpecError where no teacher can be made of the settings, which stand in `section` of the spec."""
     vlm = spec.vlm
     if vlm.backend == "gemini" and not credentials.gemini:
+        keyless = "local" if section == VLM_SECTION else "same"
         raise SpecError(
-            "No key for Gemini: set GOOGLE_API_KEY or image_grounding.vlm.gemini.api_key, or try without "
-            "a key: image_grounding.vlm.backend=local."
+            f"No key for Gemini: set GOOGLE_API_KEY or {section}.gemini.api_key, or try without a key: "
+            f"{section}.backend={keyless}."
         )
     if vlm.backend == "openai":
         if not vlm.openai.model_name:
             raise SpecError(
-                "No model is named: set image_grounding.vlm.openai.model_name as the endpoint lists it "
+                f"No model is named: set {section}.openai.model_name as the endpoint lists it "
                 f"(GET {vlm.openai.base_url or 'https://api.openai.com/v1'}/models)."
             )
         if not vlm.openai.base_url and not credentials.openai:
             raise SpecError(
-                "No endpoint: set image_grounding.vlm.openai.base_url (such as http://localhost:8000/v1), or "
+                f"No endpoint: set {section}.openai.base_url (such as http://localhost:8000/v1), or "
                 "OPENAI_API_KEY for OpenAI's own."
             )
     if vlm.backend != "local":
-        family = family_of_spec(spec)
-        if not family.sees or (Step.GROUNDING in spec.workflow.run_steps and family.refusal):
-            raise SpecError(f"{model_name(spec)}: {family.refusal}")
+        refusal = family_of_spec(spec).why_not(spec.workflow.run_steps, section)
+        if refusal:
+            raise SpecError(f"{model_name(spec)}: {refusal}")
 
 
 def teacher_notice(spec: Spec) -> str:
@@ -58,10 +65,8 @@ def model_name(spec: Spec) -> str:
 
 def family_of_spec(spec: Spec) -> Family:
     """The configured family, else the one that the model's name tells; its images fit the endpoint."""
-    if spec.vlm.family != "auto":
-        family = BY_NAME[spec.vlm.family]
-    else:
-        family = BY_NAME["gemini"] if spec.vlm.backend == "gemini" else family_of(model_name(spec))
+    named = "gemini" if (spec.vlm.backend, spec.vlm.family) == ("gemini", "auto") else spec.vlm.family
+    family = family_called(named, model_name(spec))
     if spec.vlm.backend != "openai":
         return family
     limit = spec.vlm.openai.max_image_bytes
@@ -110,55 +115,28 @@ def build_teacher(
     learned: Mapping[str, Any] | None = None,
     account: Account | None = None,
     notice: Callable[[str], None] | None = None,
-    section: str = "image_grounding.vlm",
+    section: str = VLM_SECTION,
 ) -> Teacher[Any]:
     """The teacher that the spec asks for; create it inside the event loop that uses it.
 
     `learned` is what an earlier client found out about the same endpoint; `account` is asked before every call;
     `notice` is told what the user should know, such as that the run waits; `section` of the spec is named in messages.
     """
-    check_teacher(spec, credentials)
+    check_teacher(spec, credentials, section)
     vlm = spec.vlm
-    # each SDK takes over half a second to import: only the one that is asked for
     if vlm.backend == "local":
         from resources.local_teacher.teacher import LocalTeacher
 
         return LocalTeacher(vlm.local)
 
-    from resources.vlm.manners import Manners
     from resources.vlm.policy import RetryPolicy
     from resources.vlm.retry import RetryingCaller
     from resources.vlm.teacher import Sampling, VlmTeacher
 
-    if vlm.backend == "gemini":
-        from resources.vlm.gemini import GeminiClient
-
-        client = GeminiClient(
-            model=vlm.gemini.model,
-            api_key=credentials.gemini,
-            media_resolution=vlm.gemini.media_resolution,
-            timeout_s=vlm.gemini.timeout,
-            base_url=vlm.gemini.base_url,
-            manners=Manners.from_learned(learned or {}, vlm.gemini.structured_output),
-            section=section,
-            account=account,
-        )
-    else:
-        from resources.vlm.openai_compatible import OpenAiClient
-
-        client = OpenAiClient(
-            base_url=vlm.openai.base_url,
-            model=vlm.openai.model_name,
-            api_key=credentials.openai,
-            timeout_s=vlm.openai.timeout,
-            manners=Manners.from_learned(learned or {}, vlm.openai.structured_output),
-            section=section,
-            account=account,
-        )
     identity = model_identity(spec)
     return VlmTeacher(
         RetryingCaller(
-            client,
+            build_client(spec, credentials, learned, account, section),
             max_in_flight=spec.workflow.max_workers,
             policy=RetryPolicy(patience_s=spec.workflow.patience),
             account=account,
@@ -170,16 +148,55 @@ def build_teacher(
     )
 
 
+def build_client(
+    spec: Spec,
+    credentials: Credentials,
+    learned: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+    section: str = VLM_SECTION,
+) -> "EndpointClient":
+    """The client of the spec's endpoint, `gemini` or `openai`; the arguments are those of `build_teacher`."""
+    # each SDK takes over half a second to import: only the one that is asked for
+    from resources.vlm.manners import Manners
+
+    vlm = spec.vlm
+    if vlm.backend == "gemini":
+        from resources.vlm.gemini import GeminiClient
+
+        return GeminiClient(
+            model=vlm.gemini.model,
+            api_key=credentials.gemini,
+            media_resolution=vlm.gemini.media_resolution,
+            timeout_s=vlm.gemini.timeout,
+            base_url=vlm.gemini.base_url,
+            manners=Manners.from_learned(learned or {}, vlm.gemini.structured_output),
+            section=section,
+            account=account,
+        )
+    from resources.vlm.openai_compatible import OpenAiClient
+
+    return OpenAiClient(
+        base_url=vlm.openai.base_url,
+        model=vlm.openai.model_name,
+        api_key=credentials.openai,
+        timeout_s=vlm.openai.timeout,
+        manners=Manners.from_learned(learned or {}, vlm.openai.structured_output),
+        section=section,
+        account=account,
+    )
+
+
 def server_settings(spec: Spec) -> dict[str, Any]:
     """The settings that decide in which size a server shows a picture to its model."""
     return {"media_resolution": spec.vlm.gemini.media_resolution} if spec.vlm.backend == "gemini" else {}
 
 
-async def make_sure_of_boxes(spec: Spec, teacher: Teacher[Any], measurements: Measurements) -> str:
+async def make_sure_of_boxes(spec: Spec, teacher: Teacher[Any], measurements: Measurements) -> "Consequence":
     """See `checking.check_conventions`; the embedded teacher's boxes need no measuring."""
+    from resources.vlm.checking import NOTHING_TO_TELL, check_conventions
+
     if spec.vlm.backend == "local":
-        return ""
-    from resources.vlm.checking import check_conventions
+        return NOTHING_TO_TELL
     from resources.vlm.teacher import VlmTeacher
 
     assert isinstance(teacher, VlmTeacher)

@@ -1,4 +1,4 @@
-"""One HTTP request to the host that was named, and to no other; its reply, read within a deadline and a size.
+"""HTTP requests to the host that was named, and to no other; their replies, read within a deadline and a size.
 
 What a reply means is not decided here, but in `refusals`.
 """
@@ -34,7 +34,7 @@ class Answer:
 
 
 class Transport:
-    """Posts to one URL. Create it inside the event loop that uses it; the environment's proxies are heeded."""
+    """Talks to the host of one URL. Create it inside the event loop that uses it; the environment's proxies are heeded."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Transport:
         timeout_s: float,
         scrub: Scrubber,
     ):
-        """`where` and `setting`, such as `image_grounding.vlm.openai`, are for messages."""
+        """`url` is where requests are posted; `where` and `setting`, such as `image_grounding.vlm.openai`, are for messages."""
         try:
             self._origin = _origin(url)
         except ValueError as error:
@@ -66,6 +66,13 @@ class Transport:
         Raises:
             CallError: no reply came, or none that can be read.
         """
+        return await self._send(self._url, parts, self._timeout_s)
+
+    async def get(self, url: str, timeout_s: float) -> Answer:
+        """Asks for a URL of the same host. Raises CallError as `post`."""
+        return await self._send(url, None, timeout_s)
+
+    async def _send(self, url: str, parts: Sequence[bytes] | None, timeout_s: float) -> Answer:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 trust_env=True,
@@ -76,38 +83,44 @@ class Transport:
             )
         try:
             # from the first byte sent to the last one read: neither a trickle nor heartbeats prolong it
-            async with asyncio.timeout(self._timeout_s):
-                return await self._follow(self._session, parts)
+            async with asyncio.timeout(timeout_s):
+                return await self._follow(self._session, url, parts)
         except TimeoutError:
             raise CallError(
                 Trouble.PASSING,
-                f"No reply from {self._where} within {self._timeout_s:g} s; raise {self._setting}.timeout.",
+                f"No reply from {self._where} within {timeout_s:g} s; raise {self._setting}.timeout.",
                 reason=Reason.TIMEOUT,
             ) from None
         # a host's name that cannot be one is a ValueError
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._unreachable(error) from None
 
-    async def _follow(self, session: aiohttp.ClientSession, parts: Sequence[bytes]) -> Answer:
-        # with a length, the body is not sent chunked, which some servers refuse
-        headers = {**self._headers, "Content-Length": str(sum(map(len, parts)))}
-        url = self._url
+    async def _follow(
+        self, session: aiohttp.ClientSession, url: str, parts: Sequence[bytes] | None
+    ) -> Answer:
+        """Posts the parts, or gets the URL where there are none."""
+        method, length = "GET", dict[str, str]()
+        if parts is not None:
+            # with a length, the body is not sent chunked, which some servers refuse
+            method, length = "POST", {"Content-Length": str(sum(map(len, parts)))}
+        headers = {**self._headers, **length}
         for _ in range(_MOST_REDIRECTS + 1):
             # never by the library: it would turn 301 into GET, and take custom headers and the picture anywhere
-            async with session.post(
-                url, data=_stream(parts), headers=headers, allow_redirects=False
+            body = None if parts is None else _stream(parts)
+            async with session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 target = response.headers.get("Location", "") if 300 <= response.status < 400 else ""
                 if not target:
                     return Answer(response.status, response.headers, await self._read(response))
-            url = self._redirected(url, target, response.status)
+            url = self._redirected(url, target, response.status, keeps_body=parts is not None)
         raise CallError(
             Trouble.ENDPOINT, f"{self._where} redirects in a circle: check {self._setting}.base_url."
         )
 
-    def _redirected(self, url: str, target: str, status: int) -> str:
+    def _redirected(self, url: str, target: str, status: int, *, keeps_body: bool) -> str:
         new = urljoin(url, target)
-        if status in (307, 308) and _is_same_host(self._origin, new):
+        if (status in (307, 308) or not keeps_body) and _is_same_host(self._origin, new):
             return new
         parts = urlsplit(new)
         shown = self._scrub(

@@ -23,6 +23,7 @@ from resources.vlm.resource import build_teacher, check_teacher, model_identity
 from resources.vlm.retry import CallOutcome, RetryingCaller
 from resources.vlm.teacher import Sampling, VlmTeacher
 
+VERIFIER_SECTION = "image_grounding.vlm_verifier"
 VERDICT_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {"answer": {"type": "string", "enum": [str(verdict) for verdict in Verdict]}},
@@ -50,11 +51,7 @@ def check_verifier(spec: Spec, credentials: Credentials) -> None:
     if Step.VERIFICATION not in spec.workflow.run_steps:
         return
     if spec.image_grounding.vlm_verifier.backend != "same":
-        try:
-            check_teacher(verifier_spec(spec), credentials.of_verifier())
-        except SpecError as error:
-            renamed = str(error).replace("image_grounding.vlm.", "image_grounding.vlm_verifier.")
-            raise SpecError(f"vlm_verifier: {renamed}") from None
+        check_teacher(verifier_spec(spec), credentials.of_verifier(), VERIFIER_SECTION)
     elif spec.vlm.backend == "local":
         raise SpecError(
             'Step "2" needs a model that answers questions, and the embedded teacher is none: set '
@@ -85,7 +82,7 @@ def build_verifier(
             credentials.of_verifier(),
             account=account,
             notice=teacher.caller.notice if isinstance(teacher, VlmTeacher) else None,
-            section="image_grounding.vlm_verifier",
+            section=VERIFIER_SECTION,
         )
     assert isinstance(asked, VlmTeacher)
     settings = verifier_settings(spec)
@@ -147,8 +144,11 @@ class VlmVerifier:
         return await self._ask("verify_expression", picture, question)
 
     async def _ask(self, prompt: str, picture: PreparedImage, question: str) -> Check:
+        instructions = prompts.render(prompt)
+        if self._family.instructions_in_text:
+            instructions, question = "", f"{instructions}\n\n{question}"
         request = ModelRequest(
-            prompts.render(prompt),
+            instructions,
             picture,
             question,
             VERDICT_SCHEMA if self._family.structure == "schema" else None,

@@ -1,7 +1,8 @@
 """The questions about the endpoint, and the live test of the one that was chosen."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -10,13 +11,15 @@ from rich.console import Console
 from grounding_assets.cli.init.answers import Answers
 from grounding_assets.cli.init.choices import CHOICES, EndpointChoice
 from grounding_assets.cli.init.questions import Questions, WrongAnswer, printable
-from grounding_assets.cli.init.served_models import Listing, list_models
 from grounding_assets.core.errors import GroundingError, RunStopped
 from grounding_assets.core.spec.model_settings import OpenAiSpec
-from grounding_assets.core.steps import Step
+from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.vlm.families import family_of
-from resources.vlm.resource import teacher_notice
+from resources.vlm.resource import VLM_SECTION, build_client, teacher_notice
+
+if TYPE_CHECKING:
+    from resources.vlm.probe import Probed
 
 _MODELS_SHOWN = 30
 
@@ -82,17 +85,32 @@ def _try_endpoint(
     answers.base_url = _base_url(questions, choice, answers)
     if not key and _needs_key(choice, answers.base_url):
         raise NoEndpoint(_export_key(choice, "needs a key, and there is none"))
-    listing = asyncio.run(list_models(choice, answers.base_url, key))
-    if listing.key_refused:
+    probed = _probed(answers.to_spec(), environment)
+    if probed.key_refused:
         raise NoEndpoint(_export_key(choice, "refuses the key" if key else "wants a key"))
-    if listing.better_url:
-        questions.say(f"  Models are listed at {listing.better_url}, so that is taken as the base URL.")
-        answers.base_url = listing.better_url
-    if listing.not_running:
-        where = answers.base_url or "Google's address"
-        raise _NotWorking(f"No endpoint answers at {where}: {printable(listing.not_running)}.")
-    answers.model = _model(questions, choice, answers, listing)
+    if probed.better_base_url:
+        questions.say(f"  Models are listed at {probed.better_base_url}, so that is taken as the base URL.")
+        answers.base_url = probed.better_base_url
+    if probed.unreachable:
+        raise _NotWorking(printable(probed.unreachable))
+    if probed.not_ready:
+        raise _NotWorking(f"It is not ready: {printable(probed.not_ready)}.")
+    answers.model = _model(questions, choice, answers, probed.names)
     _test(questions, answers, environment, console)
+
+
+def _probed(spec: Spec, environment: Mapping[str, str]) -> "Probed":
+    async def run() -> "Probed":
+        client = build_client(spec, Credentials.of(spec, environment))
+        try:
+            return await probe(client)
+        finally:
+            await client.aclose()
+
+    # with the SDK behind it, which takes a moment to load: the first question should not wait for that
+    from resources.vlm.probe import probe
+
+    return asyncio.run(run())
 
 
 def _base_url(questions: Questions, choice: EndpointChoice, answers: Answers) -> str:
@@ -120,9 +138,9 @@ def _export_key(choice: EndpointChoice, trouble: str) -> str:
     )
 
 
-def _model(questions: Questions, choice: EndpointChoice, answers: Answers, listing: Listing) -> str:
+def _model(questions: Questions, choice: EndpointChoice, answers: Answers, served: Sequence[str]) -> str:
     # those first whose way of writing boxes is known
-    names = sorted(listing.names, key=lambda name: (family_of(name).name == "unknown", name))
+    names = sorted(served, key=lambda name: (family_of(name).name == "unknown", name))
     if answers.model is None:
         for number, name in enumerate(names[:_MODELS_SHOWN], 1):
             questions.say(f"  {number}  {printable(name)}")
@@ -133,8 +151,8 @@ def _model(questions: Questions, choice: EndpointChoice, answers: Answers, listi
     suggested = names[0] if len(names) == 1 else choice.model if choice.model in names or not names else ""
 
     def check(answer: str) -> str:
-        refusal = family_of(answer).refusal
-        if refusal and Step.GROUNDING in answers.to_spec().workflow.run_steps:
+        refusal = family_of(answer).why_not(answers.to_spec().workflow.run_steps, VLM_SECTION)
+        if refusal:
             raise WrongAnswer(refusal)
         return answer
 
@@ -153,14 +171,14 @@ def _model(questions: Questions, choice: EndpointChoice, answers: Answers, listi
 
 
 def _test(questions: Questions, answers: Answers, environment: Mapping[str, str], console: Console) -> None:
-    questions.say("  Testing it with two small pictures …")
     # with Dagster behind it, which takes a second to load: the first question should not wait for that
     from grounding_assets.cli.doctor import show_examination
     from resources.dataset import DataSet
 
     spec = answers.to_spec()
     try:
-        examination = asyncio.run(DataSet(spec, Credentials.of(spec, environment)).examine())
+        dataset = DataSet(spec, Credentials.of(spec, environment))
+        examination = asyncio.run(dataset.examine(lambda text: questions.say(f"  {printable(text)}")))
     except GroundingError as error:
         raise _NotWorking(printable(str(error))) from None
     if not show_examination(console, spec, examination):
