@@ -124,7 +124,7 @@ async def _tried(model: DisobedientModel, shown: Sequence[Photo], spec: Any, res
         await teacher.aclose()
     if failures:
         return Row(model, "failed", f"{len(failures)} of {len(shown)}: {failures[0]}")
-    return Row(model, "boxes", f"{boxes} boxes. {said}")
+    return Row(model, "boxes", f"{boxes} boxes. {said.text}")
 
 
 def _problem(photo: Photo, grounding: Grounding, off: tuple[float, float]) -> str:

@@ -98,6 +98,11 @@ def build_annotate(
             context.log.info(text)
             progress.notice(text)
 
+        def warn(text: str) -> None:
+            context.log.warning(text)
+            progress.notice(text)
+            summary.warnings.append(text)
+
         for text in [*dataset.notes, *([dataset.notice] if dataset.notice else [])]:
             notice(text)
         workflow = dataset.spec.workflow
@@ -116,7 +121,7 @@ def build_annotate(
             with DagsterListener(context, keys, workspace, summary, progress) as listener:
                 listener.report_done(chosen, steps, everything=partitioned)
                 error = None if partitioned else _closed_gate(dataset, workspace, pending)
-                error = error or _run(dataset, workspace, pending, listener, notice)
+                error = error or _run(dataset, workspace, pending, listener, notice, warn)
             written = files_follow
         finally:
             # however it ended, what it came to is on disk before anybody is told why
@@ -232,6 +237,7 @@ def _run(
     pending: list[PendingSample],
     listener: DagsterListener,
     notice: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> GroundingError | None:
     """Annotates; returns the error that ended it early, which is raised once all is reported."""
     if not pending:
@@ -260,7 +266,7 @@ def _run(
                 await annotator.run(pending.pop() for _ in range(len(pending)))
 
     try:
-        dataset.with_teacher(work, notice)
+        dataset.with_teacher(work, notice, warn)
     except GroundingError as error:
         return error
     return None
@@ -269,4 +275,5 @@ def _run(
 def _metadata(summary: RunSummary) -> dict[str, Any]:
     reasons = {f"failed_{reason}": count for reason, count in sorted(summary.failed_by_reason.items())}
     stopped = {} if summary.stopped_by is None else {"stopped_by": str(summary.stopped_by)}
-    return {**summary.figures(), **reasons, **stopped}
+    warnings = {"warnings": "\n".join(summary.warnings)} if summary.warnings else {}
+    return {**summary.figures(), **reasons, **stopped, **warnings}

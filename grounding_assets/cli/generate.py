@@ -13,7 +13,7 @@ from grounding_assets.cli.terminal import TerminalProgress, closing_words
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.names import dataset_name
-from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, RunStopped
+from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, RunStopped, visible
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
 from grounding_assets.graph import build_defs, steps_in_graph
@@ -52,6 +52,8 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     if summary is None:
         raise RunStopped("The run ended before it reached a sample.")
     print(closing_words(summary))
+    for warning in summary.warnings:
+        print(f"Warning:     {visible(warning)}")
     stop, results = summary.stopped_by, dataset.results_dir
     if (results / "annotations.jsonl").is_file():
         print(f"Annotations: {results / 'annotations.jsonl'}")

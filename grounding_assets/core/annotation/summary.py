@@ -42,6 +42,8 @@ class RunSummary:
     """Requests in flight at most, at each endpoint."""
     in_flight_limit: int | None = None
     """Of them, as many as may be in flight at present: fewer after the endpoint asked to slow down."""
+    warnings: list[str] = field(default_factory=list)
+    """What makes all results of the run doubtful, a sentence each."""
     stopped_by: GroundingError | None = None
     """What ended the run before everything was tried."""
     begun: float = field(default_factory=time.monotonic)
