@@ -32,6 +32,7 @@ from grounding_assets.core.files import (
     stopping_if_unwritable,
     to_json,
 )
+from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.report import ReportOptions, WrittenReport, report_file, write_results_report
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
@@ -123,7 +124,8 @@ class DataSet:
                 return
             first_reason = first_reason or f" Line {line.number}: {line.reason}."
         first_reason = first_reason or " The file is empty, or blank lines are all it holds."
-        raise InputError(f"No input records at {self.input_file}.{first_reason}")
+        advice = conversion_advice(self.input_file)
+        raise InputError(f"No input records at {self.input_file}.{first_reason}{advice}")
 
     def sample_ids(self) -> SampleIds:
         """The ids given so far, as they are remembered on disk."""

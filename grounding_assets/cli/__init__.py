@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from grounding_assets.cli.import_source import add_import_arguments, run_import
 from grounding_assets.core.errors import GroundingError
 
 RESTORE_EXAMPLES = """examples:
@@ -63,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_init_arguments(init)
     init.set_defaults(run=_init)
+
+    importing = commands.add_parser(
+        "import",
+        parents=[debug],
+        help="make an input JSONL of a CSV, JSON, COCO captions, a folder of images, archives or Parquet",
+    )
+    add_import_arguments(importing)
+    importing.set_defaults(run=run_import)
 
     demo = commands.add_parser(
         "demo", parents=[debug], help="put the demonstration, four photos with captions, into this folder"

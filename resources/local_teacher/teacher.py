@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.records import Expression, Extraction, Grounding, GroundingStatus, Instance
 from grounding_assets.core.spec.model_settings import LocalSpec
 from resources.local_teacher.captions import clean_caption
@@ -75,6 +75,11 @@ class LocalTeacher:
         """Nothing is held open."""
 
     def _extract(self, image: LocalImage, caption: str) -> Extraction:
+        if not caption.strip():
+            raise SampleFailure(
+                Reason.UNPARSABLE,
+                "The embedded teacher cannot describe a photo: give a caption, or set vlm.backend to a real model.",
+            )
         started = time.perf_counter()
         cleaned = clean_caption(caption)
         expressions = find_expressions(cleaned)

@@ -109,9 +109,11 @@ class VlmTeacher:
         return prepare_image(image_file, self.family.image)
 
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:
-        trace = _Trace("extract", image)
+        # without a caption, which the input allows where it says so, the image is described first
+        prompt = "extract" if caption.strip() else "describe"
+        trace = _Trace(prompt, image)
         schema = EXTRACTION_SCHEMA if self.family.structure == "schema" else None
-        instructions, text = prompts.render("extract"), prompts.caption_text(caption)
+        instructions, text = prompts.render(prompt), prompts.caption_text(caption)
 
         def read(reply: str, ended_for_length: bool) -> ParsedExtraction:
             return read_cleaned(reply, caption, ended_for_length=ended_for_length)
@@ -292,6 +294,9 @@ class VlmTeacher:
             "sent_size": list(image.sent_size),
             "sent_as_is": image.as_is,
             "image_sha256": image.sha256,
-            "settings": settings_of_step(self._identity, trace.prompt),
+            # a step has one mark for its settings, whichever of its prompts was sent
+            "settings": settings_of_step(
+                self._identity, "extract" if trace.prompt == "describe" else trace.prompt
+            ),
             **trace.figures(),
         }

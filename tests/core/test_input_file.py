@@ -21,7 +21,7 @@ from grounding_assets.core.dataset.input_file import (
     parse_line,
     read_input,
 )
-from grounding_assets.core.errors import InputError
+from grounding_assets.core.errors import InputError, visible
 from tests.corpus import PROJECT
 from tests.record_rules import line_fault
 
@@ -208,7 +208,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path in unreadable:
         with pytest.raises(InputError) as caught:
             list(read_input(path))
-        assert str(path) in str(caught.value)
+        assert visible(str(path)) in str(caught.value)
         assert "\n" not in str(caught.value) and "Errno" not in str(caught.value)
 
 

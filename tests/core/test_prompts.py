@@ -94,7 +94,7 @@ def test_a_value_that_is_missing_is_an_error() -> None:
         prompts.render("ground", contract="x")
 
 
-@pytest.mark.parametrize("name", ["extract", "ground"])
+@pytest.mark.parametrize("name", ["extract", "describe", "ground"])
 def test_the_version_names_the_template_and_its_content(name: str) -> None:
     import hashlib
 

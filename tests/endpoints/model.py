@@ -101,7 +101,9 @@ class SimulatedModel:
         return roll(self.behaviour.seed, "drop", name, caption, text, index) < self.behaviour.drop
 
     def _extraction(self, question: Question, seen: Seen | None) -> dict[str, Any]:
-        cleaned = " ".join(question.caption.split())
+        # asked to describe, it says what somebody else said of the photo
+        said = question.caption or next(iter(seen.photo.captions if seen and seen.photo else ()), "A cup.")
+        cleaned = " ".join(said.split())
         phrases = seen.photo.phrases(cleaned) if seen and seen.photo else None
         if phrases is None:
             phrases = [Phrase(text, text.split()[-1], ()) for text in named_things(cleaned)]

@@ -8,7 +8,7 @@ import pytest
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation import JudgeOptions, evaluate
 from grounding_assets.core.evaluation.gold import coco_gold
-from grounding_assets.core.evaluation.gold.json_arrays import elements
+from grounding_assets.core.json_arrays import elements
 from tests.corpus import coco24_gold, needs_corpus
 from tests.evaluation.coco24 import derived_gold, write_coco_files
 

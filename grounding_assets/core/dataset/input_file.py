@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.input_forms import conversion_advice
 
 MAX_LINE_BYTES = 1 << 20
 """A longer line is refused without being held in memory; a caption with its fields is far below."""
 MAX_NESTING = 100
 """Objects and lists within each other; Python's own limit depends on where a record is read and written."""
 REJECTED_TEXT_CHARS = 500
+CAPTION_FROM_MODEL = "caption_from_model"
+"""A line with this set may have an empty caption: step 0 then describes the image first."""
 _PART_BYTES = 16 << 10
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -36,6 +39,21 @@ class InputLine:
     offset: int
     """Byte offset of the line's start."""
     record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedLine:
+    """A line of a file, or the beginning of one that is too long."""
+
+    number: int
+    """From 1."""
+    offset: int
+    """Byte offset of the line's start."""
+    raw: bytes
+
+    @property
+    def is_too_long(self) -> bool:
+        return len(self.raw) > MAX_LINE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,24 @@ def read_input(
     Raises:
         InputError: the file as a whole cannot be read.
     """
+    for line in bounded_lines(path, start_offset=start_offset, end_offset=end_offset):
+        if line.is_too_long:
+            yield RejectedLine(line.number, f"longer than {MAX_LINE_BYTES} bytes", _beginning(line.raw))
+            continue
+        try:
+            yield InputLine(line.number, line.offset, parse_line(line.raw))
+        except LineError as error:
+            yield RejectedLine(line.number, str(error), _beginning(line.raw))
+
+
+def bounded_lines(
+    path: Path, *, start_offset: int = 0, end_offset: int | None = None
+) -> Iterator[BoundedLine]:
+    """The lines of a text file that are not blank, without a BOM.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     with open_input(path) as stream:
         number, offset = 0, stream.seek(start_offset)
         while end_offset is None or offset < end_offset:
@@ -70,17 +106,10 @@ def read_input(
                 return
             number += 1
             start, offset = offset, offset + consumed
-            if len(raw) > MAX_LINE_BYTES:
-                yield RejectedLine(number, f"longer than {MAX_LINE_BYTES} bytes", _beginning(raw))
-                continue
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
-            if not raw.strip():
-                continue
-            try:
-                yield InputLine(number, start, parse_line(raw))
-            except LineError as error:
-                yield RejectedLine(number, str(error), _beginning(raw))
+            if raw.strip():
+                yield BoundedLine(number, start, raw)
 
 
 def line_at(path: Path, offset: int) -> bytes:
@@ -110,7 +139,10 @@ def open_input(path: Path) -> BinaryIO:
     try:
         # asked before it is opened: a pipe would be waited for
         if path.exists() and not path.is_file():
-            raise InputError(f"The input {path} is not a regular file; set image_grounding.data.input_jsonl.")
+            raise InputError(
+                f"The input {path} is not a regular file; set image_grounding.data.input_jsonl."
+                f"{conversion_advice(path)}"
+            )
         return path.open("rb")
     except FileNotFoundError:
         raise InputError(
@@ -167,7 +199,7 @@ def parse_line(raw: bytes) -> dict[str, Any]:
             raise LineError(f"{name} is missing")
         if not isinstance(record[name], str):
             raise LineError(f"{name} must be a string, not {_json_type(record[name])}")
-        if not record[name].strip():
+        if not record[name].strip() and not (name == "caption" and record.get(CAPTION_FROM_MODEL) is True):
             raise LineError(f"{name} is empty")
     if "\0" in record["image_path"]:
         raise LineError("image_path holds a NUL character")

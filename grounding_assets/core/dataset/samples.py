@@ -19,6 +19,7 @@ from grounding_assets.core.dataset.input_file import (
 )
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.records import Sample
 from grounding_assets.core.store.compact_dict import (
     DIGEST_BYTES,
@@ -167,6 +168,7 @@ class SampleIndex:
         if not index.entries:
             raise InputError(
                 f"No input records at {path}: {index.rejected} lines were refused.{first_reason}"
+                f"{conversion_advice(path)}"
                 if index.rejected
                 else f"No input records at {path}: the file is empty. Put image_path and caption on each line."
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.gold.gold_record import gold_expression, gold_record, to_pixels
-from grounding_assets.core.evaluation.gold.json_arrays import elements
+from grounding_assets.core.json_arrays import elements
 from grounding_assets.core.records import Expression, PixelBox, Span
 
 SOURCE = "coco"

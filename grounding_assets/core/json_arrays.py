@@ -11,7 +11,7 @@ _CHUNK = 1 << 20
 
 
 def elements(path: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The objects of the array that stands under `name` at the top of a document.
+    """The objects of the array that stands under `name` at the top of a document; "" is a document that is an array.
 
     Memory is bounded by the largest single element, or by the largest top-level value that is no array.
 
@@ -21,7 +21,7 @@ def elements(path: Path, name: str) -> Iterator[dict[str, Any]]:
     found = False
     try:
         with path.open(encoding="utf-8-sig") as stream:
-            for key, element in _Reader(stream).array_elements():
+            for key, element in _Reader(stream).array_elements(whole=not name):
                 found = found or key == name
                 if key == name and element is not None:
                     if not isinstance(element, dict):
@@ -32,7 +32,9 @@ def elements(path: Path, name: str) -> Iterator[dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a JSON document of the expected form: {error}.") from None
     if not found:
-        raise InputError(f"{path} has no array '{name}': is it the right file?")
+        raise InputError(
+            f"{path} has no array '{name}': is it the right file?" if name else f"{path} is no JSON array."
+        )
 
 
 class _Reader:
@@ -45,8 +47,14 @@ class _Reader:
         self._position = 0
         self._at_end = False
 
-    def array_elements(self) -> Iterator[tuple[str, Any]]:
-        """(key, element) of every top-level array, and (key, None) at each array's start."""
+    def array_elements(self, *, whole: bool) -> Iterator[tuple[str, Any]]:
+        """(key, element) of every top-level array, and (key, None) at each array's start.
+
+        `whole`: the document itself is the array; its key is "".
+        """
+        if whole:
+            yield from self._array("")
+            return
         self._expect("{")
         if self._peek() == "}":
             return
@@ -54,19 +62,22 @@ class _Reader:
             key = self._value()
             self._expect(":")
             if self._peek() == "[":
-                yield key, None
-                self._position += 1
-                while self._peek() != "]":
-                    yield key, self._value()
-                    if self._peek() == ",":
-                        self._position += 1
-                self._position += 1
+                yield from self._array(key)
             else:
                 self._value()
             if self._peek() != ",":
                 break
             self._position += 1
         self._expect("}")
+
+    def _array(self, key: str) -> Iterator[tuple[str, Any]]:
+        yield key, None
+        self._expect("[")
+        while self._peek() != "]":
+            yield key, self._value()
+            if self._peek() == ",":
+                self._position += 1
+        self._position += 1
 
     def _expect(self, character: str) -> None:
         if self._peek() != character:

@@ -1,0 +1,111 @@
+"""`auto_label import`: images and captions in any usual form, as the input JSONL of a run."""
+
+import shlex
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grounding_assets.core.errors import EXIT_OK, visible
+from grounding_assets.core.input_forms import Form
+
+if TYPE_CHECKING:
+    from grounding_assets.core.importing import ImportReport
+
+_OUTPUT_SUFFIX = ".input.jsonl"
+
+
+def add_import_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="file or folder; its form is recognised")
+    parser.add_argument(
+        "--form", choices=[str(form) for form in Form], help="the form, where it is not recognised"
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="default: SOURCE's name with .input.jsonl, in this folder"
+    )
+    parser.add_argument("--image-root", metavar="DIR", help="folder that relative image paths start from")
+    parser.add_argument(
+        "--image-field", metavar="NAME", default="", help="field or column that names the image"
+    )
+    parser.add_argument(
+        "--caption-field", metavar="NAME", default="", help="field or column that holds the caption"
+    )
+    parser.add_argument(
+        "--id-field", metavar="NAME", default="", help="field or column that holds the image's id"
+    )
+    parser.add_argument(
+        "--encoding", metavar="NAME", default="", help="of tables and text files, such as cp1252"
+    )
+    parser.add_argument(
+        "--no-quotes", action="store_true", help="quotation marks of a table are part of its text"
+    )
+    parser.add_argument(
+        "--caption-per-line", action="store_true", help="each line of a text file is a caption"
+    )
+    parser.add_argument(
+        "--caption-from-model",
+        action="store_true",
+        help="keep images without a caption; the model describes them",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+
+
+def run_import(options: Namespace) -> int:
+    """Writes the input file and says what is in it."""
+    # with image and table readers behind it, which the other commands need not load
+    from grounding_assets.core.importing import ImportOptions, import_source
+
+    source = Path(options.source).expanduser()
+    output = Path(options.output).expanduser() if options.output else default_output(source)
+    report = import_source(
+        source,
+        output,
+        ImportOptions(
+            form=Form(options.form) if options.form else None,
+            image_root=Path(options.image_root).expanduser() if options.image_root else None,
+            **{name: getattr(options, name) for name in _SAME_NAMES},
+        ),
+    )
+    print("\n".join(import_words(report)))
+    command = ["auto_label", "init", "--input", str(output)]
+    print(f"Next: {shlex.join([*command, '--image-root', str(report.image_root)])}")
+    return EXIT_OK
+
+
+_SAME_NAMES = (
+    "image_field",
+    "caption_field",
+    "id_field",
+    "encoding",
+    "no_quotes",
+    "caption_per_line",
+    "caption_from_model",
+    "overwrite",
+)
+
+
+def default_output(source: Path) -> Path:
+    """In the working folder, under the source's name: never the source itself."""
+    return Path(f"{source.resolve().name.split('.')[0] or 'captions'}{_OUTPUT_SUFFIX}")
+
+
+def import_words(report: "ImportReport") -> list[str]:
+    """What was written, from what, and what was left out."""
+    roles = "; ".join(
+        f"{role} from {' or '.join(repr(name) for name in sorted(names))}"
+        for role, names in report.used_fields.items()
+        if names
+    )
+    lines = [f"Wrote {report.output}: {report.written:,} records (form {report.form}; {roles})."]
+    if report.without_caption:
+        lines.append(
+            f"  {report.without_caption:,} of them have no caption: the model describes the image first."
+        )
+    missing = report.written - report.images_found
+    if missing:
+        lines.append(f"  {missing:,} name an image that is not there, the first {report.first_missing}.")
+    lines += [f"  {words}" for words in report.left_out_words()]
+    if report.extracted is not None:
+        lines.append(f"  Images: {report.extracted}")
+    if report.gold is not None:
+        lines.append(f"  Gold, for data.gold_jsonl and `auto_label evaluate`: {report.gold}")
+    return [visible(line) for line in lines]
