@@ -52,7 +52,7 @@ _CHECKS = (
         "spans_match",
         "max_wrong_spans",
         _ERROR,
-        "expressions do not stand where their char_span says",
+        "expressions are not where their char_span says",
         "cleaned_caption[start:end] is the text of each expression.",
         lambda audit, lines: _Found(audit.wrong_spans, audit.expressions),
     ),

@@ -123,7 +123,7 @@ class DataSet:
             if isinstance(line, InputLine):
                 return
             first_reason = first_reason or f" Line {line.number}: {line.reason}."
-        first_reason = first_reason or " The file is empty, or blank lines are all it holds."
+        first_reason = first_reason or " The file is empty or holds only blank lines."
         advice = conversion_advice(self.input_file)
         raise InputError(f"No input records at {self.input_file}.{first_reason}{advice}")
 
@@ -178,7 +178,7 @@ class DataSet:
             )
         if found.dropped:
             self.notes.append(
-                f"{len(found.dropped)} expressions do not stand in their cleaned_caption and were dropped; "
+                f"{len(found.dropped)} expressions are not in their cleaned_caption and were dropped; "
                 f"the first: {found.dropped[0]}."
             )
 

@@ -94,8 +94,8 @@ def raise_for_vanished(workspace: Workspace) -> None:
     vanished = sum(results.index.vanished for results in workspace.results.values())
     if vanished:
         _fail_for(
-            f"{vanished} results have disappeared from {workspace.results_dir} while the run was going, and are "
-            "missing from its outputs. Run again to make them anew."
+            f"{vanished} results disappeared from {workspace.results_dir} during the run, and are "
+            "missing from its outputs. Run again to redo them."
         )
 
 

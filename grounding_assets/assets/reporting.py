@@ -96,13 +96,13 @@ class DagsterListener:
 
     def waiting(self, count: int) -> None:
         self._progress.notice(
-            f"Another run is working on {count} of these samples: waiting for what comes of them."
+            f"Another run is working on {count} of these samples: waiting for their results."
         )
 
     def stopping(self, grace_s: float) -> None:
         """Somebody asked the run to end."""
         self._progress.notice(
-            f"Stopping: no more calls, at most {grace_s:g} s for those in flight. Once more ends at once."
+            f"Stopping: no more calls, at most {grace_s:g} s for those in flight. A second Ctrl-C ends at once."
         )
 
     def finished(self, sample_id: str) -> None:

@@ -84,9 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_spec_arguments(generate)
     generate.set_defaults(run=_generate)
 
-    report = commands.add_parser(
-        "report", parents=[debug], help="write report.html of the results that are there"
-    )
+    report = commands.add_parser("report", parents=[debug], help="write report.html from the results")
     _add_spec_arguments(report)
     report.set_defaults(run=_report)
 
@@ -170,7 +168,7 @@ def _add_init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results-dir", metavar="DIR", help="folder of all results")
     parser.add_argument("--name", help="name of the data set in Dagster")
     reuse = parser.add_mutually_exclusive_group()
-    for choice, meaning in (("resume", "keep results that are there"), ("afresh", "make them again")):
+    for choice, meaning in (("resume", "keep existing results"), ("afresh", "make them again")):
         reuse.add_argument(f"--{choice}", dest="reuse", action="store_const", const=choice, help=meaning)
     parser.add_argument("--endpoint", metavar="KIND", help="gemini, nim, tao, vllm, custom or local")
     parser.add_argument("--base-url", metavar="URL", help="where the endpoint is")

@@ -82,9 +82,9 @@ def _spent(spent: Usage, currency: str | None) -> str:
 
 
 def _not_reported(spent: Usage, lost: int) -> str:
-    words = f"Of {spent.projected:,} of these calls no tokens were reported; they are counted as projected"
+    words = f"Of {spent.projected:,} of these calls the endpoint reported no tokens; they are counted as projected"
     return (
-        f"{words}, those of {lost:,} that a run was killed or cut off in at the most they can have taken."
+        f"{words}, and {lost:,} that a kill or an interruption cut off at the most that they can have taken."
         if lost
         else f"{words}."
     )

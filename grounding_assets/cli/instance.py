@@ -67,7 +67,7 @@ def _explanation(home: Path, reason: str) -> str:
             return f"{where} cannot be used ({reason}): {remedy}, then run again. Finished samples are kept."
     return (
         f"{where} is damaged ({reason}): move it away and run again. Finished samples are kept, and Dagster "
-        "is told of them anew."
+        "is told of them again."
     )
 
 

@@ -59,5 +59,7 @@ def _words(changed: int, left_alone: int, *, apply: bool) -> str:
     if not changed:
         return f"Today's parser changes nothing{rest}."
     if apply:
-        return f"{changed:,} results changed{rest}. The old ones are kept in .retired; the files are written anew."
+        return (
+            f"{changed:,} results changed{rest}. The old ones are kept in .retired; the files are rewritten."
+        )
     return f"{changed:,} results would change{rest}. Nothing was written; apply=true does it."

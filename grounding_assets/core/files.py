@@ -143,7 +143,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
-                raise InputError(f"{path}, line {number} is not a JSON object. Run again to write it anew.")
+                raise InputError(f"{path}, line {number} is not a JSON object. Run again to rewrite it.")
             yield row
 
 

@@ -21,7 +21,7 @@ def test_an_empty_input_is_called_empty(
     (tmp_path / "spec.yaml").write_text(json.dumps(spec))
     assert main(["generate", "-e", str(tmp_path / "spec.yaml")]) == 2
     said = capsys.readouterr().err
-    assert "No input records at" in said and "The file is empty, or blank lines are all it holds." in said
+    assert "No input records at" in said and "The file is empty or holds only blank lines." in said
 
 
 def test_images_that_are_nowhere_are_told_at_the_terminal_with_what_to_do(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_second_one_ends_at_once(tmp_path: Path, pictures: Pictures) -> None:
         with generating(project, WORKERS, "image_grounding.vlm.measure=false") as run:
             run.until(lambda: endpoint.recorder.in_flight == 8, "requests that hang")
             run.send(signal.SIGINT)
-            run.until(lambda: "Once more ends at once" in run.stderr, "a word about it")
+            run.until(lambda: "A second Ctrl-C ends at once" in run.stderr, "a word about it")
             run.send(signal.SIGINT)
             begun = time.monotonic()
             assert run.ended().code == 130

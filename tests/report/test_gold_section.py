@@ -148,7 +148,7 @@ def test_gold_that_was_changed_since_shows_no_figure(tmp_path: Path) -> None:
     assert section is not None and section.figures and "overlap by 0.7" in section.note
     gold.write_text('{"corrected": 1}\n')
     assert gold_section(tmp_path) == GoldSection(
-        "gold.jsonl has changed since evaluation.json was written; auto_label evaluate measures anew."
+        "gold.jsonl has changed since evaluation.json was written; run auto_label evaluate again."
     )
 
 
@@ -159,7 +159,7 @@ def test_an_evaluation_of_other_annotations_shows_no_figure(tmp_path: Path, dige
         (tmp_path / "annotations.jsonl").write_text("{}\n")
     section = gold_section(tmp_path)
     assert section == GoldSection(
-        "evaluation.json is of earlier annotations than these; auto_label evaluate measures them anew."
+        "evaluation.json is of earlier annotations than these; run auto_label evaluate again."
     )
 
 

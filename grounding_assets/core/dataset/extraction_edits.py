@@ -53,7 +53,9 @@ def adopt_extractions(workspace: Workspace, annotations: Path) -> AdoptedEdits:
     find = _finder(workspace)
     for line in read_input(annotations):
         if isinstance(line, RejectedLine):
-            raise InputError(f"{annotations}, line {line.number}: {line.reason}. Mend the line or remove it.")
+            raise InputError(
+                f"{annotations}, line {line.number}: {line.reason}. Correct the line or remove it."
+            )
         sample_id = find(line.record)
         if sample_id is None:
             found.unknown += 1

@@ -256,7 +256,7 @@ def publish_annotations(
     fewer = _lines(published) - _lines(original)
     if fewer > 0:
         notice(
-            f"{published} gets {fewer} lines shorter: their samples have left the input, or have no current result "
+            f"{published} gets {fewer} lines shorter: their samples were removed from the input, or have no current result "
             "(their caption, image or expressions were changed), see failures.jsonl."
         )
     with stopping_if_unwritable(published), original.open("rb") as stream, replacing(published) as copy:

@@ -88,10 +88,10 @@ class SampleIds:
                 ) from None
             if not isinstance(sample_id, str) or safe_id(sample_id) != sample_id:
                 raise InputError(
-                    f"{self._memory}, line {number} holds an id that was not made here: delete it."
+                    f"{self._memory}, line {number} holds an id that no run assigned: delete the line."
                 )
             if _folded(sample_id) in self._taken and self._id_of_pair.get(pair) != sample_id:
-                raise InputError(f"{self._memory}, line {number} gives an id away twice: delete the line.")
+                raise InputError(f"{self._memory}, line {number} assigns an id twice: delete the line.")
             self._remember(str(pair), sample_id)
 
     def _remember(self, pair: str, sample_id: str) -> None:

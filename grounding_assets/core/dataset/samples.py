@@ -167,7 +167,7 @@ class SampleIndex:
                 index.entries[sample_id] = SampleEntry(line.offset, fingerprint, stamp)
         if not index.entries:
             raise InputError(
-                f"No input records at {path}: {index.rejected} lines were refused.{first_reason}"
+                f"No input records at {path}: {index.rejected} lines were rejected.{first_reason}"
                 f"{conversion_advice(path)}"
                 if index.rejected
                 else f"No input records at {path}: the file is empty. Put image_path and caption on each line."

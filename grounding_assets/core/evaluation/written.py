@@ -85,5 +85,5 @@ def read_evaluation(file: Path) -> WrittenEvaluation:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise InputError(
-            f"{file} is not an evaluation ({where}: {first['msg']}). Run `auto_label evaluate` to write it anew."
+            f"{file} is not an evaluation ({where}: {first['msg']}). Run `auto_label evaluate` to write it again."
         ) from None

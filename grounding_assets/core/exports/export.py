@@ -30,7 +30,7 @@ WRITERS: Mapping[Format, type[Writer]] = {
 }
 _NO_DEMO = (
     "These annotations come from the embedded demonstration teacher and are no training data: use "
-    "another backend, or set allow_demo_teacher=true to export them all the same."
+    "another backend, or set allow_demo_teacher=true to export them anyway."
 )
 
 

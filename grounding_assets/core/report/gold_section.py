@@ -66,11 +66,11 @@ def gold_section(results_dir: Path) -> GoldSection | None:
         return GoldSection(str(error))
     if not same_gold:
         return GoldSection(
-            f"{gold.name} has changed since {EVALUATION} was written; auto_label evaluate measures anew."
+            f"{gold.name} has changed since {EVALUATION} was written; run auto_label evaluate again."
         )
     if not current:
         return GoldSection(
-            f"{EVALUATION} is of earlier annotations than these; auto_label evaluate measures them anew."
+            f"{EVALUATION} is of earlier annotations than these; run auto_label evaluate again."
         )
     return GoldSection(
         note=_note(written),

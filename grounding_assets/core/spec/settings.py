@@ -82,7 +82,7 @@ class WorkflowSpec(Section):
         if not steps:
             raise ValueError('choose ["0"], ["1"] or ["0", "1"], and "2" for verification')
         if set(steps) == {"0", "2"}:
-            raise ValueError('step "2" looks at the boxes of step "1": add it')
+            raise ValueError('step "2" verifies the boxes of step "1": add it')
         return tuple(sorted(set(steps)))
 
 
@@ -173,7 +173,7 @@ class ImageGroundingSpec(Section):
         if self.workflow.max_cost and own_verifier and not prices[1].is_known:
             raise ValueError(
                 "workflow.max_cost needs vlm_verifier.price.input_per_million and output_per_million, too: step "
-                '"2" asks another model than vlm, whose tokens have a price of their own'
+                '"2" asks a model other than vlm, whose tokens have their own price'
             )
         if all(price.is_known for price in prices) and prices[0].currency != prices[1].currency:
             raise ValueError(

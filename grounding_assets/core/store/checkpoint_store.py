@@ -75,7 +75,7 @@ class CheckpointStore:
             self._failed_path(checkpoint.sample_id).unlink(missing_ok=True)
         if made_folder and self._prepared:
             raise RunStopped(
-                f"{self.done_dir} was removed while the run was going; what was in flight is kept in a new one. "
+                f"{self.done_dir} was removed during the run; what was in flight is kept in a new one. "
                 "Put the old one back if you can, then run again."
             )
         return status
