@@ -79,9 +79,13 @@ class SampleFailure(GroundingError):
         replies: Sequence[str] = (),
         attempts: int = 0,
         provenance: Mapping[str, Any] | None = None,
+        in_doubt: bool = False,
     ):
         super().__init__(message)
         self.reason = reason
+        self.in_doubt = in_doubt
+        """Whether the refusal may yet turn out to mean all samples: so it does where the run stops before another
+        call has worked, and then the sample has not failed."""
         self.replies = tuple(replies)
         """Raw reply texts that led here, in order; kept in `.failed/` for diagnosis."""
         self.attempts = attempts

@@ -78,5 +78,5 @@ class Attempts:
         enough = others_work or self.spent_s >= self.policy.blame_sample_after_s
         return enough and self.counted >= self.policy.max_attempts
 
-    def failure(self, error: CallError) -> SampleFailure:
-        return SampleFailure(error.reason, str(error), attempts=self.number)
+    def failure(self, error: CallError, *, in_doubt: bool = False) -> SampleFailure:
+        return SampleFailure(error.reason, str(error), attempts=self.number, in_doubt=in_doubt)

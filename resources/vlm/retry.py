@@ -227,16 +227,17 @@ class RetryingCaller:
     async def _settle_doubt(self, error: CallError, attempts: Attempts) -> None:
         """Finds out whether a refusal is about this sample or about all: what comes of other calls tells.
 
-        Returns where the run pauses meanwhile.
+        Returns where the run pauses meanwhile. With too few other calls the sample fails, but in doubt.
         """
         told = self._doubts.add(self._clock())
-        count = len(self._doubts)
+        count, settled = len(self._doubts), False
         if count >= max(self._policy.in_doubt, self._active) or self._last_success is None:
             self._conclude_for_all(error, count)
-        elif await self._doubts.settled(told, self._active, self._policy.longest_doubt_s):
+        else:
+            settled = await self._doubts.settled(told, self._active, self._policy.longest_doubt_s)
             self._raise_if_stopped()
         if self._pause is None:
-            raise attempts.failure(error)
+            raise attempts.failure(error, in_doubt=not settled)
 
     def _conclude_for_all(self, error: CallError, count: int) -> None:
         """So many calls in a row mean the endpoint or the account: the run pauses or stops."""

@@ -265,7 +265,7 @@ class VlmTeacher:
             outcome = await self.caller.call(request)
         except SampleFailure as failure:
             trace.attempts += failure.attempts
-            raise self._failed(failure.reason, str(failure), trace) from None
+            raise self._failed(failure.reason, str(failure), trace, failure.in_doubt) from None
         trace.calls += 1
         trace.attempts += outcome.attempts
         trace.seconds += outcome.seconds
@@ -276,11 +276,14 @@ class VlmTeacher:
         trace.replies.append(outcome.reply.text)
         return outcome.reply
 
-    def _failed(self, reason: Reason, message: str, trace: _Trace) -> SampleFailure:
+    def _failed(self, reason: Reason, message: str, trace: _Trace, in_doubt: bool = False) -> SampleFailure:
         provenance = self._provenance(trace) | {"image_size": list(trace.image.image_size)}
-        return SampleFailure(
-            reason, message, replies=trace.replies, attempts=trace.attempts, provenance=provenance
-        )
+        found: dict[str, Any] = {
+            "replies": trace.replies,
+            "attempts": trace.attempts,
+            "provenance": provenance,
+        }
+        return SampleFailure(reason, message, in_doubt=in_doubt, **found)
 
     def _provenance(self, trace: _Trace) -> dict[str, Any]:
         image, version = trace.image, prompts.version(trace.prompt)

@@ -159,6 +159,8 @@ class VlmVerifier:
         try:
             outcome = await self._caller.call(request)
         except SampleFailure as failure:
+            if failure.in_doubt:
+                raise
             return Check(None, failure.reason, str(failure), attempts=failure.attempts)
         try:
             verdict = _read(outcome)

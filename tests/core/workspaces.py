@@ -153,7 +153,7 @@ class RuleTeacher:
 
 @dataclass
 class Outcomes:
-    """Implements `annotator.Listener`: remembers what it hears."""
+    """Implements `listener.Listener`: remembers what it hears."""
 
     started_ids: list[str] = field(default_factory=list)
     done_steps: list[tuple[str, str]] = field(default_factory=list)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.annotation.annotator import Annotator, Listener
+from grounding_assets.core.annotation.annotator import Annotator
+from grounding_assets.core.annotation.listener import Listener
 from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec

@@ -7,9 +7,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
+from grounding_assets.core.annotation.listener import Listener, at_no_cost
 from grounding_assets.core.annotation.preparation import PreparedSample, prepare_sample
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verification import verify_sample
@@ -29,18 +29,6 @@ _AHEAD, _MOST_AHEAD = 8, 8
 """One sample is read ahead for so many requests in flight, which takes some 2 % of the time of two calls."""
 _LOOK_AGAIN_S = 0.5
 """Between two looks at a sample that another run is working on."""
-
-
-class Listener(Protocol):
-    """Hears of each outcome once it is durable. Called on the event loop: must not block."""
-
-    def started(self, sample_id: str) -> None: ...
-    def done(self, checkpoint: Checkpoint, step: Step) -> None: ...
-    def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None: ...
-    def finished(self, sample_id: str) -> None: ...
-    def waiting(self, count: int) -> None:
-        """Nothing is left to begin but samples that another run is working on."""
-        ...
 
 
 class Annotator:
@@ -77,6 +65,8 @@ class Annotator:
         self._elsewhere: deque[PendingSample] = deque()
         """What other runs are working on."""
         self._waiting = False
+        self._in_doubt: list[tuple[PendingSample, SampleFailure]] = []
+        """Refused for their own sake or for everybody's: failed once a later call has worked, pending after a stop."""
 
     def stop(self, reason: RunStopped) -> None:
         """Starts no further call; those in flight get the grace time, or all the time they take where the
@@ -99,6 +89,8 @@ class Annotator:
             workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers + ahead)}
             try:
                 await self._supervise(workers)
+                if not self._stop:
+                    await self._fail_those_in_doubt()
             finally:
                 for worker in workers:
                     worker.cancel()
@@ -161,7 +153,7 @@ class Annotator:
                 prepare_sample, self._workspace, self._teacher, pending, self._failures_before
             )
             for step, found in prepared.found:
-                self._listener.done(_at_no_cost(found), step)
+                self._listener.done(at_no_cost(found), step)
             if prepared.failure is not None:
                 self._listener.failed(sample_id, prepared.steps[0], prepared.failure)
                 return
@@ -174,11 +166,24 @@ class Annotator:
                 else:
                     result = await self._do(step, prepared, result)
         except SampleFailure as failure:
-            step = self._workspace.missing(sample_id, pending.steps)[0]
-            fingerprint = self._workspace.next_fingerprint(sample_id, step) or ""
-            store = self._workspace.step(step).store
+            if failure.in_doubt:
+                self._in_doubt.append((pending, failure))
+            else:
+                await self._fail(pending, failure)
+
+    async def _fail(self, pending: PendingSample, failure: SampleFailure) -> None:
+        sample_id = pending.sample_id
+        missing = self._workspace.missing(sample_id, pending.steps)
+        # none where another run has made it since
+        if missing:
+            fingerprint = self._workspace.next_fingerprint(sample_id, missing[0]) or ""
+            store = self._workspace.step(missing[0]).store
             await asyncio.to_thread(store.save_failure, sample_id, fingerprint, failure)
-            self._listener.failed(sample_id, step, failure)
+            self._listener.failed(sample_id, missing[0], failure)
+
+    async def _fail_those_in_doubt(self) -> None:
+        while self._in_doubt:
+            await self._fail(*self._in_doubt.pop())
 
     async def _do(self, step: Step, prepared: PreparedSample, before: Checkpoint | None) -> Checkpoint | None:
         async with self._room:
@@ -244,7 +249,7 @@ class Annotator:
         """A redone step came out as before: the one after it still stands, and costs this run nothing."""
         kept = await asyncio.to_thread(self._workspace.keep, sample_id, step)
         if kept is not None:
-            self._listener.done(_at_no_cost(kept), step)
+            self._listener.done(at_no_cost(kept), step)
         return kept
 
     async def _store(
@@ -277,17 +282,12 @@ class Annotator:
         )
         await asyncio.to_thread(self._workspace.store, checkpoint, step, prepared.steps[-1])
         self._listener.done(checkpoint, step)
+        await self._fail_those_in_doubt()
         return checkpoint
 
 
 def _ahead(max_workers: int) -> int:
     return min(max(2, max_workers // _AHEAD), _MOST_AHEAD)
-
-
-def _at_no_cost(made_before: Checkpoint) -> Checkpoint:
-    """As this run counts it, which paid nothing for it."""
-    free = {"calls": 0, "attempts": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
-    return replace(made_before, provenance={**made_before.provenance, **free})
 
 
 def _size(prepared: PreparedSample) -> tuple[int, int]:
