@@ -23,7 +23,7 @@ from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.rollup import write_failures, write_outputs
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
-from grounding_assets.core.errors import GroundingError, Interrupted
+from grounding_assets.core.errors import GroundingError, Interrupted, visible
 from grounding_assets.core.spec.settings import WorkflowSpec
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys, provenance_tags
@@ -95,7 +95,7 @@ def build_annotate(
         )
 
         def notice(text: str) -> None:
-            context.log.info(text)
+            context.log.info(visible(text))
             progress.notice(text)
 
         def warn(text: str) -> None:
@@ -129,7 +129,7 @@ def build_annotate(
                 write_failures(workspace, dataset.spec.workflow.run_steps)
             elif not written:
                 write_outputs(workspace, dataset.spec.workflow.run_steps, notice)
-        context.log.info(summary.sentence())
+        context.log.info(visible(summary.sentence()))
         summary.stopped_by = error
         if run in selected and (error is None or files_follow):
             yield dg.MaterializeResult(

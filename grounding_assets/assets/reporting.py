@@ -14,7 +14,7 @@ import dagster as dg
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.workspace import Workspace
-from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.errors import SampleFailure, visible
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.partitions import DataSetKeys, provenance_tags
@@ -92,7 +92,9 @@ class DagsterListener:
             self._emitter.planned(self._keys.asset(later.asset), [sample_id])
         shown = self._summary.failed
         if shown <= 20 or shown % 1000 == 0:
-            self._context.log.warning(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
+            self._context.log.warning(
+                visible(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
+            )
 
     def waiting(self, count: int) -> None:
         self._progress.notice(

@@ -12,6 +12,7 @@ from grounding_assets.checks import annotation_check_specs, check_annotations
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.dataset.audit import audit_annotations
 from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.errors import visible
 from grounding_assets.core.files import read_lines
 from grounding_assets.core.report import contact_sheet
 from grounding_assets.core.steps import Step
@@ -81,7 +82,7 @@ def _published(keys: DataSetKeys, progress: Progress, *, after: str) -> dg.Asset
         steps = dataset.spec.workflow.run_steps
 
         def notice(text: str) -> None:
-            context.log.warning(text)
+            context.log.warning(visible(text))
             progress.notice(text)
 
         file = publish_annotations(workspace, steps[-1], notice)

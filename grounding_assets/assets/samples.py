@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from grounding_assets.core.dataset.workspace import Workspace
+from grounding_assets.core.errors import visible
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_samples
 from resources.dataset import DataSet
 
@@ -35,7 +36,7 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
                 "Set image_grounding.data.image_root to the folder that image_path starts from."
             )
         for note in dataset.notes:
-            context.log.warning(note)
+            context.log.warning(visible(note))
         return dg.MaterializeResult(
             data_version=STANDING_VERSION,
             metadata={

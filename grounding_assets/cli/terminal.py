@@ -39,17 +39,17 @@ class TerminalProgress:
         now = time.monotonic()
         if self._live is None and now - self._last_plain >= _PLAIN_EVERY_S:
             self._last_plain = now
-            print(progress_line(summary), file=sys.stderr, flush=True)
+            print(visible(progress_line(summary)), file=sys.stderr, flush=True)
 
     def end(self, summary: RunSummary) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
         if summary.finished:
-            print(progress_line(summary), file=sys.stderr, flush=True)
+            print(visible(progress_line(summary)), file=sys.stderr, flush=True)
 
     def _line(self) -> Text:
-        return Text(progress_line(self.summary) if self.summary else "")
+        return Text(visible(progress_line(self.summary)) if self.summary else "")
 
 
 def progress_line(summary: RunSummary) -> str:

@@ -9,6 +9,7 @@ from grounding_assets.core.errors import GroundingError
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import ENVIRONMENT_VARIABLES, Credentials
 from resources.vlm.checking import measure
+from resources.vlm.manners import Manners
 from resources.vlm.measurements import Measurement
 from resources.vlm.probe import Probed, probe
 from resources.vlm.resource import (
@@ -124,9 +125,11 @@ def _from_calls(teacher: VlmTeacher, measurement: Measurement) -> list[Finding]:
     )
     # that a schema is taken does not tell whether replies are held to it
     level = "not asked for" if family.structure == "plain" else f"{measurement.structured_output} accepted"
+    learned = "; ".join(Manners.from_learned(teacher.caller.manners).in_words())
     findings = [
         Finding("images", "ok", "accepted"),
         Finding("structured output", structured, level),
+        Finding("learned", "ok", learned or "takes every parameter as it is sent"),
         Finding("latency", "ok", f"{measurement.seconds_per_call:.2f} s a call"),
         Finding("tokens", "ok", f"{stats.tokens_in} in, {stats.tokens_out} out for {stats.calls} calls"),
     ]

@@ -5,7 +5,7 @@ that no request has been accepted with; so what one sample's answer quotes chang
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,6 +80,15 @@ class Manners:
             "dropped": sorted(self.dropped),
             "ceiling": self.ceiling,
         }
+
+    def in_words(self) -> Iterator[str]:
+        """What differs from how any endpoint is asked at first, for the user."""
+        for name, level in sorted(self.levels.items()):
+            yield f"structured output of replies with {name.replace(',', ', ')}: {level}"
+        yield from (f"{name} is sent as {other}" for name, other in sorted(self.renamed.items()))
+        yield from (f"{name} is left out" for name in sorted(self.dropped))
+        if self.ceiling:
+            yield f"at most {self.ceiling} tokens are asked for"
 
     def level_of(self, schema: Mapping[str, Any] | None) -> str:
         return self.levels.get(schema_name(schema), self.level) if schema is not None else "plain"

@@ -13,6 +13,7 @@ from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
 from resources.credentials import Credentials
 from resources.vlm.doctor import Examination, Finding, examine
+from resources.vlm.manners import Manners
 from tests.endpoints.server import KindName, SimulatedEndpoint, running
 from tests.forwarding_proxy import HOST, forwarding
 from tests.init.terminal import free_port_url
@@ -28,9 +29,11 @@ def examined(folder: Path, endpoint: SimulatedEndpoint, **changed: Any) -> Exami
     return asyncio.run(examine(spec, Credentials(openai=endpoint.key, gemini=endpoint.key)))
 
 
-def findings(folder: Path, kind: KindName, changed: Any = None, **quirks: Any) -> dict[str, Finding]:
+def findings(
+    folder: Path, kind: KindName, changed: Any = None, refuses: list[str] | None = None, **quirks: Any
+) -> dict[str, Finding]:
     """By subject."""
-    with running(SimulatedEndpoint(kind, cheap=True, quirks=quirks)) as endpoint:
+    with running(SimulatedEndpoint(kind, cheap=True, refuses=refuses, quirks=quirks)) as endpoint:
         found = examined(folder, endpoint, **(changed or {})).findings
     return {finding.subject: finding for finding in found}
 
@@ -45,6 +48,25 @@ def test_a_server_without_a_readiness_route_is_not_called_ready(tmp_path: Path) 
 def test_a_schema_that_is_taken_is_called_accepted(tmp_path: Path) -> None:
     # hosted NIM takes a schema and does not keep to it
     assert findings(tmp_path, "nim")["structured output"].detail == "json_schema accepted"
+
+
+def test_what_the_endpoint_refused_is_shown(tmp_path: Path) -> None:
+    assert findings(tmp_path, "vllm")["learned"].detail == "takes every parameter as it is sent"
+    found = findings(tmp_path, "custom", refuses=["response_format", "temperature", "max_tokens"])
+    assert found["structured output"].detail == "plain accepted"
+    assert found["learned"].detail == "max_tokens is sent as max_completion_tokens; temperature is left out"
+
+
+@pytest.mark.parametrize(
+    ("learned", "words"),
+    [
+        ({"ceiling": 8000}, ["at most 8000 tokens are asked for"]),
+        ({"levels": {"boxes,found": "plain"}}, ["structured output of replies with boxes, found: plain"]),
+        ({"dropped": ["seed", "a"], "ceiling": 9}, ["a is left out", "seed is left out", "at most 9 tokens are asked for"]),
+    ],
+)  # fmt: skip
+def test_all_that_is_learned_has_words(learned: dict[str, Any], words: list[str]) -> None:
+    assert list(Manners.from_learned(learned).in_words()) == words
 
 
 def test_a_tao_microservice_that_is_ready_says_so(tmp_path: Path) -> None:

@@ -113,8 +113,8 @@ class FileAccount:
             else "set workflow.max_calls for a cap that holds exactly."
         )
         notice(
-            "The endpoint does not report the tokens that a call took. They are projected from the lengths of request "
-            f"and reply, so caps in tokens and money hold roughly; {holds}"
+            "The endpoint reports no usable token counts. They are projected from the lengths of request and reply, so caps "
+            f"in tokens and money hold roughly; {holds}"
         )
 
 
