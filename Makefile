@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-slow check format dev bench soak
+.PHONY: setup demo test test-slow check format dev bench soak night mutations
 
 setup: $(STAMP)
 
@@ -40,6 +40,13 @@ bench: setup
 soak: setup
 	$(BIN)/python -m bench.soak
 	$(BIN)/python -m bench.storm
+	$(BIN)/python -m bench.hostile_memory
+
+night: setup
+	$(BIN)/python -m bench.night
+
+mutations: setup
+	MUTATIONS=5000 $(BIN)/pytest tests/vlm/test_mutations.py
 
 dev: setup
 	DAGSTER_HOME=$(CURDIR) $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)

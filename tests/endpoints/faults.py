@@ -45,6 +45,14 @@ class Fault(StrEnum):
     """401, as of a key that was revoked during the run."""
     FORBIDDEN = "forbidden"
     """403."""
+    FLAGGED = "flagged"
+    """403 as a gateway with moderation words it: about this sample."""
+    FORBIDDEN_BARE = "forbidden_bare"
+    """403 without a word on what is forbidden."""
+    OUT_OF_CREDIT = "out_of_credit"
+    """402."""
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    """429 whose words say that waiting does not help."""
     MALFORMED = "malformed"
     """The model's text is no JSON and cannot be mended; finish reason `stop`."""
     GARBAGE_BODY = "garbage_body"
@@ -94,6 +102,10 @@ HTTP_STATUS: Mapping[Fault, int] = {
     Fault.UNAVAILABLE: 503,
     Fault.UNAUTHORIZED: 401,
     Fault.FORBIDDEN: 403,
+    Fault.FLAGGED: 403,
+    Fault.FORBIDDEN_BARE: 403,
+    Fault.OUT_OF_CREDIT: 402,
+    Fault.QUOTA_EXHAUSTED: 429,
 }
 
 

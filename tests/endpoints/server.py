@@ -82,6 +82,7 @@ class SimulatedEndpoint:
         latency: float | Latency = 0.0,
         cheap: bool = False,
         keep_requests: int | None = None,
+        keeps_alive: bool = True,
         host: str = "127.0.0.1",
         port: int = 0,
     ):
@@ -91,6 +92,7 @@ class SimulatedEndpoint:
 
         `gold` replaces the corpus's photos. `cheap` neither decodes images, calibration cards apart, nor
         checks the request: every expression gets the box from a quarter to three quarters of a 640x480 image.
+        Without `keeps_alive`, each connection serves one request.
         """
         family = family or ("gemini" if kind == "gemini" else "qwen3_vl")
         self.family = FAMILIES[family] if isinstance(family, str) else family
@@ -108,6 +110,7 @@ class SimulatedEndpoint:
         self.verifier = None if cheap else SimulatedVerifier(self.album, behaviour)
         self.recorder = Recorder(keep_requests)
         self.plan = FaultPlan(self._checked(faults or Faults()))
+        self.keeps_alive = keeps_alive
         self.host, self.port = host, port
 
     @property

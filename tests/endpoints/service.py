@@ -42,6 +42,13 @@ _MESSAGES = {
     500: "An internal error has occurred.",
     503: "The model is overloaded. Please try again later.",
 }
+_WORDS = {
+    Fault.FLAGGED: ("This model requires moderation. Your input was flagged for violence.", ""),
+    Fault.FORBIDDEN_BARE: ("Forbidden", ""),
+    Fault.OUT_OF_CREDIT: ("Insufficient credits. Add more to go on.", ""),
+    Fault.QUOTA_EXHAUSTED: ("You exceeded your current quota, please check your plan.", "insufficient_quota"),
+}
+"""(message, reason) of faults that share a status with others."""
 _GATEWAY_PAGE = (
     b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 )
@@ -170,14 +177,15 @@ class Service:
         status, wait = HTTP_STATUS[fault], self.endpoint.faults.retry_after
         if fault is Fault.BAD_GATEWAY:
             return Reply(_GATEWAY_PAGE, status, {"Content-Type": "text/html"})
-        headers, reason = {}, ""
+        message, reason = _WORDS.get(fault) or (_MESSAGES[status], "")
+        headers = {}
         if fault is Fault.RATE_LIMITED_SECONDS:
             headers = {"Retry-After": f"{wait:g}"}
         elif fault is Fault.RATE_LIMITED_DATE:
             headers = {"Retry-After": formatdate(math.ceil(time.time() + wait), usegmt=True)}
         elif fault is Fault.RATE_LIMITED_RETRY_INFO:
             reason = f"retry:{wait:g}"
-        return Reply(self.kind.error(status, _MESSAGES[status], reason), status, headers)
+        return Reply(self.kind.error(status, message, reason), status, headers)
 
     def _response(self, reply: Reply) -> web.Response:
         headers = {"Content-Type": "application/json", **(reply.headers or {})}
@@ -186,7 +194,10 @@ class Service:
             headers["x-ratelimit-limit-requests"] = str(limit)
             headers["x-ratelimit-remaining-requests"] = str(left)
             headers["x-ratelimit-reset-requests"] = "1s"
-        return web.Response(body=_encoded(reply.body), status=reply.status, headers=headers)
+        response = web.Response(body=_encoded(reply.body), status=reply.status, headers=headers)
+        if not self.endpoint.keeps_alive:
+            response.force_close()
+        return response
 
     async def _reset_connection(
         self, request: web.Request, reply: Reply, *, half: bool

@@ -8,16 +8,20 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from tests.doors.project import Project
 
 _PATIENCE_S = 120.0
 """How long anything may take on a busy machine before a test gives up."""
+HOST = "endpoint.test"
+"""A name that no network knows (RFC 2606)."""
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     [
@@ -57,9 +61,10 @@ class Run:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         file_size_limit: int | None = None,
+        names: Path | None = None,
         name: str = "run",
     ):
-        """`name` tells the outputs of two at once apart."""
+        """`name` tells the outputs of two at once apart; with `names`, host names are resolved as `_resolving` says."""
         self._files = [project.folder / f".{name}.{stream}" for stream in ("stdout", "stderr")]
         for file in self._files:
             file.write_bytes(b"")
@@ -72,6 +77,7 @@ class Run:
                 arguments,
                 [str(file) for file in self._files],
                 file_size_limit,
+                names,
             ),
         )
         self._process.start()
@@ -148,6 +154,7 @@ def _auto_label(
     arguments: tuple[str, ...],
     outputs: list[str],
     limit: int | None,
+    names: Path | None,
 ) -> None:
     """In the forked process: takes on folder, environment and outputs, then is the command."""
     os.setsid()
@@ -160,6 +167,22 @@ def _auto_label(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if names is not None:
+        _resolving(names)
     from grounding_assets.cli import main
 
     sys.exit(main(arguments))
+
+
+def _resolving(names: Path) -> None:
+    """In place of the operating system's resolver: `HOST` is this machine while the file exists, and without it there
+    is no answer for any name, as where the network is gone.
+    """
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        if not names.exists():
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return resolve("127.0.0.1" if host == HOST else host, *arguments, **options)
+
+    socket.getaddrinfo = getaddrinfo
