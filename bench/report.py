@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from grounding_assets.core.report import ReportOptions, write_report
+from grounding_assets.core.report import write_report
+from grounding_assets.core.spec.settings import ReportSpec
 from tests.report.browser import opened_browser
 from tests.report.generated import failures, photo_files, records
 
@@ -59,7 +60,7 @@ def build(out: Path, samples: int, files: list[Path]) -> None:
         out,
         title=f"{samples:,} generated samples",
         summary={},
-        options=ReportOptions(),
+        settings=ReportSpec(),
     )
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(

@@ -33,7 +33,7 @@ from grounding_assets.core.files import (
     to_json,
 )
 from grounding_assets.core.input_forms import conversion_advice
-from grounding_assets.core.report import ReportOptions, WrittenReport, report_file, write_results_report
+from grounding_assets.core.report import WrittenReport, report_file, write_results_report
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
@@ -213,11 +213,8 @@ class DataSet:
 
     def write_report(self) -> tuple[Path, WrittenReport]:
         """Writes the page of the results that are there; see `core.report`."""
-        settings = self.spec.image_grounding.report
-        options = ReportOptions(max_samples=settings.max_samples or None, thumbnail_px=settings.thumbnail_px)
-        written = write_results_report(
-            self.results_dir, self.image_root, title=dataset_name(self.spec), options=options
-        )
+        settings, title = self.spec.image_grounding.report, dataset_name(self.spec)
+        written = write_results_report(self.results_dir, self.image_root, title=title, settings=settings)
         return report_file(self.results_dir), written
 
     async def examine(self, notice: Callable[[str], None]) -> "Examination":

@@ -6,8 +6,8 @@ from typing import Any
 
 from PIL import Image
 
-from grounding_assets.core.report import ReportOptions, WrittenReport, write_report
-from grounding_assets.core.report.gold_section import GoldSection
+from grounding_assets.core.report import WrittenReport, write_report
+from grounding_assets.core.spec.settings import ReportSpec
 from tests.report.generated import HEIGHT, WIDTH, annotated, expression, failure
 from tests.report.measured import measured_section
 
@@ -69,7 +69,7 @@ def write_showcase(
 
 
 def write(
-    out: Path, records: Any, failures: Any = (), *, gold: GoldSection | None = None, **options: Any
+    out: Path, records: Any, failures: Any = (), *, max_samples: int = 0, **options: Any
 ) -> WrittenReport:
     """A report whose photos lie beside it."""
     return write_report(
@@ -79,8 +79,8 @@ def write(
         out,
         title='Showcase of <b>"trouble"</b>',
         summary={"rejected lines": 2},
-        options=ReportOptions(**options),
-        gold=gold,
+        settings=ReportSpec(max_samples=max_samples),
+        **options,
     )
 
 

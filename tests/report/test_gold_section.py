@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding_assets.core.evaluation.written import WrittenBin, WrittenFigure
-from grounding_assets.core.report import ReportOptions, write_results_report
+from grounding_assets.core.report import write_results_report
 from grounding_assets.core.report.evaluation_plots import calibration_plot, slice_plot
 from grounding_assets.core.report.gold_section import GoldSection, gold_section
+from grounding_assets.core.spec.settings import ReportSpec
 from tests.report.measured import MARKUP, figure, measured_section, write_evaluation
 from tests.report.showcase import write_showcase
 from tests.report.test_report_page import parsed
@@ -208,14 +209,14 @@ def test_the_page_shows_the_section_and_nothing_breaks_out(tmp_path: Path) -> No
 
 def test_the_report_of_a_folder_takes_its_evaluation(tmp_path: Path) -> None:
     write_evaluation(tmp_path)
-    options = ReportOptions()
-    write_results_report(tmp_path, tmp_path, title="tested", options=options)
+    settings = ReportSpec()
+    write_results_report(tmp_path, tmp_path, title="tested", settings=settings)
     assert "72.7 %" in (tmp_path / "report.html").read_text(encoding="utf-8")
     write_evaluation(tmp_path, results_sha256="0" * 64)
-    write_results_report(tmp_path, tmp_path, title="tested", options=options)
+    write_results_report(tmp_path, tmp_path, title="tested", settings=settings)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "is of earlier annotations" in text
     assert "72.7 %" not in text
     (tmp_path / "evaluation.json").unlink()
-    write_results_report(tmp_path, tmp_path, title="tested", options=options)
+    write_results_report(tmp_path, tmp_path, title="tested", settings=settings)
     assert ">Measured on gold</h2>" not in (tmp_path / "report.html").read_text(encoding="utf-8")

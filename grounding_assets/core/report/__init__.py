@@ -5,11 +5,10 @@ script (`web/`). Not here: settings, Dagster metadata, and anything that changes
 """
 
 from grounding_assets.core.report.contact_sheet import contact_sheet
-from grounding_assets.core.report.page import ReportOptions, WrittenReport, write_report
+from grounding_assets.core.report.page import WrittenReport, write_report
 from grounding_assets.core.report.results import report_file, write_results_report
 
 __all__ = [
-    "ReportOptions",
     "WrittenReport",
     "contact_sheet",
     "report_file",

@@ -27,28 +27,17 @@ from grounding_assets.core.report.palette import INK, PALETTE
 from grounding_assets.core.report.rows import Row, named_line, row_of_failure, row_of_record, sample_id_of
 from grounding_assets.core.report.summary import PLOT_SIZE, fact, facts, plots, reasons
 from grounding_assets.core.report.thumbnails import PhotoSize, fitting_size, in_order, small_photo
+from grounding_assets.core.spec.settings import ReportSpec
 
 _WEB = files("grounding_assets.core.report") / "web"
 _SCRIPTS = ("dom.js", "caption.js", "card.js", "marks.js", "selection.js", "app.js")
 _ROWS_PER_CHUNK = 500
 _EARLY_PHOTOS = 24
 """Photos that stand before the script, so that the first screen is whole while the rest is still read."""
+_PHOTO_BUDGET_BYTES = 100_000_000
+"""About what all photos together may weigh as JPEG; a third more in the file. Beyond it they are made
+smaller. 10,000 photos then have some 300 pixels a side, and the page opens in under 3 seconds."""
 _SCRIPT_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-
-
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
-    """How much the page shows."""
-
-    max_samples: int | None = 10_000
-    """A larger set is shown by a seeded sample of this many; None shows everything."""
-    thumbnail_px: int = 640
-    """Longer side of a photo in pixels, where the budget allows it."""
-    seed: int = 0
-    """Of the sample."""
-    photo_budget_bytes: int = 100_000_000
-    """About what all photos together may weigh as JPEG; a third more in the file. Beyond it they are made
-    smaller. 10,000 photos then have some 300 pixels a side, and the page opens in under 3 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +61,8 @@ def write_report(
     *,
     title: str,
     summary: Mapping[str, Any],
-    options: ReportOptions,
+    settings: ReportSpec,
+    seed: int = 0,
     gold: GoldSection | None = None,
 ) -> WrittenReport:
     """Writes `out`, replacing it once the new page is whole.
@@ -81,25 +71,15 @@ def write_report(
     only what the page shows is kept. A record may carry `sample_id`, which tells records without
     expressions apart. Input order is that of the records, then that of the failures. `image_file` gives
     the file of an `image_path`; a photo that cannot be read is shown as a reason. `summary` holds further
-    facts, label to value, that are shown as they are; `gold` what was measured of these records.
+    facts, label to value, that are shown unchanged; `seed` chooses the samples of a set with more than
+    `settings.max_samples`; `gold` is what was measured of these records.
 
-    Raises `InputError` for a line that is not an annotation, `OSError` where `out` cannot be written.
+    Raises `InputError` for a line that is not an annotation, `OSError` if `out` cannot be written.
     """
-    figures = Figures()
-    choice: SeededChoice[tuple[str, str]] = SeededChoice(options.max_samples, options.seed)
-    for record in records:
-        with named_line(record):
-            key = [sample_id_of(record), record["image_path"], record["caption"]]
-            choice.offer(json.dumps(key), _lazily(row_of_record, record))
-            figures.observe(record)
-    for failure in failures:
-        with named_line(failure):
-            choice.offer(json.dumps(["failed", failure["sample_id"]]), _lazily(row_of_failure, failure))
-            figures.observe_failure(failure)
-    chosen = choice.chosen()
+    figures, chosen = _chosen(records, failures, settings.max_samples or None, seed)
     photo_of_path = {path: position for position, path in enumerate(dict.fromkeys(p for p, _ in chosen))}
     paths = [image_file(path) for path in photo_of_path]
-    size = fitting_size(paths, options.thumbnail_px, options.photo_budget_bytes)
+    size = fitting_size(paths, settings.thumbnail_px, _PHOTO_BUDGET_BYTES)
     photos = _photos(paths, size)
     total = figures.lines + figures.failures.total()
     page = _template().generate(
@@ -108,7 +88,7 @@ def write_report(
         style=Markup(_style()),
         script=Markup(_script()),
         total=total,
-        seed=options.seed if options.max_samples is not None and total > options.max_samples else None,
+        seed=seed if len(chosen) < total else None,
         shown=len(chosen),
         facts=facts(figures) + [(label, fact(value)) for label, value in summary.items()],
         reasons=reasons(figures),
@@ -131,11 +111,36 @@ def write_report(
         early_photos=islice(photos, _EARLY_PHOTOS),
         photos=photos,
     )
+    return WrittenReport(len(chosen), size.longest_px, _write(page, out), figures)
+
+
+def _chosen(
+    records: Iterable[Mapping[str, Any]],
+    failures: Iterable[Mapping[str, Any]],
+    max_samples: int | None,
+    seed: int,
+) -> tuple[Figures, list[tuple[str, str]]]:
+    """Figures over all lines; path of the photo and row as JSON of each line that the page shows."""
+    figures = Figures()
+    choice: SeededChoice[tuple[str, str]] = SeededChoice(max_samples, seed)
+    for record in records:
+        with named_line(record):
+            key = [sample_id_of(record), record["image_path"], record["caption"]]
+            choice.offer(json.dumps(key), _lazily(row_of_record, record))
+            figures.observe(record)
+    for failure in failures:
+        with named_line(failure):
+            choice.offer(json.dumps(["failed", failure["sample_id"]]), _lazily(row_of_failure, failure))
+            figures.observe_failure(failure)
+    return figures, choice.chosen()
+
+
+def _write(page: Iterable[str], out: Path) -> int:
+    """Replaces `out`; returns its size in bytes."""
     with replacing(out) as stream:
         for part in page:
             stream.write(part.encode("utf-8", "xmlcharrefreplace"))
-        size_bytes = stream.tell()
-    return WrittenReport(len(chosen), size.longest_px, size_bytes, figures)
+        return stream.tell()
 
 
 def _lazily(

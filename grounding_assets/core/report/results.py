@@ -4,7 +4,8 @@ from pathlib import Path
 
 from grounding_assets.core.files import read_lines, stopping_if_unwritable
 from grounding_assets.core.report.gold_section import gold_section
-from grounding_assets.core.report.page import ReportOptions, WrittenReport, write_report
+from grounding_assets.core.report.page import WrittenReport, write_report
+from grounding_assets.core.spec.settings import ReportSpec
 
 
 def report_file(results_dir: Path) -> Path:
@@ -13,11 +14,11 @@ def report_file(results_dir: Path) -> Path:
 
 
 def write_results_report(
-    results_dir: Path, image_root: Path, *, title: str, options: ReportOptions
+    results_dir: Path, image_root: Path, *, title: str, settings: ReportSpec
 ) -> WrittenReport:
     """Writes `report.html` of `annotations.jsonl` and `failures.jsonl`, line by line.
 
-    With `evaluation.json` beside them, the page shows its figures where they are of these annotations.
+    With `evaluation.json` beside them, the page shows its figures if they are of these annotations.
 
     Raises:
         InputError: there are no annotations yet, or a line is not one.
@@ -34,6 +35,6 @@ def write_results_report(
             out,
             title=title,
             summary={"rejected lines": rejected_lines},
-            options=options,
+            settings=settings,
             gold=gold_section(results_dir),
         )
