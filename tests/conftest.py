@@ -16,6 +16,7 @@ SLOW = (
     "verification/",
     "money/",
     "wheel/",
+    "vlm/test_server_caps.py",
     "report/test_report_judging.py",
     "report/test_report_browser.py",
     "report/test_report_looks.py",
