@@ -1,7 +1,8 @@
-"""Measures the embedded teacher against human boxes: `python -m bench.local_teacher [single [plural]]`.
+"""Measures the embedded teacher against human boxes: `python -m bench.local_teacher [--folds | single [plural]]`.
 
 Wants the folder `coco24` (photos, captions, human boxes) under `GROUNDING_CORPUS`, by default `../shared/data`
-beside the project. The optional arguments are the two thresholds of `LocalSpec`.
+beside the project. The optional arguments are the two thresholds of `LocalSpec`; with `--folds` they are chosen
+for each photo on others, see `local_teacher_folds`.
 """
 
 import asyncio
@@ -185,6 +186,11 @@ def _row(image_id: int, class_id: int, box: np.ndarray) -> dict[str, Any]:
 
 
 def main() -> None:
+    if sys.argv[1:] == ["--folds"]:
+        from bench.local_teacher_folds import show_folds
+
+        show_folds()
+        return
     thresholds = dict(zip(("single_threshold", "plural_threshold"), map(float, sys.argv[1:3]), strict=False))
     for tiles in (False, True):
         show(LocalSpec(tiles=tiles, **thresholds))

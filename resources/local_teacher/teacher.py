@@ -28,7 +28,7 @@ from resources.local_teacher.phrases import Reference, find_expressions, is_engl
 from resources.local_teacher.pixels import LocalImage, read_image
 from resources.local_teacher.tiles import detect_with_tiles
 
-TEACHER_VERSION = "2"
+TEACHER_VERSION = "3"
 """Changes whenever the same image and caption may give another result."""
 
 DEMONSTRATION_NOTICE = (
@@ -41,7 +41,7 @@ class LocalTeacher:
     """Implements `grounding_assets.core.annotation.teacher.Teacher` without a model service; one may serve many threads."""
 
     def __init__(self, settings: LocalSpec | None = None) -> None:
-        self._settings = settings or LocalSpec()
+        self._settings = (settings or LocalSpec()).in_use
         self._detector = Detector()
 
     @property

@@ -10,6 +10,9 @@ TILE_SHARE = 0.6
 """Side of a tile as a share of the photo's: four of them cover it, and share a fifth of its width and height."""
 CUT_MARGIN = 0.01
 """A box that ends so near an inner edge of its tile (as a share of the tile) is taken as cut by it, and dropped."""
+LARGEST_IN_TILE = 0.7
+"""A box with a longer side than this share of its tile is dropped: the whole shows such a thing large enough, and of a
+part that fills a tile the detector makes a thing of its own."""
 
 
 def detect_with_tiles(detect: Callable[[np.ndarray], Detections], pixels: np.ndarray) -> Detections:
@@ -36,9 +39,9 @@ def detect_with_tiles(detect: Callable[[np.ndarray], Detections], pixels: np.nda
 
 
 def _in_whole(seen: Detections, corner: np.ndarray, scale: np.ndarray) -> Detections:
-    """A tile's boxes in fractions of the whole picture, without those that an inner edge of the tile cut."""
+    """A tile's boxes in fractions of the whole picture, without those that are cut or that the whole shows better."""
     starts, ends = seen.boxes_norm[:, :2], seen.boxes_norm[:, 2:]
     cut = (starts < CUT_MARGIN) & (corner > 0) | (ends > 1 - CUT_MARGIN) & (corner + scale < 1 - 1e-6)
-    whole = ~cut.any(axis=1)
+    whole = ~cut.any(axis=1) & ((ends - starts).max(axis=1) < LARGEST_IN_TILE)
     boxes = np.concatenate([corner + starts * scale, corner + ends * scale], axis=1)
     return Detections(boxes[whole].clip(0, 1), seen.scores[whole], seen.class_ids[whole])

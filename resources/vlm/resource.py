@@ -103,7 +103,7 @@ def result_settings(spec: Spec, step: Step) -> dict[str, Any]:
 
         return verifier_settings(spec)
     if spec.vlm.backend == "local":
-        return spec.vlm.local.model_dump()
+        return spec.vlm.local.in_use.model_dump()
     from resources.vlm.teacher import settings_of_step
 
     return settings_of_step(model_identity(spec), *step.prompts)

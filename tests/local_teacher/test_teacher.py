@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,11 +175,25 @@ def test_missing_photo() -> None:
     assert failure.value.reason is Reason.IMAGE_MISSING
 
 
-@pytest.mark.parametrize("threshold", [-1.0, 0.0, 1.01, math.nan, math.inf])
+@pytest.mark.parametrize("threshold", [-1.0, 0.04, 1.01, math.nan, math.inf])
 @pytest.mark.parametrize("name", ["single_threshold", "plural_threshold"])
 def test_thresholds_out_of_range_are_named(name: str, threshold: float) -> None:
     with pytest.raises(ValidationError, match=name):
         LocalSpec.model_validate({name: threshold})
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({}, (0.24, 0.4)),
+        ({"tiles": False}, (0.2, 0.35)),
+        ({"tiles": False, "single_threshold": 0.3}, (0.3, 0.35)),
+        ({"plural_threshold": 0.05}, (0.24, 0.05)),
+    ],
+)
+def test_each_way_to_look_has_thresholds_of_its_own(given: dict[str, Any], used: tuple[float, float]) -> None:
+    settings = LocalSpec.model_validate(given).in_use
+    assert (settings.single_threshold, settings.plural_threshold) == used
 
 
 def test_notice_is_one_line() -> None:

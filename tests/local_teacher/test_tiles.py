@@ -19,6 +19,7 @@ TILES = {
     # the box in the top left tile, which is 60 x 30 of 100 x 50 pixels, and in the whole
     "inside": ((0.5, 0.5, 0.75, 0.75), [(0.3, 0.3, 0.45, 0.45)]),
     "at the photo's own edge": ((0.0, 0.0, 0.5, 0.5), [(0.0, 0.0, 0.3, 0.3)]),
+    "large enough in the whole": ((0.05, 0.1, 0.3, 0.85), []),
     "cut by the inner edge on the right": ((0.5, 0.5, 1.0, 0.75), []),
     "cut by the inner edge below": ((0.5, 0.5, 0.75, 0.995), []),
 }
