@@ -47,9 +47,7 @@ class PhotoCases:
 
 async def look(tiles: bool) -> list[PhotoCases]:
     """All that the teacher finds in each photo."""
-    teacher = LocalTeacher(
-        LocalSpec(tiles=tiles, single_threshold=SCORE_FLOOR, plural_threshold=SCORE_FLOOR)
-    )
+    teacher = LocalTeacher(LocalSpec(tiles=tiles, single_threshold=SCORE_FLOOR, plural_threshold=SCORE_FLOOR))
     with (COCO24 / "gold.jsonl").open(encoding="utf-8") as lines:
         return [await _look_at(teacher, json.loads(line)) for line in lines]
 

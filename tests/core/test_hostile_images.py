@@ -12,7 +12,7 @@ from PIL import Image
 
 from grounding_assets.core.errors import Reason
 from grounding_assets.core.images.crops import read_photo
-from grounding_assets.core.images.image_file import MAX_PIXELS, decoded_pixels
+from grounding_assets.core.images.image_file import DECODED, MAX_PIXELS
 from grounding_assets.core.images.prepared_image import (
     ImagePolicy,
     declared_or_header_size,
@@ -106,7 +106,6 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
         assert side**2 > MAX_PIXELS
         Image.new("1", (side, side)).save(tmp_path / "bomb.png")
         assert failure(tmp_path / "bomb.png").reason is Reason.IMAGE_TOO_LARGE
-        assert decoded_pixels(tmp_path / "bomb.png") == 0
 
 
 @pytest.mark.parametrize(("mode", "bytes_a_pixel"), [("RGB", 4), ("RGBA", 4), ("P", 1), ("I;16", 2)])
@@ -140,15 +139,32 @@ def test_a_photo_of_108_megapixels_is_read_reduced(tmp_path: Path, name: str, or
     assert read_image(tmp_path / name).image_size == size
 
 
-def test_what_decoding_will_hold_is_known_from_the_header(tmp_path: Path) -> None:
-    picture((4000, 3000)).save(tmp_path / "a.png")
-    picture((4000, 3000)).save(tmp_path / "a.jpg")
-    picture((4000, 3000)).save(tmp_path / "progressive.jpg", progressive=True)
-    (tmp_path / "no.jpg").write_text("no image")
-    os.mkfifo(tmp_path / "pipe.jpg")
-    assert decoded_pixels(tmp_path / "a.png", (500, 375)) == 4000 * 3000
-    assert decoded_pixels(tmp_path / "a.jpg") == 4000 * 3000
-    assert decoded_pixels(tmp_path / "a.jpg", (500, 375)) == 1000 * 750
-    assert decoded_pixels(tmp_path / "progressive.jpg", (500, 375)) == 4000 * 3000
-    for name in ("no.jpg", "pipe.jpg", "missing.jpg", "a\0b", "x" * 300):
-        assert decoded_pixels(tmp_path / name) == 0
+def test_images_decoded_side_by_side_stay_within_a_budget(tmp_path: Path) -> None:
+    """Eight threads, each with 36 megapixels of colour in a small file: 1.2 GB without a budget."""
+    side, threads = 6000, 8
+    Image.new("RGB", (side, side), "red").save(tmp_path / "small.png")
+    assert (tmp_path / "small.png").stat().st_size < 1 << 19
+    program = (
+        "import sys, resource; from pathlib import Path; from concurrent.futures import ThreadPoolExecutor\n"
+        "from grounding_assets.core.images.prepared_image import *\n"
+        "from grounding_assets.core.images.image_file import DECODED\n"
+        "path, free = Path(sys.argv[1]), DECODED.free\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        f"before, pool = peak(), ThreadPoolExecutor({threads})\n"
+        f"work = [pool.submit(prepare_image, path, ImagePolicy(max_side_px=500)) for _ in range({threads})]\n"
+        f"assert all(one.result().image_size == ({side}, {side}) for one in work)\n"
+        "assert DECODED.free == free; print(peak() - before)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "small.png")]
+    run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 3 * 4 * side**2 + (150 << 20), "three at a time, and what surrounds them"
+
+
+def test_a_damaged_file_gives_its_room_back(tmp_path: Path) -> None:
+    Image.effect_noise((400, 300), 80).convert("RGB").save(tmp_path / "a.png", exif=exif(6))
+    raw = (tmp_path / "a.png").read_bytes()
+    free = DECODED.free
+    for part in (0.5, 0.9):
+        (tmp_path / "cut.png").write_bytes(raw[: int(len(raw) * part)])
+        assert failure(tmp_path / "cut.png").reason is Reason.IMAGE_UNREADABLE
+        assert DECODED.free == free

@@ -21,12 +21,16 @@ from PIL import Image, UnidentifiedImageError
 
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images.levels import DeepPixels, is_deep
+from grounding_assets.core.images.pixel_budget import PixelBudget
 
 MAX_FILE_BYTES = 200 << 20
 MAX_PIXELS = 1 << 28
 """Width x height above which an image is refused, by its header alone: 268 megapixels, above the 200 of today's
 phones and the 16,383 x 16,383 of WebP. Decoding takes 1 to 8 bytes a pixel (RGB: 4), a baseline JPEG far less."""
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+DECODED = PixelBudget(1 << 27)
+"""What all threads hold decoded at a time: 134 megapixels, half a GB of RGB; a larger image is decoded alone. A small
+file can hold much: a PNG of 344 kB decodes to 89 megapixels."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
 """What is opened. Pillow reads more, some of it by starting another program (EPS)."""
 _EXIF_ORIENTATION = 0x0112
@@ -70,10 +74,15 @@ class ImageFile:
             SampleFailure: IMAGE_UNREADABLE, or IMAGE_TOO_LARGE where the header says over `MAX_PIXELS`.
         """
         self._raw, self._path = raw, path
+        self._held = 0
         self._image = _opened(io.BytesIO(raw), path)
         # asked before decoding, which forgets both
         self._stored_size, self._deep = self._image.size, is_deep(self._image)
-        self._orientation = self._read_orientation()
+        try:
+            self._orientation = self._read_orientation()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -109,7 +118,7 @@ class ImageFile:
         wanted = self._turned(at_least) if at_least else self._stored_size
         with _decoding(self._path):
             self._image.draft("RGB", wanted)
-            self._image.load()
+            self._decode()
             pixels = _reduced_rgb(
                 self._image, wanted, DeepPixels(self._image, self._raw) if self._deep else None
             )
@@ -122,7 +131,18 @@ class ImageFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file's content and of the room for its pixels."""
         self._image.close()
+        DECODED.give_back(self._held)
+        self._held = 0
+
+    def _decode(self) -> None:
+        if not self._held:
+            self._held = DECODED.take(self._image.width * self._image.height)
+        self._image.load()
 
     def _turned(self, size: tuple[int, int]) -> tuple[int, int]:
         return (size[1], size[0]) if self._orientation >= 5 else size
@@ -136,7 +156,7 @@ class ImageFile:
             if not any(tag in self._raw for tag in _PNG_TAGS):
                 return 1
             with _decoding(self._path):  # asking for EXIF decodes too, and forgets that it failed
-                image.load()
+                self._decode()
         try:
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         except _DECODER_ERRORS:
@@ -151,23 +171,6 @@ def open_image(path: Path) -> ImageFile:
         SampleFailure: IMAGE_MISSING, IMAGE_UNREADABLE or IMAGE_TOO_LARGE.
     """
     return ImageFile(read_image_bytes(path), path)
-
-
-def decoded_pixels(path: Path, at_least: tuple[int, int] | None = None) -> int:
-    """How many pixels decoding will hold in memory, by the header: what bounds the images in flight.
-
-    Only a baseline JPEG is decoded at a fraction of its size (`at_least`, as in `ImageFile.upright_rgb`). 0 where
-    the file cannot be read or is refused; reading it says why.
-    """
-    try:
-        # only a regular file: nobody may ever write into a pipe
-        with path.open("rb") if path.is_file() else io.BytesIO() as stream:
-            image = _opened(stream, path)
-            if at_least and not image.info.get("progressive"):
-                image.draft("RGB", (max(at_least), max(at_least)))
-            return image.width * image.height
-    except (OSError, ValueError, SampleFailure):
-        return 0
 
 
 def fitted_size(size: tuple[int, int], longest_px: int) -> tuple[int, int]:
