@@ -22,6 +22,7 @@ from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.dataset.rollup import write_step_annotations
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
+from grounding_assets.core.dataset.tao_results import ASIDE, set_tao_files_aside, take_tao_results_over
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.results import read_records
@@ -134,12 +135,39 @@ class DataSet:
     def workspace(self) -> Workspace:
         """The samples and how far they are; the input is read by the first caller of a run."""
         if self._workspace is None:
+            begun_by_tao = self._set_tao_files_aside()
             workspace = self._open().refresh()
+            if begun_by_tao:
+                self._take_tao_results_over(workspace)
             self._note_corrupt(workspace)
             self._note_changed_images(workspace)
             self._adopt_edits(workspace)
             self._workspace = workspace
         return self._workspace
+
+    def _set_tao_files_aside(self) -> bool:
+        # a folder with a memory of ids is ours
+        if (self.results_dir / "samples.jsonl").exists() and not (self.results_dir / ASIDE).exists():
+            return False
+        return set_tao_files_aside(self.results_dir, keep_extractions=self._starts_from_extractions)
+
+    def _take_tao_results_over(self, workspace: Workspace) -> None:
+        taken = take_tao_results_over(workspace)
+        self.notes.append(
+            f"TAO began these results: {taken.extractions} of step 0 and {taken.groundings} of step 1 were taken over, "
+            f"and its files are kept in {self.results_dir / ASIDE}."
+        )
+        if taken.unknown:
+            self.notes.append(f"{taken.unknown} records of TAO's belong to no line of the input.")
+        if taken.unreadable:
+            self.notes.append(
+                f"{taken.unreadable} records of TAO's cannot be read; their samples are annotated."
+            )
+        if taken.other_size:
+            self.notes.append(
+                f"The boxes of {taken.other_size} records of TAO's are in pixels of another size than their image has "
+                "(TAO writes 1920 x 1080 where the input gives none): they are made again."
+            )
 
     def _note_changed_images(self, workspace: Workspace) -> None:
         changed = workspace.images.sample_ids

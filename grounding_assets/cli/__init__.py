@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from grounding_assets.cli.import_source import add_import_arguments, run_import
+from grounding_assets.cli.words import take_overrides, without_tao_flags
 from grounding_assets.core.errors import GroundingError
 
 RESTORE_EXAMPLES = """examples:
@@ -22,7 +23,14 @@ What is replaced is kept aside in turn: restoring once more brings it back."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns 0 if every sample has a result, 1 if some failed, 2 for wrong input."""
-    options = _parser().parse_args(arguments)
+    options, extras = _parser().parse_known_args(
+        without_tao_flags(sys.argv[1:] if arguments is None else arguments)
+    )
+    if extras:
+        # argparse takes positional words in one place only, and people write them anywhere, as with TAO
+        if not hasattr(options, "overrides"):
+            options.parser.error(f"unrecognized arguments: {' '.join(extras)}")
+        options.overrides += take_overrides(options.parser, extras)
     try:
         return options.run(options)
     except GroundingError as error:
@@ -139,6 +147,8 @@ def _parser() -> argparse.ArgumentParser:
         "overrides", nargs="*", metavar="name=value", help="results_dir=DIR module_name=auto_label"
     )
     default_specs.set_defaults(run=_default_specs)
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser
 
 

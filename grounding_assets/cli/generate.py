@@ -35,6 +35,8 @@ def generate(spec_file: str, overrides: Sequence[str]) -> int:
 
 def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     spec = load_spec(Path(spec_file), overrides)
+    if spec.ignored:
+        print(f"Of no effect here, since they are of TAO's other pipelines: {', '.join(spec.ignored)}.")
     credentials = Credentials.of(spec, os.environ)
     dataset = DataSet(spec, credentials)
     dataset.check()

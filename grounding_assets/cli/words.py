@@ -1,5 +1,8 @@
 """Words of a command line such as `gold=gold.jsonl`: a subcommand's own, told apart from spec overrides."""
 
+import difflib
+import sys
+from argparse import ArgumentParser
 from collections.abc import Collection, Mapping, Sequence
 
 from grounding_assets.core.errors import SpecError
@@ -43,3 +46,45 @@ def checked_choice(given: Mapping[str, str], name: str, choices: Sequence[str], 
     if value not in choices:
         raise SpecError(f"{name}={value} is not known: choose {' or '.join(choices)}.")
     return value
+
+
+TAO_FLAGS: Mapping[str, int] = {
+    "--gpus": 1,
+    "--num_gpus": 1,
+    "--gpu_ids": 1,
+    "--gpu_index": 1,
+    "--use_amp": 0,
+    "--log_file": 1,
+    "-k": 1,
+    "--key": 1,
+}
+"""Flags of TAO's launcher that mean nothing here, and how many values follow each."""
+
+
+def without_tao_flags(arguments: Sequence[str]) -> list[str]:
+    """The arguments without flags of TAO's launcher, which are named on standard error and have no effect."""
+    kept: list[str] = []
+    passed_over: list[str] = []
+    waiting = iter(arguments)
+    for word in waiting:
+        name, equals, _ = word.partition("=")
+        if name not in TAO_FLAGS:
+            kept.append(word)
+            continue
+        passed_over.append(name)
+        for _ in range(0 if equals else TAO_FLAGS[name]):
+            next(waiting, None)
+    if passed_over:
+        print(f"TAO's {', '.join(passed_over)} has no effect here.", file=sys.stderr)
+    return kept
+
+
+def take_overrides(parser: ArgumentParser, extras: Sequence[str]) -> list[str]:
+    """What the parser left over since it stood behind a flag: overrides. A flag among it ends the program with 2."""
+    for word in extras:
+        if word.startswith("-"):
+            name = word.partition("=")[0]
+            known = [flag for action in parser._actions for flag in action.option_strings]
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            parser.error(f"unknown flag {name}; the nearest known one is {nearest[0]}")
+    return list(extras)

@@ -17,6 +17,7 @@ from grounding_assets.core.errors import InputError, RunStopped
 _PARTIAL_OWNER = re.compile(r"\.(\d{1,10})-[0-9a-f]{8}\.partial$")
 _LEFTOVER_AGE_S = 3600.0
 _NUMBERS = itertools.count(secrets.randbits(32))
+_UNICODE_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -148,8 +149,12 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def to_json(value: Any) -> bytes:
+    text = _ENCODER.encode(value)
+    if not text.isascii():
+        # readers that split lines as Unicode does would cut a row there
+        text = _UNICODE_LINE_ENDS.sub(lambda found: ascii(found[0])[1:-1].replace("\\x", "\\u00"), text)
     try:
-        return _ENCODER.encode(value).encode("utf-8")
+        return text.encode("utf-8")
     except UnicodeEncodeError:
         # half a surrogate pair, which some endpoints send, has no form in UTF-8 but one in JSON
         return json.dumps(value, ensure_ascii=True, allow_nan=False).encode("ascii")

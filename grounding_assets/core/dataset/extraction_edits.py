@@ -13,6 +13,7 @@ from typing import Any
 
 from grounding_assets.core.dataset.input_file import RejectedLine, read_input
 from grounding_assets.core.dataset.sample_ids import pair_key
+from grounding_assets.core.dataset.tao_records import is_tao_record
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.images.prepared_image import declared_or_header_size
@@ -96,6 +97,9 @@ def _adopt(
     )
     if before is not None and _same(before, cleaned, spanned.expressions):
         return False
+    if before is None and not phrases and is_tao_record(record):
+        # how TAO writes a failure; what it finished without an expression has a checkpoint
+        return False
     sample = workspace.samples.read(sample_id)
     provenance: dict[str, Any]
     if before is not None:
@@ -143,7 +147,8 @@ def _same(before: Checkpoint, cleaned: str, expressions: Any) -> bool:
 
 
 def _phrases(record: dict[str, Any], where: str) -> tuple[str, list[Phrase]]:
-    cleaned, rows = record.get("cleaned_caption"), record.get("expressions")
+    # a record of nothing but expressions has the caption that the input's reader made of them
+    cleaned, rows = record.get("cleaned_caption", record["caption"]), record.get("expressions")
     if not isinstance(cleaned, str) or not isinstance(rows, list):
         raise InputError(f"{where}: cleaned_caption must be a string and expressions a list.")
     phrases = []

@@ -194,6 +194,8 @@ def parse_line(raw: bytes) -> dict[str, Any]:
         raise LineError(f"nested more than {MAX_NESTING} levels deep")
     if b"\\u" in raw and _SURROGATES.search(json.dumps(record, ensure_ascii=False)):
         raise LineError("holds half of a surrogate pair, which no file can store")
+    if "caption" not in record and isinstance(record.get("expressions"), list):
+        record["caption"] = _caption_of_expressions(record)
     for name in ("image_path", "caption"):
         if name not in record:
             raise LineError(f"{name} is missing")
@@ -209,6 +211,14 @@ def parse_line(raw: bytes) -> dict[str, Any]:
     for name in ("width", "height"):
         _check_pixels(record, name)
     return record
+
+
+def _caption_of_expressions(record: dict[str, Any]) -> Any:
+    """Of a record that has nothing but expressions, which TAO's step 1 takes: its cleaned caption, or their texts in a row."""
+    if record.get("cleaned_caption"):
+        return record["cleaned_caption"]
+    texts = [row.get("text") for row in record["expressions"] if isinstance(row, dict)]
+    return ", ".join(text for text in texts if isinstance(text, str))
 
 
 def _is_nested_deeper(record: dict[str, Any], limit: int) -> bool:

@@ -22,14 +22,21 @@ TAO_BLOCKS_OF_OTHER_PIPELINES = frozenset(
         "mal",
         "grounding_dino",
         "image_referring_expression",
+        "referring_expression",
+        "video_reasoning_annotation",
         "gpu_ids",
         "num_gpus",
         "batch_size",
         "num_workers",
+        "encryption_key",
+        "model_name",
+        "wandb",
     }
 )
 """Top-level names that TAO's default spec holds for its other pipelines; they have no effect here.
-Source: NVIDIA TAO Toolkit documentation, "Auto-Label"."""
+Source: NVIDIA TAO Toolkit documentation, "Auto-Label", and its `default_specs`."""
+TAO_VIDEO_FIELDS = frozenset({"long_video_threshold_sec", "long_video_sample_fps", "long_video_max_frames"})
+"""Under `image_grounding.workflow` in TAO's default spec; no image has them."""
 
 _SHORT_NAME = re.compile(rf"(\+\+|\+|~|)({'|'.join(ImageGroundingSpec.model_fields)})\.")
 
@@ -128,14 +135,28 @@ def validate_spec(tree: DictConfig | Mapping[str, Any], *, where: str) -> Spec:
         plain = tree
     if not isinstance(plain, dict):
         raise SpecError(f"{where} must hold a mapping such as `results_dir: …`.")
-    plain = {str(k): v for k, v in plain.items() if k not in TAO_BLOCKS_OF_OTHER_PIPELINES}
+    plain, ignored = _without_other_pipelines({str(name): value for name, value in plain.items()})
     plain.setdefault("results_dir", "???")
     try:
-        return Spec.model_validate(_without_blanks(plain, Spec))
+        return Spec.model_validate(_without_blanks(plain, Spec)).ignoring(ignored)
     except ValidationError as error:
         raise SpecError(
             f"{where}: " + "; ".join(_explain(problem) for problem in error.errors()) + "."
         ) from None
+
+
+def _without_other_pipelines(tree: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The tree without what TAO's default spec holds beside `image_grounding`'s own, and the names of that."""
+    ignored = [name for name in tree if name in TAO_BLOCKS_OF_OTHER_PIPELINES]
+    kept = {name: value for name, value in tree.items() if name not in ignored}
+    section = kept.get("image_grounding")
+    workflow = section.get("workflow") if isinstance(section, dict) else None
+    if isinstance(section, dict) and isinstance(workflow, dict):
+        video = [name for name in workflow if name in TAO_VIDEO_FIELDS]
+        ignored += [f"image_grounding.workflow.{name}" for name in video]
+        workflow = {name: value for name, value in workflow.items() if name not in video}
+        kept["image_grounding"] = {**section, "workflow": workflow}
+    return kept, tuple(ignored)
 
 
 def _without_blanks(tree: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:

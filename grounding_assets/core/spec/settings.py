@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
+    PrivateAttr,
     field_validator,
     model_validator,
 )
@@ -193,6 +194,17 @@ class Spec(Section):
     autolabel_type: str = SUPPORTED_TYPE
     """Only image_grounding is supported."""
     image_grounding: ImageGroundingSpec = ImageGroundingSpec()
+    _ignored: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Names in the spec file that are of TAO's other pipelines, and have no effect."""
+        return self._ignored
+
+    def ignoring(self, names: tuple[str, ...]) -> Self:
+        """The same spec, which tells that its file held these as well."""
+        self._ignored = names
+        return self
 
     @field_validator("results_dir")
     @classmethod
