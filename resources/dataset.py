@@ -228,6 +228,7 @@ class DataSet:
         ids.save()
         remove_leftovers(self.results_dir)
         workspace = Workspace(samples, self.results_dir, self.image_root, self._settings())
+        workspace.join_image_root = self.spec.data.join_image_root
         for step in self.spec.workflow.run_steps:
             workspace.step(step).store.prepare()
         return workspace

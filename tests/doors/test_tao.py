@@ -161,3 +161,12 @@ def test_an_unknown_flag_is_refused_with_the_nearest_one(
         main(["generate", "-e", str(project.spec), "--result-dir", "x"])
     assert ended.value.code == 2
     assert "unknown flag --result-dir; the nearest known one is --results_dir" in capsys.readouterr().err
+
+
+def test_image_paths_can_be_written_as_tao_writes_them(project: Project, tmp_path: Path) -> None:
+    assert project.generate("workflow.limit=1").returncode == 0
+    assert project.lines()[0]["image_path"] == "0.jpg"
+    for words in (["data.join_image_root=true"], ["data.join_image_root=true", 'workflow.steps=["1"]']):
+        assert project.generate("workflow.limit=1", *words).returncode == 0
+        for name in ("annotations.jsonl", f"{STEPS[0]}/annotations.jsonl"):
+            assert project.lines(name)[0]["image_path"] == str(tmp_path / "photos" / "0.jpg")

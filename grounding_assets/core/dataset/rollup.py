@@ -104,7 +104,8 @@ def write_step_annotations(workspace: Workspace, step: Step) -> RollupCounts:
 
 def _source_digest(workspace: Workspace, step: Step) -> str:
     """Of everything that the file depends on: the input, and each checkpoint by its stamp."""
-    digest = hashlib.blake2b(repr(workspace.samples.stamp).encode(), digest_size=12)
+    joined = str(workspace.image_root) if workspace.join_image_root else ""
+    digest = hashlib.blake2b(f"{workspace.samples.stamp!r}{joined}".encode(), digest_size=12)
     for sample_id in workspace.samples.entries:
         stamps = [workspace.stamp(sample_id, made) for made in step.so_far]
         digest.update(f"{sample_id} {stamps}".encode("utf-8", "surrogatepass"))
@@ -135,6 +136,8 @@ def _annotated_records(workspace: Workspace, step: Step, counts: RollupCounts) -
         if sample_id not in seen:
             seen.add(sample_id)
             counts.add(checkpoint)
+        if workspace.join_image_root:
+            record = {**record, "image_path": str(workspace.image_root / record["image_path"])}
         yield annotated_record(record, checkpoint, shown, provenance)
 
 

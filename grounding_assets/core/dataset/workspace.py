@@ -41,6 +41,8 @@ class Workspace:
         self.samples = samples
         self.results_dir = results_dir
         self.image_root = image_root
+        self.join_image_root = False
+        """Whether output files have each `image_path` with `image_root` before it."""
         self.results = {step: StepResults(results_dir, step, samples.numbering) for step in Step}
         self.redo = RedoOrders(results_dir, settings)
         self.staged = StagedResults(self.results)

@@ -94,6 +94,8 @@ class DataSpec(Section):
     """JSONL file with image_path and caption on each line. Required, except for steps ["1"] alone."""
     image_root: str = ""
     """Folder that a relative image_path starts from; empty: the working directory."""
+    join_image_root: bool = False
+    """Write image_path with image_root before it, as TAO does, for readers that know no root; else as it is given."""
     gold_jsonl: str = ""
     """JSONL file of records with human boxes, which results are measured on; empty: none."""
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
