@@ -3,6 +3,7 @@
 What teachers do with a reply when it comes, and what `reparse` does with it again later.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -80,12 +81,28 @@ def _refuse_unattributed(
         return
     if matched.unmatched_boxes:
         raise UnattributedBoxes(matched.unmatched_boxes, matched.unmatched_labels, unmentioned)
+    if repeated := _repeated_ids(parsed):
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply gives the id {_listed(repeated)} twice, and does not mention {_listed(unmentioned)}.",
+        )
     whole = all(statement.sound and statement.is_json for statement in parsed.statements)
     if len(unmentioned) == len(asked) or not whole:
         raise SampleFailure(
             Reason.UNPARSABLE,
             f"The reply does not mention {_listed(unmentioned)}, and not because it says so.",
         )
+
+
+def _repeated_ids(parsed: ParsedGrounding) -> list[str]:
+    """Ids that stand for two entries of one document and nothing else says of what: one may be another's."""
+    counts = Counter(
+        (id(statement), entry.expression_id)
+        for statement in parsed.statements
+        for entry in statement.entries
+        if entry.expression_id is not None and not entry.labels
+    )
+    return [name for (_, name), count in counts.items() if count > 1]
 
 
 class UnattributedBoxes(SampleFailure):
