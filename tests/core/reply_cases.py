@@ -423,6 +423,7 @@ NATIVE = (
             "[500, 90, 590, 610]", '"<bbox>500 90 590 610</bbox>"'
         ),
     ),
+    fails("one id for two entries, another expression without any", identified("e0", "e1", "e1")),
     fails("bbox tags without names", "".join(f"<bbox>{spaced(box)}</bbox>" for box in [BOAT, LIGHT, GULL_1])),
     reads(
         "box of named tokens",
