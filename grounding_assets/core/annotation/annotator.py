@@ -65,8 +65,8 @@ class Annotator:
         self._elsewhere: deque[PendingSample] = deque()
         """What other runs are working on."""
         self._waiting = False
-        self._in_doubt: list[tuple[PendingSample, SampleFailure]] = []
-        """Refused for their own sake or for everybody's: failed once a later call has worked, pending after a stop."""
+        self._in_doubt: deque[tuple[float, PendingSample, SampleFailure]] = deque()
+        """When each was refused. Failed once a call that began later has worked; pending where the run stops before."""
 
     def stop(self, reason: RunStopped) -> None:
         """Starts no further call; those in flight get the grace time, or all the time they take where the
@@ -167,29 +167,30 @@ class Annotator:
                     result = await self._do(step, prepared, result)
         except SampleFailure as failure:
             if failure.in_doubt:
-                self._in_doubt.append((pending, failure))
+                self._in_doubt.append((time.monotonic(), pending, failure))
             else:
                 await self._fail(pending, failure)
 
     async def _fail(self, pending: PendingSample, failure: SampleFailure) -> None:
-        sample_id = pending.sample_id
-        missing = self._workspace.missing(sample_id, pending.steps)
-        # none where another run has made it since
-        if missing:
-            fingerprint = self._workspace.next_fingerprint(sample_id, missing[0]) or ""
-            store = self._workspace.step(missing[0]).store
-            await asyncio.to_thread(store.save_failure, sample_id, fingerprint, failure)
-            self._listener.failed(sample_id, missing[0], failure)
+        sample_id, workspace = pending.sample_id, self._workspace
+        for step in workspace.missing(sample_id, pending.steps)[:1]:
+            fingerprint = workspace.next_fingerprint(sample_id, step) or ""
+            await asyncio.to_thread(workspace.step(step).store.save_failure, sample_id, fingerprint, failure)
+            self._listener.failed(sample_id, step, failure)
 
-    async def _fail_those_in_doubt(self) -> None:
-        while self._in_doubt:
-            await self._fail(*self._in_doubt.pop())
+    async def _fail_those_in_doubt(self, refused_before: float = float("inf")) -> None:
+        while self._in_doubt and self._in_doubt[0][0] < refused_before:
+            await self._fail(*self._in_doubt.popleft()[1:])
 
     async def _do(self, step: Step, prepared: PreparedSample, before: Checkpoint | None) -> Checkpoint | None:
         async with self._room:
             if self._stop:
                 return None
-            return await self._ask_and_store(step, prepared, before)
+            begun = time.monotonic()
+            result = await self._ask_and_store(step, prepared, before)
+            if result is not None:
+                await self._fail_those_in_doubt(refused_before=begun)
+            return result
 
     async def _ask_and_store(
         self, step: Step, prepared: PreparedSample, before: Checkpoint | None
@@ -282,7 +283,6 @@ class Annotator:
         )
         await asyncio.to_thread(self._workspace.store, checkpoint, step, prepared.steps[-1])
         self._listener.done(checkpoint, step)
-        await self._fail_those_in_doubt()
         return checkpoint
 
 
