@@ -169,10 +169,19 @@ CAPTION_VERBS = _words(
 """Verb forms in -s that a tagger takes for plural nouns."""
 
 
-PARTICIPLES = _words(
-    "skiing cooking sleeping eating jumping playing posing waiting talking drinking grazing dancing fishing"
+DEPICTIONS = _words(
+    """statue statues sculpture sculptures figurine figurines painting paintings drawing drawings sketch sketches mural
+    murals portrait portraits poster posters picture pictures photo photos photograph photographs image images"""
 )
-"""Participles that a tagger takes for nouns when they end a phrase."""
+"""Nouns that stay what is seen when `of` follows: in `a statue of a dog` there is no dog."""
+
+ABBREVIATIONS = "st|mt|mr|mrs|ms|dr|sr|jr|vs"
+"""Words whose point ends no sentence while a word follows, as a part of a pattern."""
+
+ACTOR_CLASSES = frozenset(
+    ["person", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"]
+)
+"""COCO's classes that can do something: a form in -ing behind one of them is a verb ("a woman shopping")."""
 
 
 class Number(StrEnum):

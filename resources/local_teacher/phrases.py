@@ -15,13 +15,15 @@ from textblob.en import parse
 
 from grounding_assets.core.records import Expression
 from resources.local_teacher.lexicon import (
+    ABBREVIATIONS,
     ABSTRACT,
+    ACTOR_CLASSES,
     CAPTION_VERBS,
     COUNTS,
+    DEPICTIONS,
     FORMS,
     GROUPS,
     LONGEST_FORM,
-    PARTICIPLES,
     QUANTITIES,
     Number,
     find_noun,
@@ -34,7 +36,7 @@ MIN_ENGLISH_SHARE = 0.6
 
 _WORD = r"[\w\u0300-\u036f]+"
 _TOKEN = re.compile(
-    rf"(?:[a-z]\.){{2,}}|{_WORD}?(?=n['’]t\b)|n['’]t\b|['’](?:s|m|d|re|ve|ll)\b|{_WORD}(?:-{_WORD})*|[^\w\s]",
+    rf"(?:[a-z]\.){{2,}}|\b(?:{ABBREVIATIONS})\.(?= ?\w)|{_WORD}?(?=n['’]t\b)|n['’]t\b|['’](?:s|m|d|re|ve|ll)\b|{_WORD}(?:-{_WORD})*|[^\w\s]",
     re.IGNORECASE,
 )
 """A word keeps its combining accents; contractions are cut as the tagger knows them (`does` + `n't`)."""
@@ -199,13 +201,25 @@ def _tagged(sentence: list[Token]) -> list[Token]:
         elif letters[i] == "N" and (
             (before == "N" and (token.word in CAPTION_VERBS or (after == "D" and token.word not in FORMS)))
             or (token.word.endswith("ing") and tags[i - 1 : i] and tags[i - 1].startswith("VB"))
-            or (token.word in PARTICIPLES and before == "N")  # "a man skiing" is a man
+            or (before == "N" and _is_doing(token.word, sentence[i - 1].word))
         ):
             letters[i] = "."
     return [
         token._replace(tag=tag, letter=letter)
         for token, tag, letter in zip(sentence, tags, letters, strict=True)
     ]
+
+
+def _is_doing(word: str, noun: str) -> bool:
+    """Whether a word that the tagger takes for a noun says what the one before it does: "a man skiing" is a man."""
+    known = FORMS.get(noun)
+    return (
+        known is not None
+        and known.class_name in ACTOR_CLASSES
+        and word.endswith("ing")
+        and word not in FORMS
+        and len(word) > 5
+    )
 
 
 def _as_one_word(word: str) -> str:
@@ -227,19 +241,37 @@ def _letter(word: str, tag: str) -> str:
 
 
 def _phrases(sentence: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """Maximal noun phrases; `X of Y` is one where X only measures Y."""
+    """Maximal noun phrases; `X of Y` is one where X only measures Y, or shows it."""
     spans = [match.span() for match in _PHRASE.finditer("".join(token.letter for token in sentence))]
     spans = [(start, _without_verb(sentence[start:end]) + start) for start, end in spans]
     while spans:
         start, end = spans.pop(0)
         while (
             spans
-            and sentence[end - 1].word in QUANTITIES
             and spans[0][0] == end + 1
             and sentence[end].word == "of"
+            and (sentence[end - 1].word in QUANTITIES or _is_thing_that_shows(sentence, start, spans[0][1]))
         ):
             end = spans.pop(0)[1]
         yield sentence[start:end]
+
+
+def _is_thing_that_shows(sentence: Sequence[Token], start: int, end: int) -> bool:
+    """Whether `sentence[start:end]`, "X of Y", is a thing of its own such as a statue, and not the whole photo.
+
+    A sentence that begins with a photo means the photo itself, unless a verb says where that one is.
+    """
+    shows = next((token.word for token in sentence[start:end] if token.word in DEPICTIONS), "")
+    verb_follows = end < len(sentence) and sentence[end].tag in ("VBZ", "VBP")
+    return bool(shows) and (shows not in ABSTRACT or start > 0 or verb_follows)
+
+
+def _thing(phrase: Sequence[Token]) -> Sequence[Token]:
+    """The phrase up to its head: "a statue" of "a statue of a dog"."""
+    for i in range(len(phrase) - 1):
+        if phrase[i].word in DEPICTIONS and phrase[i + 1].word == "of":
+            return phrase[: i + 1]
+    return phrase
 
 
 def _without_verb(phrase: Sequence[Token]) -> int:
@@ -251,12 +283,15 @@ def _without_verb(phrase: Sequence[Token]) -> int:
 
 
 def _is_visible(phrase: Sequence[Token]) -> bool:
+    if _thing(phrase) is not phrase:
+        return phrase[0].word != "no"
     head = phrase[-1].word
     return (head in FORMS or head not in ABSTRACT) and phrase[0].word != "no"
 
 
 def _head(caption: str, phrase: Sequence[Token]) -> str:
-    """The last nouns of the phrase, without what describes them."""
+    """The last nouns of the phrase, or of the thing that shows something, without what describes them."""
+    phrase = _thing(phrase)
     first = len(phrase) - 1
     while first > 0 and phrase[first - 1].letter == "N":
         first -= 1
