@@ -1,6 +1,6 @@
 """The checks on `annotations.jsonl`: which there are, and what Dagster is told of each.
 
-They are made by the step that writes the file, so that they also stand where that step then fails the run
+They are made by the step that writes the file, so that they are recorded even if that step then fails the run
 for its failed samples. Counting is `core.dataset.audit`'s; the limits are the spec's section `checks`.
 """
 

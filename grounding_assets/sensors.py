@@ -1,7 +1,7 @@
 """`new_samples`: lines that are added to the input become samples with a run that annotates them.
 
 What is added is found from a byte offset on, so that a tick without new lines costs next to nothing.
-Everything is read from the beginning where the file was cut or replaced: samples that are registered
+Everything is read from the beginning if the file was cut or replaced: samples that are registered
 already are passed over.
 """
 

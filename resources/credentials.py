@@ -10,7 +10,7 @@ ENVIRONMENT_VARIABLES = {"gemini": "GOOGLE_API_KEY", "openai": "OPENAI_API_KEY"}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The key of each backend; empty where there is none."""
+    """The key of each backend; empty if there is none."""
 
     gemini: str = field(default="", repr=False)
     openai: str = field(default="", repr=False)

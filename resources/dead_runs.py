@@ -62,7 +62,7 @@ class RunProcess(BaseModel):
         return {PROCESS_TAG: self.model_dump_json()}
 
     def is_gone(self) -> bool:
-        """Whether it has ended; False where that cannot be seen from here."""
+        """Whether it has ended; False if that cannot be seen from here."""
         if self.host != socket.gethostname() or self.pid_namespace != _pid_namespace():
             return False
         return not _exists(self.pid) or _start_of(self.pid) not in (self.start, None)
@@ -84,7 +84,7 @@ def fail_dead_runs(instance: DagsterInstance) -> list[str]:
     """Reports every unfinished run as failed whose process is known to have ended.
 
     Their partitions that were planned and not materialized become FAILED, and the others keep their status.
-    Does nothing where Dagster's run monitoring is on, which watches runs across machines. Returns the ids of
+    Does nothing if Dagster's run monitoring is on, which watches runs across machines. Returns the ids of
     the reported runs.
     """
     if instance.run_monitoring_enabled:
@@ -126,7 +126,7 @@ def _exists(pid: int) -> bool:
 
 
 def _start_of(pid: int) -> str | None:
-    """When the process started, in a form to compare only; None where the system does not tell."""
+    """When the process started, in a form to compare only; None if the system does not tell."""
     if not Path("/proc/self/stat").exists():
         ps = subprocess.run(
             ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False

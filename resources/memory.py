@@ -12,7 +12,7 @@ def keep_large_buffers_apart() -> None:
 
     Otherwise glibc raises its threshold after the first image and keeps images between small objects,
     where the holes that they leave are not used again. The same settings, given from outside, took
-    a run with 256 requests in flight from 280 MB to 250 (bench/RESULTS.md). Does nothing where the C library is another one.
+    a run with 256 requests in flight from 280 MB to 250 (bench/RESULTS.md). Does nothing if the C library is another one.
     """
     if platform.libc_ver()[0] == "glibc":
         c_library = ctypes.CDLL(None)

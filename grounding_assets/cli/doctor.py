@@ -24,7 +24,7 @@ _CONVENTIONS_SHOWN = 6
 
 
 def doctor(spec_file: str, overrides: Sequence[str]) -> int:
-    """Examines the spec's endpoint; 0 where samples can be annotated with it as configured, else 1."""
+    """Examines the spec's endpoint; 0 if samples can be annotated with it as configured, else 1."""
     spec = load_spec(Path(spec_file), overrides)
     credentials = Credentials.of(spec, os.environ)
     check_teacher(spec, credentials)

@@ -92,7 +92,7 @@ def _print(console: Console, judgement: Judgement) -> None:
 
 
 def _label(results: Path) -> str:
-    """What to call a result: its folder, or its file where it has another name than usual."""
+    """What to call a result: its folder, or its file if that has an unusual name."""
     return results.parent.name if results.name == _ANNOTATIONS else results.stem
 
 

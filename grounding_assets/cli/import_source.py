@@ -17,7 +17,7 @@ _OUTPUT_SUFFIX = ".input.jsonl"
 def add_import_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="file or folder; its form is recognised")
     parser.add_argument(
-        "--form", choices=[str(form) for form in Form], help="the form, where it is not recognised"
+        "--form", choices=[str(form) for form in Form], help="the form, if it is not recognised"
     )
     parser.add_argument(
         "--output", metavar="FILE", help="default: SOURCE's name with .input.jsonl, in this folder"

@@ -72,7 +72,7 @@ def _explanation(home: Path, reason: str) -> str:
 
 
 def _trouble(file: Path) -> str:
-    """What keeps a database from being written, in SQLite's words; empty where nothing does."""
+    """What keeps a database from being written, in SQLite's words; empty if nothing does."""
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=0)) as connection:
             connection.execute("BEGIN IMMEDIATE")

@@ -45,7 +45,7 @@ def ending_on_signals() -> Iterator[None]:
     except KeyboardInterrupt:
         raise Interrupted(first.get()) from None
     else:
-        # what the handler raises is lost where it comes in the middle of a garbage collection
+        # what the handler raises is lost if it comes in the middle of a garbage collection
         if not first.empty():
             raise Interrupted(first.get())
     finally:

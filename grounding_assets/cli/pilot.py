@@ -1,4 +1,4 @@
-"""The closing words of a pilot: what it gave and took, what the rest will take, where to look, what is next."""
+"""What a pilot prints at its end: what it found and took, what the rest will take, and what to do next."""
 
 import re
 import shlex

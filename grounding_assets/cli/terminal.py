@@ -18,7 +18,7 @@ class TerminalProgress:
 
     def __init__(self) -> None:
         self.summary: RunSummary | None = None
-        """Of the run that was watched; None where annotation was never reached."""
+        """Of the run that was watched; None if annotation was never reached."""
         self._console = Console(stderr=True)
         self._live: Live | None = None
         self._last_plain = 0.0

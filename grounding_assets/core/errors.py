@@ -84,11 +84,11 @@ class SampleFailure(GroundingError):
         super().__init__(message)
         self.reason = reason
         self.in_doubt = in_doubt
-        """Whether the refusal may yet turn out to mean all samples: so it does where the run stops before another
+        """Whether the refusal may yet turn out to mean all samples: so it does if the run stops before another
         call has worked, and then the sample has not failed."""
         self.replies = tuple(replies)
         """Raw reply texts that led here, in order; kept in `.failed/` for diagnosis."""
         self.attempts = attempts
         """Requests that were sent for this step of this sample."""
         self.provenance = dict(provenance or {})
-        """What a result's provenance would hold, tokens included; empty where nothing was sent."""
+        """What a result's provenance would hold, tokens included; empty if nothing was sent."""

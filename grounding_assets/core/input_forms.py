@@ -62,7 +62,7 @@ class Form(StrEnum):
 
 
 def recognise(path: Path) -> Form | None:
-    """The form of a file or folder; None where it is an input JSONL already, or none of these.
+    """The form of a file or folder; None if it is an input JSONL already, or none of these.
 
     Raises:
         OSError: it cannot be looked at.
@@ -83,7 +83,7 @@ def recognise(path: Path) -> Form | None:
 
 
 def conversion_advice(path: Path) -> str:
-    """A sentence that names the command which converts the file; empty where there is none. Never raises."""
+    """A sentence that names the command which converts the file; empty if there is none. Never raises."""
     try:
         form = recognise(path)
     except OSError:

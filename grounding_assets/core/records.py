@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 SOURCE = "image_grounding"
 DEFAULT_SCORE = 0.9
-"""Written where a model gives no score. TAO's figure, so that files stay comparable."""
+"""Written if a model gives no score. TAO's value, so that files stay comparable."""
 
 
 PixelBox = tuple[int, int, int, int]
@@ -111,7 +111,7 @@ class Extraction:
     expressions: tuple[Expression, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     replies: tuple[str, ...] = ()
-    """Raw reply texts, in the order they came; empty where no model was called."""
+    """Raw reply texts, in the order they came; empty if no model was called."""
 
 
 @dataclass(frozen=True, slots=True)

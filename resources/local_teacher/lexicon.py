@@ -1,6 +1,6 @@
 """Words that the embedded teacher knows: nouns for each COCO-80 class, and the closed word lists of its grammar.
 
-Word lists and look-ups only; how words form phrases is told in `phrases.py`. A noun stands here only where it
+Word lists and look-ups only; how words form phrases is told in `phrases.py`. A noun stands here only if it
 names nothing but its class in a photo's caption: `bag`, `board`, `plant`, `glass`, `van` and `computer` are
 left out, because COCO spreads them over several classes or has none for most of what they name.
 """

@@ -70,7 +70,7 @@ class Token(NamedTuple):
     tag: str = ""
     """Penn tag, as TextBlob gave it."""
     letter: str = "."
-    """Its part of speech after mending, see `_TAG_LETTERS`."""
+    """Its part of speech after correction, see `_TAG_LETTERS`."""
 
 
 class Reference(NamedTuple):
@@ -178,7 +178,7 @@ _tagger_lock = threading.Lock()
 
 
 def _tagged(sentence: list[Token]) -> list[Token]:
-    """The tokens with their part of speech, the tagger's usual slips on captions mended."""
+    """The tokens with their part of speech, with the tagger's usual errors on captions corrected."""
     with _tagger_lock:
         rows: Any = parse(
             " ".join(_as_one_word(token.word) for token in sentence),

@@ -207,7 +207,7 @@ async def check_conventions(
     """Makes sure, before the first sample, that boxes will be read as the model writes them.
 
     Returns:
-        What follows: its text is "" where there is nothing to tell; it never is `stops`.
+        What follows: its text is "" if there is nothing to tell; it never is `stops`.
 
     Raises:
         RunStopped: the boxes would be read wrong, or an unknown model could not be measured.

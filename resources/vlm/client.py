@@ -72,7 +72,7 @@ class EndpointClient:
     may_lack_v1 = False
     """Whether the configured address has no path, which most servers want."""
     readiness_url = ""
-    """Where a TAO inference microservice tells how far it is; empty where none can be."""
+    """Where a TAO inference microservice tells how far it is; empty if none can be."""
 
     def __init__(
         self,
@@ -241,7 +241,7 @@ def _as_json(document: Any) -> str:
 
 
 def _status_within(document: Any) -> int:
-    """The status that an error inside a 200 tells; 0 where it tells none."""
+    """The status that an error inside a 200 tells; 0 if it tells none."""
     error = document.get("error") if isinstance(document, dict) else None
     for code in (error.get("code"), error.get("status")) if isinstance(error, dict) else ():
         text = str(code)

@@ -38,7 +38,7 @@ class Finding:
 class Examination:
     findings: tuple[Finding, ...]
     measurement: Measurement | None
-    """None where no reply came that could be judged."""
+    """None if no reply came that could be judged."""
 
     @property
     def passed(self) -> bool:
@@ -138,7 +138,7 @@ def _from_calls(teacher: VlmTeacher, measurement: Measurement) -> list[Finding]:
             Finding(
                 "thinking",
                 "warning",
-                "the model thinks aloud, which costs tokens; switch it off on the server",
+                "the model sends its reasoning, which costs tokens; switch thinking off on the server",
             )
         )
     findings.append(Finding("rate limits", "ok", limits or "no headers"))

@@ -44,7 +44,7 @@ class Family:
     """Name in `core.boxes.coordinates`."""
     box_key: str
     is_sure: bool = True
-    """False where nobody who knows has said how it writes boxes: then it is read as it is measured."""
+    """False if nobody who knows has said how it writes boxes: then it is read as it is measured."""
     structure: Structure = "schema"
     """Whether a reply schema helps; models that answer in special tokens are asked in plain text."""
     native: str = ""
@@ -55,12 +55,12 @@ class Family:
     instructions_in_text: bool = False
     """Whether task and format belong into the user's text behind the image, not into the system's message."""
     refusal: str = ""
-    """Why this family cannot do step 1, `{section}` being that of the spec; empty where it can."""
+    """Why this family cannot do step 1, `{section}` being that of the spec; empty if it can."""
     sees: bool = True
     """False for a model that takes no pictures, and so can do no step."""
 
     def why_not(self, steps: Sequence[Step], section: str) -> str:
-        """Why it cannot do these steps; empty where it can. `section` of the spec is named."""
+        """Why it cannot do these steps; empty if it can. `section` of the spec is named."""
         return self.refusal.format(section=section) if not self.sees or Step.GROUNDING in steps else ""
 
     @property

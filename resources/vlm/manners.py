@@ -1,4 +1,4 @@
-"""What an endpoint turned out to take: learned from its refusals, kept only where the changed request worked.
+"""What an endpoint turned out to take: learned from its refusals, kept only if the changed request worked.
 
 A lesson changes the request that was refused. It is kept for others only if the refusal was about a parameter
 that no request has been accepted with; so what one sample's answer quotes changes nothing for another.
@@ -178,7 +178,7 @@ class Teachable:
     def lesson(
         self, refusal: Refusal, manners: Manners, fields: Mapping[str, Any], schema: Mapping[str, Any] | None
     ) -> Lesson | None:
-        """What to change in a request that was refused; None where the refusal teaches nothing.
+        """What to change in a request that was refused; None if the refusal teaches nothing.
 
         `fields` are what of the request could be left out, as they were sent.
         """

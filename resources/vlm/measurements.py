@@ -21,7 +21,7 @@ class Measurement:
     asked_as: str
     """Digest of all that shaped the question: of another one the measurement says nothing."""
     convention: str | None
-    """What the boxes were written in; None where nothing explains them."""
+    """What the boxes were written in; None if nothing explains them."""
     reason: str
     boxes_came: bool
     """False where the model gave no box at all."""
@@ -54,7 +54,7 @@ class Measurements:
             stream.write(to_json(rows))
 
     def _rows(self) -> dict[str, Any]:
-        """Empty where nothing usable is kept: then the endpoint is simply measured again."""
+        """Empty if nothing usable is kept: then the endpoint is simply measured again."""
         try:
             rows = json.loads(self._file.read_bytes())
         except (FileNotFoundError, ValueError):

@@ -22,7 +22,7 @@ class Pause:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def turn(self, sleep: Sleep) -> bool:
-        """Waits; True where it is the caller's turn to ask, False where it should look again.
+        """Waits; True if it is the caller's turn to ask, False if it should look again.
 
         One that asks must call `ended`, whatever comes of it.
         """

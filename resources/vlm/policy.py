@@ -27,7 +27,7 @@ CONSEQUENCES: Mapping[Trouble, Consequence] = {
     Trouble.SAMPLE: Consequence("the sample fails", "the sample fails", fails_sample=True),
     Trouble.SAMPLE_OR_ACCOUNT: Consequence(
         "the run stops",
-        "the sample fails, once another call has worked; where none does, the run stops",
+        "the sample fails, once another call has worked; if none does, the run stops",
         stops_at_start=True,
     ),
     Trouble.ACCOUNT: Consequence("the run stops", "the run stops", stops_always=True),
@@ -36,7 +36,7 @@ CONSEQUENCES: Mapping[Trouble, Consequence] = {
     ),
     Trouble.PASSING: Consequence(
         "tried again; 5 in a row and 10 s, or 2 and a minute, stop the run",
-        "tried again after the longer of backoff and what was asked; where all fail, the run pauses",
+        "tried again after the longer of backoff and what was asked; if all fail, the run pauses",
     ),
     Trouble.LOADING: Consequence("the run pauses", "the run pauses", pauses_at_once=True),
 }

@@ -1,6 +1,6 @@
 """What an endpoint's refusal means: from status and words to one of the named troubles, by one table.
 
-`docs/errors.md` prints the table. Words count only where they are the endpoint's own: bodies quote what was sent.
+`docs/errors.md` prints the table. Words count only if they are the endpoint's own: bodies quote what was sent.
 """
 
 import json
@@ -126,7 +126,7 @@ class Sign:
     """In lower case; None: whatever the words."""
     reason: Reason = Reason.ENDPOINT_ERROR
     short_wait: bool | None = None
-    """Set: only where the endpoint asks, or does not ask, to wait for less than an hour."""
+    """Set: only if the endpoint asks, or does not ask, to wait for less than an hour."""
 
     is_about_key: bool = False
 

@@ -78,7 +78,7 @@ class Transport:
                 trust_env=True,
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=None),
-                # the cookies of a gateway are no business of the next request
+                # no request carries cookies that a gateway set on another
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         try:
@@ -98,7 +98,7 @@ class Transport:
     async def _follow(
         self, session: aiohttp.ClientSession, url: str, parts: Sequence[bytes] | None
     ) -> Answer:
-        """Posts the parts, or gets the URL where there are none."""
+        """Posts the parts, or gets the URL if there are none."""
         method, length = "GET", dict[str, str]()
         if parts is not None:
             # with a length, the body is not sent chunked, which some servers refuse

@@ -107,7 +107,7 @@ class VlmVerifier:
         settings: Mapping[str, Any],
         closes_caller: bool,
     ):
-        """`settings` are those of `verifier_settings`. `closes_caller` is False where the caller is the
+        """`settings` are those of `verifier_settings`. `closes_caller` is False if the caller is the
         teacher's, which closes it.
         """
         self._caller, self._family, self._sampling = caller, family, sampling

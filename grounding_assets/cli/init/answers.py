@@ -11,7 +11,7 @@ from grounding_assets.core.spec.settings import Spec
 
 @dataclass
 class Answers:
-    """None where nothing was answered yet. As text, the way a flag takes it. Holds no key."""
+    """None if nothing was answered yet. As text, the way a flag takes it. Holds no key."""
 
     input: str | None = None
     image_root: str | None = None

@@ -20,9 +20,9 @@ class EndpointChoice:
     backend: Literal["gemini", "openai", "local"]
     needs: str
     how_to_get: str
-    """What to do where there is none yet."""
+    """What to do if there is none yet."""
     base_url: str | None = None
-    """Where such an endpoint usually is; "" for the SDK's own address, None where only the user knows."""
+    """Where such an endpoint usually is; "" for the SDK's own address, None if only the user knows."""
     model: str = ""
     """Suggested model."""
     needs_key_at: str = ""
@@ -81,7 +81,7 @@ CHOICES: Mapping[str, EndpointChoice] = {
             "custom",
             "Custom: any other endpoint with OpenAI's chat completions",
             "openai",
-            "its base URL, a model name, and a key in OPENAI_API_KEY where it wants one",
+            "its base URL, a model name, and a key in OPENAI_API_KEY if it wants one",
             "Start it, or ask whoever runs it for its address; docs/vllm_server.md stands one up on your own GPU.",
         ),
         EndpointChoice(

@@ -29,7 +29,7 @@ class InputCheck:
         return not all(Path(path).is_absolute() for path in self.image_paths)
 
     def missing(self, root: Path) -> list[Path]:
-        """The images that do not exist where `root` is what relative paths start from."""
+        """The images that do not exist if relative paths start from `root`."""
         return [file for path in self.image_paths if not _exists(file := root / path)]
 
 

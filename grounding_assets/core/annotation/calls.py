@@ -47,7 +47,7 @@ class ModelReply:
     detail: str = ""
     """The endpoint's own word for the way the reply ended."""
     thinking: bool = False
-    """Whether the model thought aloud, which costs tokens and time and brings no better boxes."""
+    """Whether the model sent its reasoning, which costs tokens and time and does not improve boxes."""
     counted: bool = True
     """Whether the endpoint told both numbers of tokens; what it did not tell, or what is no count, is 0."""
     tokens_cached: int = 0
@@ -94,7 +94,7 @@ class CallError(GroundingError):
         self.retry_after_s = retry_after_s
         """What the endpoint asked to wait, in seconds."""
         self.reached = reached
-        """False where no connection came about: no sample can be blamed for that."""
+        """False if no connection came about: no sample can be blamed for that."""
 
 
 class ModelClient(Protocol):

@@ -127,7 +127,7 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def reading_figures(parts: Sequence[MatchResult]) -> dict[str, object]:
-    """What reading left out or put right, for the provenance; the labels only where there are any."""
+    """What reading left out or put right, for the provenance; the labels only if there are any."""
     labels = dict.fromkeys(label for part in parts for label in part.unmatched_labels)
     return {
         "unmatched_boxes": sum(part.unmatched_boxes for part in parts),

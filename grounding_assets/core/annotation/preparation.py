@@ -17,7 +17,7 @@ from grounding_assets.core.store.checkpoint import Checkpoint
 class PreparedSample:
     sample: Sample
     image: TeacherImage | None
-    """None where no step of the teacher's is to be done."""
+    """None if no step of the teacher's is to be done."""
     image_stamp: int
     """Of the image file just before it was read, see `Checkpoint.image_stamp`."""
     before: Checkpoint | None
@@ -72,7 +72,7 @@ def _look_again(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint 
 
 
 def _result_before(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:
-    """What the step is made from: the redone result of the step before, where there is one."""
+    """What the step is made from: the redone result of the step before, if there is one."""
     if step.before is None:
         return None
     store = workspace.step(step.before).store

@@ -92,7 +92,7 @@ class RunSummary:
         self.tokens_out += int(failure.provenance.get("tokens_out", 0))
 
     def latency_s(self, quantile: float) -> float:
-        """Of one call, in seconds; 0.0 where none was made."""
+        """Of one call, in seconds; 0.0 if none was made."""
         if not self._latencies_s:
             return 0.0
         ordered = sorted(self._latencies_s)

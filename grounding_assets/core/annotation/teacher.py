@@ -29,7 +29,7 @@ class Teacher(Protocol, Generic[ImageT]):
     """What a step needs. Nothing after the teacher knows which one it was.
 
     `prepare` blocks and may run on any thread, several at once; it is called once per sample. The
-    coroutines run on one event loop, several samples at once. All raise `SampleFailure` where this
+    coroutines run on one event loop, several samples at once. All raise `SampleFailure` if this
     sample gets no result, and `RunStopped` where no further sample can.
     """
 

@@ -31,7 +31,7 @@ async def verify_sample(
     """Asks about each box of each expression, then about the expression as a whole, one after the other.
 
     Returns:
-        The result, or None where it may not go on; the answers so far are in the journal.
+        The result, or None if it may not go on; the answers so far are in the journal.
 
     Raises:
         SampleFailure: the image is no longer the one that the boxes were made for.

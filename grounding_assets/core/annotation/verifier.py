@@ -21,7 +21,7 @@ class Check:
     """One question, what came of it and what it cost."""
 
     verdict: Verdict | None
-    """None where the check failed."""
+    """None if the check failed."""
     reason: Reason | None = None
     """Why it failed."""
     message: str = ""

@@ -34,7 +34,7 @@ _STANDARD_ERRORS = 4
 _FARTHEST = 0.06
 """… but never beyond this share: a picture that was shrunk by a tenth must not pass as noise."""
 _SAME_SHAPE = 0.08
-"""How much the aspect ratio may change where a server rounds the sides to multiples."""
+"""How much the aspect ratio may change if a server rounds the sides to multiples."""
 _GRIDS = ("norm", "100", "1000", "999", "1024")
 
 
@@ -95,7 +95,7 @@ class Verdict:
     iou: Mapping[str, float]
     """Mean IoU over all shapes by convention, 0.0 to 1.0, best first; a shape without a box counts as 0."""
     convention: str | None
-    """The one that explains them, or None where none does clearly."""
+    """The one that explains them, or None if none does clearly."""
     reason: str
     """In words, for the user."""
     boxes_came: bool
@@ -112,7 +112,7 @@ class Verdict:
 def judge(replies: Sequence[CardReply], expected: str | None = None) -> Verdict:
     """Finds the order, then the unit, or refuses to.
 
-    `expected` is the convention of the configured family: it is named where a neighbouring grid fits as well.
+    `expected` is the convention of the configured family: it is named if a neighbouring grid fits as well.
     """
     ious = {name: _iou(replies, name) for name in CHAT_CONVENTIONS}
     table = dict(sorted(ious.items(), key=lambda pair: -pair[1]))
@@ -155,7 +155,7 @@ def judge(replies: Sequence[CardReply], expected: str | None = None) -> Verdict:
 
 
 def size_seen(reply: CardReply, convention: str) -> Seen | None:
-    """The size that the model saw one card in; None where its boxes do not show it."""
+    """The size that the model saw one card in; None if its boxes do not show it."""
     fit, seen = _fitted([reply], CONVENTIONS[convention].order)
     return seen[0] if seen and fit >= MIN_IOU else None
 

@@ -39,7 +39,7 @@ class Convention:
     step: float = 1.0
     """The distance between two neighbouring values that the family writes."""
     bins: bool = False
-    """True where values are indices of `grid` cells, 0 to grid - 1, and the cell's centre is meant."""
+    """True if values are indices of `grid` cells, 0 to grid - 1, and the cell's centre is meant."""
 
     def frame(self, sent_size: tuple[int, int]) -> tuple[float, float]:
         """What the far edge of (x, y) is called: the grid, or the size sent in pixels."""
@@ -201,7 +201,7 @@ def as_written(raw: Sequence[RawBox], convention: Convention) -> Convention:
     InternVL). Read on the configured grid, such boxes, `[0, 0, 1, 1]` among them, would be specks in the corner.
 
     Raises:
-        SampleFailure: `coordinates`, where some boxes are fractions and others are not.
+        SampleFailure: `coordinates`, if some boxes are fractions and others are not.
     """
     if convention.grid == 1 or convention.bins:
         return convention
@@ -235,7 +235,7 @@ def resolve_boxes(
         max_out_of_range: 0.0 to 1.0, share of all boxes.
 
     Raises:
-        SampleFailure: `coordinates`, where more than that share is out of range, or where fractions of
+        SampleFailure: `coordinates`, if more than that share is out of range, or if fractions of
             the image stand among other numbers.
     """
     raw = [box for group in groups for box in group.boxes]

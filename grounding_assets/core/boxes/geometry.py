@@ -41,7 +41,7 @@ def iou_xyxy(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
         others: shape (M, 4), same order and unit.
 
     Returns:
-        Shape (N, M), 0.0 to 1.0; 0.0 where both boxes are empty.
+        Shape (N, M), 0.0 to 1.0; 0.0 if both boxes are empty.
 
     >>> iou_xyxy([[0, 0, 10, 10]], [[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]]).round(3).tolist()
     [[1.0, 0.333, 0.0]]

@@ -55,7 +55,7 @@ class Intent:
 
     @property
     def most(self) -> Usage:
-        """What counts where nobody knows how it ended."""
+        """What counts if nobody knows how it ended."""
         return Usage(self.calls, self.tokens_in, self.tokens_out, projected=self.calls)
 
 

@@ -136,7 +136,7 @@ def open_account(
 
 
 def begin(results_dir: Path, has_verifier: bool) -> None:
-    """Makes the file where there is none yet; in a folder with results it begins with what they took."""
+    """Makes the file if there is none yet; in a folder with results it begins with what they took."""
     file = results_dir / CALLS
     if file.exists():
         return

@@ -22,7 +22,7 @@ _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has the second alone
 
 
 class CallLines:
-    """One process's hold on the file. Raises OSError where it cannot be read or written."""
+    """One process's hold on the file. Raises OSError if it cannot be read or written."""
 
     def __init__(self, file: Path, *, read_only: bool = False):
         flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_APPEND | os.O_CREAT
@@ -60,7 +60,7 @@ class CallLines:
                     yield row
 
     def summed_up(self) -> Ledger:
-        """The account by the last sum line, and nothing where there is none; `new` goes on from there."""
+        """The account by the last sum line, and nothing if there is none; `new` goes on from there."""
         size = os.fstat(self._descriptor).st_size
         if size:
             with mmap.mmap(self._descriptor, size, access=mmap.ACCESS_READ) as content:
@@ -71,7 +71,7 @@ class CallLines:
         return Ledger()
 
     def sum_up(self, ledger: Ledger) -> None:
-        """Writes the sum of all that was read, where that was much.
+        """Writes the sum of all that was read, if that was much.
 
         Other processes may append in between, so the line says itself up to where it is the sum.
         """

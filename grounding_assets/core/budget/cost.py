@@ -48,7 +48,7 @@ class Usage:
         return self.tokens_in + self.tokens_out
 
     def priced(self, price: PriceSpec | None) -> "Usage":
-        """With the cost of its tokens at this price; 0 where that is None."""
+        """With the cost of its tokens at this price; 0 if that is None."""
         cost = money(self, price) if price else 0.0
         return Usage(self.calls, self.tokens_in, self.tokens_out, self.tokens_cached, self.projected, cost)
 

@@ -27,7 +27,7 @@ class GateClosed(RunStopped):
 
 
 def check_gates(spec: Spec, workspace: Workspace) -> None:
-    """Judges the results that are there; passes where there are none yet or no gate is set.
+    """Judges the results that are there; passes if there are none yet or no gate is set.
 
     Raises:
         GateClosed: a limit is not kept; the message holds all numbers.
@@ -69,7 +69,7 @@ def broken_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure |
     """Every limit that is not kept, in words with its numbers.
 
     Args:
-        recall: of the gold boxes; None where it is not asked for.
+        recall: of the gold boxes; None if it is not asked for.
     """
     broken = []
     if recall is not None and (recall.value is None or recall.value < workflow.min_recall):

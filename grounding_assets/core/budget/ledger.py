@@ -70,7 +70,7 @@ class Ledger:
         self._in_flight.add(intent.calls, intent.tokens_in, intent.tokens_out)
 
     def _close(self, booking: str, model: str) -> str:
-        """Counts a booking no more; returns whose it was, and `model` where no such booking is known."""
+        """Counts a booking no more; returns whose it was, and `model` if no such booking is known."""
         if intent := self._open.pop(booking, None):
             self._in_flight.add(-intent.calls, -intent.tokens_in, -intent.tokens_out)
             return intent.model
@@ -105,7 +105,7 @@ class Ledger:
         return sum(intent.calls for intent in self._lost.values())
 
     def reached(self, workflow: WorkflowSpec, prices: Prices, beside: Intent | None = None) -> str | None:
-        """The cap that has no room for all that is booked, and for `beside` where it is given; None: all have.
+        """The cap that has no room for all that is booked, and for `beside` if it is given; None: all have.
 
         What a call in flight will take is not known: it counts with the mean of those that are settled, and until
         there are any with the tokens that are projected to go in.

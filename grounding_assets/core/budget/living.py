@@ -37,7 +37,7 @@ class Living:
         return True
 
     def _lock(self, name: str, kind: int) -> bool:
-        """False where another process holds it."""
+        """False if another process holds it."""
         try:
             fcntl.lockf(self._descriptor, kind, 1, int(name, 16) % (1 << 62))
         except OSError as error:

@@ -102,7 +102,7 @@ def pilot_figures(
 def _outcome(
     figures: PilotFigures, workspace: Workspace, sample_id: str, step: Step
 ) -> tuple[dict[str, Any] | None, Checkpoint | None]:
-    """What is stored of a step, a result or a failure, and the result; (None, None) where there is neither."""
+    """What is stored of a step, a result or a failure, and the result; (None, None) if there is neither."""
     store = workspace.step(step).store
     if workspace.is_done(sample_id, step):
         checkpoint = store.load(sample_id)

@@ -12,7 +12,7 @@ from grounding_assets.core.steps import Step
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What the models of a data set cost, in one currency; None where the spec does not say."""
+    """What the models of a data set cost, in one currency; None if the spec does not say."""
 
     teacher: PriceSpec | None
     verifier: PriceSpec | None
@@ -32,7 +32,7 @@ class Prices:
 
     @property
     def currency(self) -> str | None:
-        """None where there is nothing to tell in money: a verifier's price says little where the teacher's is not known."""
+        """None if there is nothing to tell in money: a verifier's price says little if the teacher's is not known."""
         price = self.teacher or (self.verifier if self.teacher_is_free else None)
         return price.currency if price else None
 

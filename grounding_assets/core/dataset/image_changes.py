@@ -54,13 +54,13 @@ class ImageChanges:
             results.index.flush()
 
     def _made_from(self, sample_id: str, step: Step) -> str:
-        """Digest of the image in the result's provenance; empty where it tells none, as of imported results."""
+        """Digest of the image in the result's provenance; empty if it tells none, as of imported results."""
         checkpoint = self._results[step].store.load(sample_id)
         return str(checkpoint.provenance.get("image_sha256", "")) if checkpoint is not None else ""
 
 
 def _digest(file: Path) -> str:
-    """Empty where the file cannot be read."""
+    """Empty if the file cannot be read."""
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -46,7 +46,7 @@ class ReadPosition:
         return json.dumps(asdict(self))
 
     def still_holds(self, path: Path) -> bool:
-        """False where the file was replaced, cut, or changed before the position; then read it anew.
+        """False if the file was replaced, cut, or changed before the position; then read it from the beginning.
 
         A change in the middle that moves nothing and keeps the inode goes unseen.
         """

@@ -23,7 +23,7 @@ class StagedResults:
         return sample_id in self._outputs[step]
 
     def output(self, sample_id: str, step: Step) -> str | None:
-        """Digest of the next step's input that the staged result makes; None where there is none."""
+        """Digest of the next step's input that the staged result makes; None if there is none."""
         return self._outputs[step].get(sample_id)
 
     def note(self, checkpoint: Checkpoint, step: Step) -> None:

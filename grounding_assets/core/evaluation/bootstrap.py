@@ -47,7 +47,7 @@ def interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Low and high end over the first axis; resamples where a figure is undefined (NaN) do not count.
 
-    NaN where it is undefined in all of them. Where all of them agree, as on 48 right of 48, resampling cannot say how
+    NaN if it is undefined in all of them. If all of them agree, as on 48 right of 48, resampling cannot say how
     far off that may be. Such an interval gets the margin of Wilson's score interval for n images without an
     exception, `z² / (n + z²)` (Wilson 1927; 95 %: about 4/n, the "rule of three" for both sides), within `bounds`.
 

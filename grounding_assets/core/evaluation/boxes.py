@@ -8,7 +8,7 @@ import numpy as np
 def match(ious: np.ndarray, scores: Sequence[float], min_iou: float) -> np.ndarray:
     """One-to-one matching as COCO does it (pycocotools, `COCOeval.evaluateImg`).
 
-    Predictions choose in the order of descending score (as listed where scores are equal); each takes
+    Predictions choose in the order of descending score (as listed if scores are equal); each takes
     the free gold box with the greatest overlap of at least `min_iou`, the later one of equals. Greedy,
     so that a figure can be compared with COCO's; an optimal assignment could match more.
 
@@ -16,7 +16,7 @@ def match(ious: np.ndarray, scores: Sequence[float], min_iou: float) -> np.ndarr
         ious: shape (predicted, gold).
 
     Returns:
-        The gold box of each predicted box, -1 where it got none; shape (predicted,).
+        The gold box of each predicted box, -1 if it got none; shape (predicted,).
     """
     chosen = np.full(len(ious), -1)
     free = ious.copy()

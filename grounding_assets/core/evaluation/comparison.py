@@ -15,7 +15,7 @@ from grounding_assets.core.evaluation.metrics import BY_NAME, METRICS, denominat
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure of both results, and second minus first with its interval. None where undefined."""
+    """One figure of both results, and second minus first with its interval. None if undefined."""
 
     first: float | None
     second: float | None

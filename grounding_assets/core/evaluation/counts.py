@@ -58,7 +58,7 @@ class Count(IntEnum):
     HITS_50 = auto()
     HITS_75 = auto()
     STRICT_GOLD_BOXES = auto()
-    """As `GOLD_BOXES`, counted only where step 0 is judged as well."""
+    """As `GOLD_BOXES`, counted only if step 0 is judged as well."""
     STRICT_HITS_50 = auto()
     """Hits at 0.5 of strictly paired expressions, counted likewise."""
     IOU_SUM = auto()

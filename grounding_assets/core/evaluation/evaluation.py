@@ -67,7 +67,7 @@ class Evaluation:
     slices: Mapping[str, Mapping[str, Mapping[str, Figure]]]
     """By dimension and name of the slice."""
     calibration_error: Figure
-    """Over boxes whose score is the model's own; None where it gave none. Few boxes make it too large, and
+    """Over boxes whose score is the model's own; None if it gave none. Few boxes make it too large, and
     its interval too high, since chance differences in a bin count as error."""
     reliability: tuple[ReliabilityBin, ...]
 

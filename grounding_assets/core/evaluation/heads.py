@@ -30,7 +30,7 @@ _PARTICIPLE = re.compile(r"\w+ing")
 
 
 def head_span(expression: Expression) -> Span:
-    """The head noun's `[start, end)` in code points of the caption; the whole expression where it has no word.
+    """The head noun's `[start, end)` in code points of the caption; the whole expression if it has no word.
 
     The noun chunk says which word it is, if it is part of the text; else it is the last word before what follows a
     noun (`of`, `in`, `riding`, …). After a noun that only measures, the noun after `of` counts.

@@ -132,7 +132,7 @@ _DENOMINATORS = np.array([[count in m.denominator for m in METRICS] for count in
 
 
 def ratios(counts: np.ndarray) -> np.ndarray:
-    """Values of `METRICS`, NaN where undefined; counts of shape (..., counts) give (..., metrics)."""
+    """Values of `METRICS`, NaN if undefined; counts of shape (..., counts) give (..., metrics)."""
     numerators, denominators = counts @ _NUMERATORS, denominators_of(counts)
     undefined = np.full_like(numerators, np.nan)
     return np.divide(numerators, denominators, out=undefined, where=denominators > 0)

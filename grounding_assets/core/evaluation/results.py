@@ -1,6 +1,6 @@
 """Where gold and results lie: reading both, judging, and writing `evaluation.json`.
 
-The judging itself is `evaluation`; how figures are shown is the caller's business.
+`evaluation` judges; the caller shows the figures.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class Judgement:
     """Of the bytes of `gold`."""
     evaluation: Evaluation
     verification: VerificationEffect | None = None
-    """Where step 2 has looked at `results`."""
+    """If step 2 has verified `results`."""
     other_results: Path | None = None
     other: Evaluation | None = None
     comparison: Comparison | None = None
@@ -69,7 +69,7 @@ def judge_results(
         raise InputError(
             f"There are no results at {results} yet: run `auto_label generate` with the same spec."
         )
-    # before reading: where the file is replaced meanwhile, the digest fits neither, and the figures count as old
+    # before reading: if the file is replaced meanwhile, the digest fits neither, and the figures count as old
     digest, gold_digest = sha256_of(results), sha256_of(gold) if gold.is_file() else ""
     evaluation = evaluate(read_records(gold), read_records(results), options)
     verification = _verification(gold, results, options, evaluation) if has_verdicts(evaluation) else None

@@ -33,11 +33,11 @@ class Partner(NamedTuple):
 def pair_expressions(
     gold: AnnotatedSample, result: AnnotatedSample, min_iou: float, *, by_head: bool = True
 ) -> list[Partner | None]:
-    """The partner of each gold expression, one-to-one; None where there is none.
+    """The partner of each gold expression, one-to-one; None if there is none.
 
     Pairs are made in the order of descending overlap, the earlier first among equals, down to `min_iou`
-    (1.0: the same span only). What is left pairs `by_head`: "people" and "a group of people" mean the same where
-    both have their head noun at the same place. Where the cleaned captions differ, predicted spans are first carried over.
+    (1.0: the same span only). What is left pairs `by_head`: "people" and "a group of people" mean the same if
+    both have their head noun at the same place. If the cleaned captions differ, predicted spans are first carried over.
     """
     partners = _by_overlap(
         gold, carry_spans(result, [e.char_span for e in result.expressions], gold.cleaned_caption), min_iou
@@ -82,10 +82,10 @@ def _by_overlap(
 
 
 def carry_spans(result: AnnotatedSample, own_spans: Sequence[Span], caption: str) -> list[Span | None]:
-    """Spans of a result's caption in code points of another caption, the same where the captions are the same.
+    """Spans of a result's caption in code points of another caption, the same if the captions are the same.
 
     Words are aligned by `difflib` without regard to case; a span becomes that from its first to its last
-    word that has a counterpart, or None where no word has.
+    word that has a counterpart, or None if no word has.
     """
     own = result.cleaned_caption
     spans: list[Span | None] = list(own_spans)

@@ -1,4 +1,4 @@
-"""Figures as rows of text, for a terminal table. How the table is drawn is the command's business."""
+"""Figures as rows of text, for a terminal table. The command draws the table."""
 
 from grounding_assets.core.evaluation.comparison import Comparison, Difference
 from grounding_assets.core.evaluation.evaluation import Evaluation, Figure

@@ -73,5 +73,5 @@ class CocoWriter:
 
 
 def category_name(expression: Expression) -> str:
-    """The noun chunk (the whole text where there is none) in lower case, spaced by single blanks."""
+    """The noun chunk (the whole text if there is none) in lower case, spaced by single blanks."""
     return " ".join((expression.noun_chunk.strip() or expression.text).lower().split())

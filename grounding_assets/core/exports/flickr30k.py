@@ -83,7 +83,7 @@ class Flickr30kWriter:
         self._lists[split].write(f"{number}\n")
 
     def _number(self, image_path: str) -> int:
-        """The file's stem where that is a number, as in Flickr30k itself; otherwise made of a hash.
+        """The file's stem if that is a number, as in Flickr30k itself; otherwise made of a hash.
 
         MDETR's converter reads ids as integers.
         """
@@ -153,7 +153,7 @@ def _annotation(image_path: str, image_size: Sequence[int]) -> ET.Element:
 def _append_objects(
     annotation: ET.Element, entity: int, absent: bool, boxes: Sequence[Sequence[int]]
 ) -> None:
-    """One object a box, or one that says that there is none; nothing where nobody looked."""
+    """One object a box, or one that says that there is none; nothing if nobody looked."""
     for bbox in boxes:
         box_object = ET.SubElement(annotation, "object")
         _child(box_object, "name", entity)

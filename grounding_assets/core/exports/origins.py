@@ -14,7 +14,7 @@ MAX_ORIGINS = 50
 
 
 class Origin(NamedTuple):
-    """What made one step of a sample, in words; "not stated" where a record does not say."""
+    """What made one step of a sample, in words; "not stated" if a record does not say."""
 
     step: str
     backend: str

@@ -75,7 +75,7 @@ def publish(staging: Staging, out_dir: Path) -> None:
 
 
 def former_files(out_dir: Path) -> set[str]:
-    """Names that an earlier export put directly into the folder; empty where there was none."""
+    """Names that an earlier export put directly into the folder; empty if there was none."""
     try:
         manifest = json.loads((out_dir / MANIFEST).read_bytes())
     except (FileNotFoundError, NotADirectoryError):

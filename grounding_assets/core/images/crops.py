@@ -91,7 +91,7 @@ def photo_with_boxes(photo: Photo, boxes: Sequence[XyxyBox], policy: ImagePolicy
     """The whole photo with the boxes drawn on it.
 
     Raises:
-        SampleFailure: IMAGE_TOO_LARGE, where it cannot be sent in a size that the policy allows.
+        SampleFailure: IMAGE_TOO_LARGE, if it cannot be sent in a size that the policy allows.
     """
     size = _fitted(photo.image_size, (1, 1), policy)
     return encode_picture(_drawn(photo, boxes, (0, 0, *photo.image_size), size), policy, photo.sha256)

@@ -22,7 +22,7 @@ class ImagePolicy:
     """Both sides are made multiples of this, so that a server's own resize changes nothing."""
     min_side_px: int = 1
     min_pixels: int = 0
-    """Smaller pictures are enlarged, where the limits above allow it."""
+    """Smaller pictures are enlarged if the limits above allow it."""
     max_bytes: int = 20 << 20
     """Of the encoded file, before base64."""
     mime_types: frozenset[str] = frozenset(MIME_TYPES.values())

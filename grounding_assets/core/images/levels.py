@@ -37,7 +37,7 @@ class DeepPixels:
     """
 
     def __init__(self, image: Image.Image, raw: bytes):
-        """Raises ValueError where no level is a number; Pillow's decoders raise what they raise."""
+        """Raises ValueError if no level is a number; Pillow's decoders raise what they raise."""
         self._high = image
         self._low = None if _is_grey(image) else _low_bytes(raw, image.format)
         self._has_alpha = image.mode in ("RGBA", "LA")
@@ -95,7 +95,7 @@ def _low_bytes(raw: bytes, format_name: str | None) -> Image.Image | None:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How the file's pixels lie, in Pillow's words, such as `RGB;16B`; empty where it does not say."""
+    """How the file's pixels lie, in Pillow's words, such as `RGB;16B`; empty if it does not say."""
     if not isinstance(image, ImageFile.ImageFile) or not image.tile:
         return ""
     arguments = image.tile[0].args

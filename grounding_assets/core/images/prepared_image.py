@@ -79,7 +79,7 @@ def encode_picture(pixels: Image.Image, policy: ImagePolicy, sha256: str) -> Pre
 
 
 def declared_or_header_size(path: Path, declared: tuple[int, int] | None) -> tuple[int, int]:
-    """The upright image's size; where it cannot be read the declared one, else TAO's 1920 x 1080."""
+    """The upright image's size; if it cannot be read the declared one, else TAO's 1920 x 1080."""
     try:
         with open_image(path) as file:
             return file.image_size

@@ -118,7 +118,7 @@ def _with_absolute_path(fields: dict[str, Any], root: Path, options: ImportOptio
 
 
 def _image_bytes(value: Any) -> bytes:
-    """Of a column of bytes, or of `datasets`' images; empty where it is neither."""
+    """Of a column of bytes, or of `datasets`' images; empty if it is neither."""
     raw = value.get("bytes") if isinstance(value, dict) else value
     return raw if isinstance(raw, bytes) else b""
 

@@ -28,7 +28,7 @@ class JsonParts:
 
     @property
     def truncated(self) -> bool:
-        """True where the text ended inside a value."""
+        """True if the text ended inside a value."""
         return not all(value.closed for value in self.values)
 
 

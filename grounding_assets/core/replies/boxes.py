@@ -84,7 +84,7 @@ def as_box(
 
     Args:
         from_points: whether two points `[[x1, y1], [x2, y2]]` are the corners of a box.
-        form: what the reply itself says the four numbers are, such as `xywh`; None where it says nothing.
+        form: what the reply itself says the four numbers are, such as `xywh`; None if it says nothing.
         order: the family's order.
     """
     if isinstance(value, str):
@@ -116,7 +116,7 @@ def named_box(members: Mapping[str, JsonValue], order: Order) -> RawBox | None:
 
 
 def _declared(box: RawBox, form: str, order: Order) -> RawBox | None:
-    """A box in the form that the reply names; None where that is unknown or contradicts the family."""
+    """A box in the form that the reply names; None if that is unknown or contradicts the family."""
     a, b, c, d = box
     form = _FORMS.get(re.sub(r"[^a-z0-9]", "", form.lower()), "")
     if form == order:

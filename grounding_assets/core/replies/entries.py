@@ -181,7 +181,7 @@ class _Reader:
                 self.entries.append(draft.entry())
 
     def _own_boxes(self, by_role: _ByRole, draft: EntryDraft) -> bool:
-        """Reads the boxes of an object; True where it states edges."""
+        """Reads the boxes of an object; True if it states edges."""
         first = len(draft.boxes)
         for _, value in by_role.get("box", []):
             if value is None:

@@ -1,6 +1,6 @@
 """A step-0 reply as a cleaned caption and quoted phrases.
 
-Where the phrases stand in the caption is the business of `core.spans.alignment`.
+`core.spans.alignment` finds where the phrases stand in the caption.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExt
 
     Raises:
         SampleFailure: `truncated`, where the text ends inside the object or its reasoning; `unparsable`
-            where there is no caption, no list, nothing readable in a list that is not empty, or text
+            if there is no caption, no list, nothing readable in a list that is not empty, or text
             that could not be read between the parts, so that the caption itself is in doubt.
 
     >>> parse_extraction('{"cleaned_caption": "A car.", "expressions": [{"text": "A car"}]}').phrases

@@ -1,4 +1,4 @@
-"""JSON values as a model wrote them; how they are found is the business of `lenient_json`."""
+"""JSON values as a model wrote them; `lenient_json` finds them."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -10,9 +10,9 @@ class JsonObject:
 
     pairs: "list[tuple[str, JsonValue]]" = field(default_factory=list)
     closed: bool = True
-    """False where the text ended first."""
+    """False if the text ended first."""
     sound: bool = True
-    """False where something directly inside could not be read; it is left out."""
+    """False if something directly inside could not be read; it is left out."""
 
 
 @dataclass(slots=True)

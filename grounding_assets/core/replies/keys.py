@@ -57,7 +57,7 @@ def normal(key: str) -> str:
 
 
 def role_of(key: str, value: JsonValue) -> Role | None:
-    """What a pair of an object contributes to an entry; None where it is nested or of no interest."""
+    """What a pair of an object contributes to an entry; None if it is nested or of no interest."""
     word = normal(key)
     if word in _IDS and isinstance(value, str | int):
         return "id"

@@ -155,7 +155,7 @@ class Scanner:
         return members
 
     def _continues(self, container: JsonObject | JsonArray) -> bool:
-        """Moves to the next token; False where the container ends there."""
+        """Moves to the next token; False if the container ends there."""
         char = self._peek()
         while char and char in ")]}":
             if char == self._open[-1]:
@@ -209,7 +209,7 @@ class Scanner:
         return _Missing.VALUE
 
     def _string(self, role: _Role) -> str | None:
-        """The string that begins here; None where the text ends inside it.
+        """The string that begins here; None if the text ends inside it.
 
         A quote ends it if what follows can follow a string in that role; otherwise it is taken for an
         unescaped quote of the text, unless structure comes before a better end is found.

@@ -25,7 +25,7 @@ class MatchedExpression:
     """What a reply says of one expression, in the last statement that speaks of it."""
 
     mentioned: bool = False
-    """False where no entry speaks of it; True without boxes where one says that there are none."""
+    """False if no entry speaks of it; True without boxes where one says that there are none."""
     boxes: tuple[RawBox, ...] = ()
     scores: tuple[float | None, ...] = ()
     unreadable: int = 0
@@ -153,7 +153,7 @@ class _Index:
         return chosen
 
     def _named(self, entry: ReplyEntry) -> tuple[tuple[int, ...] | None, tuple[int, ...], IdNumber | None]:
-        """(positions by text, None where texts disagree; positions by id; the id's number)."""
+        """(positions by text, None if texts disagree; positions by id; the id's number)."""
         by_id, found = self._of_id(entry.expression_id)
         labels = entry.labels if entry.expression_id is None else (*entry.labels, entry.expression_id)
         by_text: tuple[int, ...] = ()

@@ -23,7 +23,7 @@ class _Otherwise(Exception):
 
 
 def read_obedient(reply: str, expressions: Sequence[tuple[str, str]]) -> MatchResult | None:
-    """The boxes of each expression, in order; None where the reply has to be read on the long path.
+    """The boxes of each expression, in order; None if the reply has to be read on the long path.
 
     Args:
         expressions: (id, text) pairs as they were asked for; ids are unique.

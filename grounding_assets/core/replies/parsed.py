@@ -71,11 +71,11 @@ class Statement:
     """Statements of one passage follow each other without prose between them."""
     is_json: bool = True
     sound: bool = True
-    """False where something in it was left out or could not be read: entries may be missing."""
+    """False if something in it was left out or could not be read: entries may be missing."""
     points: int = 0
     """Point coordinates where boxes should be."""
     closed: bool = True
-    """False where the text ended first."""
+    """False if the text ended first."""
 
     @property
     def says_something(self) -> bool:

@@ -52,7 +52,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """Boxes in a form of their own; `closed` is False where the text ended first."""
+    """Boxes in a form of their own; `closed` is False if the text ended first."""
 
     content: BoxText
     closed: bool = True

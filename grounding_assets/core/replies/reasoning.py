@@ -90,7 +90,7 @@ def without_reasoning(text: str) -> tuple[str, bool]:
 
 
 def _final_channel(text: str) -> tuple[str, bool]:
-    """The text of the final channel, or the whole text where there are no channels."""
+    """The text of the final channel, or the whole text if there are no channels."""
     channels = list(_CHANNEL.finditer(text))
     final = [channel.end() for channel in channels if channel.group(1) == "final"]
     if final:

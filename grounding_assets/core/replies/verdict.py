@@ -19,7 +19,7 @@ def parse_verdict(reply: str) -> Verdict:
     """The answer of `{"answer": "yes" | "no" | "unsure"}`, with or without prose, fences or reasoning around it.
 
     Raises:
-        SampleFailure: `truncated` inside the reasoning; `unparsable` where there is no such object, more than
+        SampleFailure: `truncated` inside the reasoning; `unparsable` if there is no such object, more than
             one, one with other keys, or another answer.
     """
     answer, cut = answer_text(reply)

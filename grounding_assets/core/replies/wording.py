@@ -31,7 +31,7 @@ class Heading:
     """What the words between two pieces of an answer make of the next one."""
 
     name: str = ""
-    """Empty where the words name nothing."""
+    """Empty if the words name nothing."""
     on_line: bool = False
     """The name stands on the line of what follows, not above it."""
     has_words: bool = False

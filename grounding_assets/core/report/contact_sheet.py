@@ -20,12 +20,12 @@ _QUALITIES = (85, 75, 65, 50, 35, 20)
 def contact_sheet(
     records: Iterable[Mapping[str, Any]], image_file: Callable[[str], Path], columns: int, max_px: int
 ) -> bytes | None:
-    """The first photos with boxes as a JPEG of at most `MAX_BYTES`, or None where there is no such photo.
+    """The first photos with boxes as a JPEG of at most `MAX_BYTES`, or None if there is no such photo.
 
     At most `columns` x `columns` cells of 4:3 within `max_px` pixels of width; each photo once; photos
     that cannot be read are passed over, as the report names them. `records` is read only as far as needed.
 
-    Raises `ValueError` where `columns` is below 1 or cells would be under 16 pixels.
+    Raises `ValueError` if `columns` is below 1 or cells would be under 16 pixels.
     """
     width_px = (max_px - _GAP_PX * (columns - 1)) // columns if columns > 0 else 0
     if width_px < 16:

@@ -1,7 +1,7 @@
 """How doubtful a sample looks, from its annotation alone: signals, filters, and one number to sort by.
 
-Doubt is `1 - prod(1 - weight)` over the signals of a sample, each kind counting once: 0 where nothing
-speaks against the sample, 1 where it failed. It orders what people look at first; it is not a
+Doubt is `1 - prod(1 - weight)` over the signals of a sample, each kind counting once: 0 if nothing
+speaks against the sample, 1 if it failed. It orders what people look at first; it is not a
 probability. Nothing here reads images or decides what is kept.
 """
 
@@ -117,7 +117,7 @@ def _of_boxes(expressions: Sequence[Mapping[str, Any]], record: Mapping[str, Any
 
 
 def area_share(bbox: Box, record: Mapping[str, Any]) -> float | None:
-    """Area of an `xyxy` pixel box over that of the record's photo; None where its size is not known."""
+    """Area of an `xyxy` pixel box over that of the record's photo; None if its size is not known."""
     photo_area = (record.get("width") or 0) * (record.get("height") or 0)
     if photo_area <= 0:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from grounding_assets.core.evaluation.written import WrittenBin, WrittenFigure
 
 FEW = 10
-"""A dot over fewer cases is drawn hollow: where it lies is mostly chance."""
+"""A dot over fewer cases is drawn hollow: its place is mostly chance."""
 _LABEL_CHARS = 14
 
 WIDTH = 340
@@ -35,7 +35,7 @@ class CalibrationPoint:
     y: float
     """Of its share of right boxes."""
     diagonal_y: float
-    """Where it would lie if scores were shares."""
+    """Its place if scores were shares."""
     few: bool
     bar_x: float
     bar_y: float
@@ -64,7 +64,7 @@ class CalibrationPlot:
 
 @dataclass(frozen=True, slots=True)
 class SliceRow:
-    """One whisker. `low` and `high` are None where there is no interval."""
+    """One whisker. `low` and `high` are None if there is no interval."""
 
     y: float
     label: str
@@ -95,7 +95,7 @@ class SlicePlot:
 
 
 def calibration_plot(bins: Sequence[WrittenBin]) -> CalibrationPlot | None:
-    """The share of right boxes by score; None where no box has a score of the model's own."""
+    """The share of right boxes by score; None if no box has a score of the model's own."""
     highest = max((one.boxes for one in bins), default=0)
     points = tuple(point for one in bins if (point := _calibration_point(one, highest)) is not None)
     if not points:

@@ -30,7 +30,7 @@ class Distribution:
     def quantile(self, q: float) -> float:
         """The smallest counted value with at least a share `q` (0.0 to 1.0) at or below it.
 
-        Right to three significant digits. Raises `ValueError` where nothing was counted.
+        Right to three significant digits. Raises `ValueError` if nothing was counted.
         """
         if not self.counts:
             raise ValueError("no quantile of an empty distribution")
@@ -61,7 +61,7 @@ class Figures:
     default_scores: int = 0
     """Boxes to which the model gave no score of its own."""
     made_by: Counter[str] = field(default_factory=Counter)
-    """Backend and model of step 1 (step 0 where it has not run), by lines."""
+    """Backend and model of step 1 (step 0 if it has not run), by lines."""
     tokens_in: int = 0
     tokens_out: int = 0
     boxes_per_expression: Distribution = field(default_factory=Distribution)
@@ -120,7 +120,7 @@ class Figures:
 
 
 def _sum(steps: Iterable[Mapping[str, Any]], key: str) -> float | None:
-    """Over the steps that state it; None where none does."""
+    """Over the steps that state it; None if none does."""
     stated = [step[key] for step in steps if isinstance(step.get(key), int | float)]
     usable = [value for value in stated if isfinite(value) and value >= 0]
     return sum(usable) if usable else None

@@ -34,12 +34,12 @@ class GoldFigure:
     label: str
     value: str
     interval: str
-    """Empty where there is none."""
+    """Empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoldSection:
-    """Figures and plots are there only where the evaluation is of the annotations that the page shows."""
+    """Figures and plots are there only if the evaluation is of the annotations that the page shows."""
 
     note: str
     confidence: str = ""
@@ -50,7 +50,7 @@ class GoldSection:
 
 
 def gold_section(results_dir: Path) -> GoldSection | None:
-    """What `evaluation.json` says of `annotations.jsonl`, both in `results_dir`; None where nothing was measured.
+    """What `evaluation.json` says of `annotations.jsonl`, both in `results_dir`; None if nothing was measured.
 
     An evaluation of other annotations, or one that cannot be read, is a note without figures.
     """

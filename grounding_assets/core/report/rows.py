@@ -1,6 +1,6 @@
 """One output line as one row of the page: what the browser needs to draw, filter and judge a sample.
 
-Rows carry untrusted text as it is; escaping is the page's business. No images, no HTML.
+Rows carry untrusted text unescaped; the page escapes it. No images, no HTML.
 """
 
 import json
@@ -31,7 +31,7 @@ def sample_id_of(record: Mapping[str, Any]) -> str:
 
 @contextmanager
 def named_line(line: Mapping[str, Any]) -> Iterator[None]:
-    """Raises `InputError`, naming the sample, where what is done with the line shows that it is malformed."""
+    """Raises `InputError`, naming the sample, if the line turns out to be malformed."""
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:

@@ -119,7 +119,7 @@ class _Bins:
     form: Callable[[float], str]
     """Writes a number."""
     last: str = ""
-    """The label at the far end, where there is one."""
+    """The label at the far end, if there is one."""
     whole: bool = False
     """Whether each bin is one whole number rather than a range."""
 
@@ -170,7 +170,7 @@ def _histogram(
 
 
 def _bar_height(count: int, highest: int) -> float:
-    """Proportional, but never too low to be seen where there is something."""
+    """Proportional, but never too low to be seen if there is something."""
     return max(count / highest * (_BASELINE - 4), 1.5) if count else 0.0
 
 

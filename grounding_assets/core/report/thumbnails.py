@@ -34,9 +34,9 @@ class Photo:
     """One small photo, or why there is none."""
 
     jpeg: bytes
-    """Empty where the photo cannot be read."""
+    """Empty if the photo cannot be read."""
     image_size: tuple[int, int] | None
-    """(width, height) in pixels of the upright original, the frame of its boxes; None where unknown."""
+    """(width, height) in pixels of the upright original, the frame of its boxes; None if unknown."""
     trouble: str = ""
 
 
@@ -66,7 +66,7 @@ def read_small(path: Path, longest_px: int) -> tuple[Image.Image, tuple[int, int
 def fitting_size(files: Sequence[Path], longest_px: int, budget_bytes: int) -> PhotoSize:
     """The largest size at which all the files together come to about `budget_bytes` of JPEG.
 
-    Measured on up to 32 of them, evenly spread; the smallest size is taken where none fits.
+    Measured on up to 32 of them, evenly spread; the smallest size is taken if none fits.
     """
     probes = files[:: max(-(-len(files) // _PROBES), 1)]
     sizes = [PhotoSize(max(round(longest_px * scale), 1), round(60 + 16 * scale)) for scale in _SCALES]

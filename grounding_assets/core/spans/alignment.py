@@ -1,7 +1,7 @@
 """Where a quoted phrase stands in the cleaned caption. Models quote, this module counts.
 
-`places` proposes where a phrase could stand, in three stages, each tried for every phrase before the next
-begins; which place a phrase gets is decided here. What a phrase means is no business of this module.
+`candidates` proposes where a phrase could stand, in three stages, each tried for every phrase before the next
+begins; which place a phrase gets is decided here, from its text alone.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class LocatedPhrase:
 
     status: SpanStatus | Literal["dropped"]
     char_span: Span | None
-    """None exactly where the status is dropped."""
+    """None if, and only if, the status is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class SpannedExpressions:
 def locate_phrases(caption: str, phrases: Sequence[Phrase]) -> tuple[LocatedPhrase, ...]:
     """Finds each phrase in the caption; no two phrases get the same span.
 
-    Phrases with the same text are given its places from left to right. Where several places fit, the one
+    Phrases with the same text are given its places from left to right. If several places fit, the one
     at the claimed offset comes first, then those that no longer phrase covers, then the nearest to the
     claim, then the leftmost. In scripts that separate words, a place begins and ends at a word's edge.
 

@@ -1,7 +1,7 @@
 """Where in a caption a phrase could stand: the very text, the folded text, the closest text.
 
 Every place is `[start, end)` in code points of the caption, begins and ends at the edge of a grapheme
-cluster, and does not cut a word where the script shows words. Which phrase gets which place is decided by
+cluster, and does not cut a word in scripts that show words. Which phrase gets which place is decided by
 `spans`.
 """
 
@@ -92,7 +92,7 @@ class CaptionPlaces:
         return self._original(islice(found, MAX_PLACES), pattern, phrase)
 
     def _original(self, folded_spans: Iterable[Span], pattern: str, phrase: str) -> list[Span]:
-        """Folded spans as caption spans; where the pattern lost its article, the caption's is taken in."""
+        """Folded spans as caption spans; if the pattern lost its article, the caption's is included."""
         lost_article = pattern == comparison_key(phrase) != bare(phrase)
         places: list[Span] = []
         for start, end in folded_spans:
@@ -139,7 +139,7 @@ def _has_blank_edge(text: str, start: int, end: int) -> bool:
 
 
 def _joins(text: str, at: int) -> bool:
-    """True where `text[at - 1]` and `text[at]` belong to one word."""
+    """True if `text[at - 1]` and `text[at]` belong to one word."""
     if not 0 < at < len(text) or not _in_word(text[at]):
         return False
     base = at - 1

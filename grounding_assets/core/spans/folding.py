@@ -33,7 +33,7 @@ class Folded:
     ends: tuple[int, ...]
 
     def span(self, start: int, end: int) -> Span | None:
-        """The original offsets of `text[start:end]`; None where it begins or ends inside a cluster."""
+        """The original offsets of `text[start:end]`; None if it begins or ends inside a cluster."""
         if not 0 <= start < end <= len(self.text):
             return None
         begins = start == 0 or self.starts[start] != self.starts[start - 1]

@@ -1,7 +1,7 @@
 """Dictionaries of a million small records in a tenth of the memory: each record is a few bytes in one long row.
 
 An object with its strings and numbers costs 300 bytes or more, and there are two or three for every
-sample. Records are packed when they are put in and made anew when asked for.
+sample. Records are packed when they are put in and unpacked when asked for.
 """
 
 import threading
@@ -58,7 +58,7 @@ class PackedEntries(MutableMapping[str, RecordT], Generic[RecordT]):
         self._count = 0
 
     def packed(self, key: str) -> bytes | None:
-        """The record as it is kept, to compare parts of it without making it anew."""
+        """The packed record, to compare parts of it without unpacking it."""
         number = self._numbering.find(key)
         state = self._state(number)
         if number is None or state == _ABSENT:

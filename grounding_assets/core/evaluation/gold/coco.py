@@ -1,6 +1,6 @@
 """COCO instances and captions as gold.
 
-COCO links no caption to a box: links are computed here, and only where they are safe. So this gold says
+COCO links no caption to a box: links are computed here, and only if they are safe. So this gold says
 which boxes a phrase has, not which phrases a caption has: judge step 1 with it.
 """
 
@@ -64,7 +64,7 @@ def coco_gold(
 
     A phrase is a category's name (or a common other name) with its determiner. Singular, it is linked to
     the image's only instance of the category; plural, to all of at least two, or of the number that it
-    states. Where that fails, or a crowd is outlined, the phrase is left out.
+    states. If that fails, or a crowd is outlined, the phrase is left out.
 
     Args:
         instances, captions: the two annotation files of a COCO split.

@@ -47,7 +47,7 @@ def gold_expression(
     """An expression with human boxes, each of score 1.
 
     Args:
-        status: what it means that there is no box, where there is none.
+        status: what it means that there is no box, if there is none.
     """
     text = caption[span[0] : span[1]]
     return Expression(
