@@ -13,6 +13,7 @@ import yaml
 from tests.corpus import CORPUS, coco24_gold, needs_corpus
 from tests.doors.project import Project, make_project
 from tests.endpoints.server import KindName, SimulatedEndpoint, running
+from tests.importing.sources import photos
 from tests.init.terminal import Terminal, free_port_url, written_files
 
 pytestmark = needs_corpus("coco24")
@@ -86,7 +87,7 @@ def test_each_endpoint_is_set_up_and_its_spec_runs(
             assert person.end() == 0
         text = project.spec.read_text(encoding="utf-8")
         assert not endpoint.key or endpoint.key not in text + person.said
-        assert "max_workers: 4  # Requests in flight" in text
+        assert f"max_workers: {64 if kind == 'vllm' else 4}  # Requests in flight" in text
         assert "auto_label generate -e spec.yaml workflow.limit=10" in person.said
 
         asked_before = len(endpoint.requests)
@@ -253,3 +254,18 @@ def test_ctrl_c_and_the_end_of_input_leave_nothing_half_written(
     assert words in closing[0]
     assert "Traceback" not in person.said
     assert written_files(project.folder) == before
+
+
+def test_a_folder_of_photos_is_converted_on_the_way(project: Project) -> None:
+    photos(project.folder / "photos", "a.jpg", "b.jpg")
+    (project.folder / "photos" / "a.txt").write_text("A cat", encoding="utf-8")
+    with terminal(project) as person:
+        person.answer("Input JSONL", "photos")
+        person.answer("Write photos.input.jsonl from it", "y")
+        assert "1 left out: no caption" in person.answer("Steps")
+        person.answer("Results folder")
+        person.answer("Name of the data set")
+        person.answer("Endpoint", "local")
+        person.answer("Spec file")
+        assert person.end() == 0
+    assert project.generate().returncode == 0

@@ -1,7 +1,7 @@
 """The endpoints to choose from: what each needs, and how to get one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from grounding_assets.core.spec.model_settings import GeminiSpec
@@ -27,6 +27,9 @@ class EndpointChoice:
     """Suggested model."""
     needs_key_at: str = ""
     """The host, or its parent domain, that takes no request without a key; "*": any."""
+
+    workflow: Mapping[str, int] = field(default_factory=dict)
+    """Settings of `workflow` that suit it."""
 
     @property
     def short_title(self) -> str:
@@ -76,6 +79,8 @@ CHOICES: Mapping[str, EndpointChoice] = {
             "the base URL of the running server and the name of the model that it serves",
             "docs/vllm_server.md says how to start one; loading a model takes minutes.",
             base_url="http://localhost:8000/v1",
+            # a GPU that is one's own is busy from there on; fewer leave it idle
+            workflow={"max_workers": 64},
         ),
         EndpointChoice(
             "custom",

@@ -11,14 +11,17 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from grounding_assets.cli.default_specs import spec_text
+from grounding_assets.cli.import_source import default_output, import_words
 from grounding_assets.cli.init.answers import Answers
 from grounding_assets.cli.init.choices import CHOICES
 from grounding_assets.cli.init.endpoint import NoEndpoint, settle_endpoint
 from grounding_assets.cli.init.input_check import InputCheck, check_input, root_candidates
 from grounding_assets.cli.init.questions import Questions, WrongAnswer, printable
 from grounding_assets.core.dataset.names import proposed_name
-from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, InputError, SpecError
+from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, GroundingError, InputError, SpecError
 from grounding_assets.core.files import replacing
+from grounding_assets.core.importing import ImportOptions, import_source
+from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec
 from grounding_assets.core.steps import Step
 from grounding_assets.shipped import INSTANCE_FILE, WORKSPACE_FILE, copy_shipped
@@ -69,16 +72,39 @@ class Guide:
 
         def check(answer: str) -> str:
             path = Path(answer).expanduser()
+            if questions.attended and conversion_advice(path):
+                path = self._converted(path)
             found[str(path)] = _usable_input(path)
             return str(path)
 
-        answers.input = questions.ask("--input", "Input JSONL", check, given=answers.input)
+        answers.input = questions.ask(
+            "--input", "Input JSONL, or a file or folder to make one of", check, given=answers.input
+        )
         looked_at = found[answers.input]
         _show_input(questions, looked_at)
         if looked_at.needs_root:
             self._ask_image_root(looked_at, Path(answers.input))
         else:
             _show_images(questions, looked_at, Path())
+
+    def _converted(self, source: Path) -> Path:
+        """The input made of a file or folder in another form, once it is agreed to."""
+        questions, answers, output = self._questions, self._answers, default_output(source)
+        if output.exists():
+            questions.say(f"  {output}, which was made of it before, is taken.")
+            return output
+        prompt = f"This is no input yet. Write {output} from it"
+        if questions.choose("", prompt, ("yes", "no"), default="yes") == "no":
+            raise WrongAnswer(f"{source} is no input JSONL.{conversion_advice(source)}")
+        root = Path(answers.image_root) if answers.image_root else None
+        try:
+            report = import_source(source, output, ImportOptions(image_root=root))
+        except GroundingError as error:
+            raise WrongAnswer(str(error)) from None
+        for line in import_words(report):
+            questions.say(f"  {line}")
+        answers.image_root = str(report.image_root)
+        return output
 
     def _ask_image_root(self, looked_at: InputCheck, input_file: Path) -> None:
         questions, answers = self._questions, self._answers
@@ -117,7 +143,7 @@ class Guide:
 
         answers.steps = questions.ask(
             "--steps",
-            "Steps: 0 finds the expressions, 1 their boxes",
+            "Steps: 0 finds the expressions, 1 their boxes, 0,1 does both",
             check,
             given=answers.steps,
             default="0,1",
@@ -134,7 +160,7 @@ class Guide:
                 raise WrongAnswer(f"Step 1 alone reads {extracted}, which is not there.")
             return str(folder)
 
-        suggested = str(Path("results") / Path(answers.input or "").stem)
+        suggested = str(Path("results") / Path(answers.input or "").stem.removesuffix(".input"))
         answers.results_dir = questions.ask(
             "--results-dir", "Results folder", check_folder, given=answers.results_dir, default=suggested
         )
@@ -220,7 +246,8 @@ def _usable_input(path: Path) -> InputCheck:
         raise WrongAnswer(str(error)) from None
     if not found.usable:
         first = f" Line {found.problems[0].number}: {found.problems[0].reason}." if found.problems else ""
-        raise WrongAnswer(f"{path} holds no usable record: put image_path and caption on each line.{first}")
+        advice = conversion_advice(path) or " Put image_path and caption on each line."
+        raise WrongAnswer(f"{path} holds no usable record.{first}{advice}")
     if not found.needs_root and len(missing := found.missing(Path())) == len(found.image_paths):
         raise WrongAnswer(f"None of its first images exists; the first is {printable(str(missing[0]))}.")
     return found

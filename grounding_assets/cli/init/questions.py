@@ -80,6 +80,9 @@ class Questions:
                 return answer
             if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(choices):
                 return choices[int(answer) - 1]
+            begun = [choice for choice in choices if answer and choice.startswith(answer.lower())]
+            if len(begun) == 1:
+                return begun[0]
             shown = ", ".join(printable(choice) for choice in choices[:10])
             raise WrongAnswer(f"'{printable(answer)}' is none of: {shown}. Give a name or its number.")
 
