@@ -155,18 +155,22 @@ class Transport:
 
     def _unreachable(self, error: Exception) -> CallError:
         if isinstance(error, (aiohttp.ClientPayloadError, ContentEncodingError)):
-            reason = self._scrub(str(error))[:200]
+            reason = self._on_one_line(error)
             return CallError(
                 Trouble.PASSING, f"The reply of {self._where} breaks off or cannot be unpacked: {reason}."
             )
         if _is_caused_by(error, socket.gaierror, aiohttp.ClientConnectorDNSError):
             message = f"No such host: {self._where}. Check {self._setting}.base_url and the network."
             return CallError(Trouble.ENDPOINT, message, reached=False)
-        reason = self._scrub(str(error) or type(error).__name__)[:200]
+        reason = self._on_one_line(error)
         if _is_caused_by(error, ssl.SSLCertVerificationError, aiohttp.InvalidURL, UnicodeError):
             return CallError(Trouble.ENDPOINT, f"Cannot reach {self._where}: {reason}.", reached=False)
         reached = not isinstance(error, aiohttp.ClientConnectorError)
         return CallError(Trouble.PASSING, f"Cannot reach {self._where}: {reason}.", reached=reached)
+
+    def _on_one_line(self, error: Exception) -> str:
+        words = " ".join(str(error).split()) or type(error).__name__
+        return self._scrub(words)[:200].rstrip(".")
 
 
 def _origin(url: str) -> tuple[str, str, int]:

@@ -194,6 +194,13 @@ def test_a_poisoned_body_is_an_error_of_that_call(body: bytes, trouble: Trouble,
     assert isinstance(found, CallError) and found.trouble is trouble
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+def test_a_body_that_cannot_be_unpacked_is_told_on_one_line(encoding: str) -> None:
+    found = outcome(200, chat(), Content_Encoding=encoding)
+    assert isinstance(found, CallError) and found.trouble is Trouble.PASSING
+    assert str(found).isprintable()
+
+
 @pytest.mark.parametrize("charset", ["hex", "no-such", "utf-16", "rot13", "undefined"])
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_no_charset_does_harm(status: int, charset: str) -> None:
