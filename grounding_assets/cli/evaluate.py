@@ -11,10 +11,10 @@ from grounding_assets.cli.words import checked_choice, split_words
 from grounding_assets.core.errors import EXIT_OK, SpecError
 from grounding_assets.core.evaluation import (
     JudgeOptions,
+    compare_in_words,
     comparison_rows,
     figure_rows,
     slice_rows,
-    verdict,
     verification_rows,
     verification_words,
 )
@@ -88,7 +88,9 @@ def _print(console: Console, judgement: Judgement) -> None:
     title = f"Side by side, {judgement.comparison.samples:,} samples that both have"
     _print_table(console, title, comparison_rows(judgement.comparison, first, second), 1)
     for metric in _HEADLINES:
-        console.print(verdict(judgement.comparison, metric, first, second), markup=False, soft_wrap=True)
+        console.print(
+            compare_in_words(judgement.comparison, metric, first, second), markup=False, soft_wrap=True
+        )
 
 
 def _label(results: Path) -> str:

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grounding_assets.core.evaluation import JudgeOptions, Resampling, compare, evaluate, summarize, verdict
+from grounding_assets.core.evaluation import (
+    JudgeOptions,
+    Resampling,
+    compare,
+    compare_in_words,
+    evaluate,
+    summarize,
+)
 from tests.evaluation.simulated_model import answers, drawn_gold
 
 STEP_1 = JudgeOptions(steps="step_1")
@@ -146,9 +153,9 @@ def test_a_paired_comparison_sees_a_difference_that_separate_intervals_hide():
     assert one.difference == pytest.approx(values[1] - values[0])
     low, high = interval(one)
     assert 0 < low < 0.05 < high < 0.09
-    text = verdict(comparison, "r1_50", "A", "B")
+    text = compare_in_words(comparison, "r1_50", "A", "B")
     assert text.startswith("R@1, IoU 0.5: B is better than A by ") and ", 95 % " in text
-    back = verdict(compare(b, a), "r1_50", "B", "A")
+    back = compare_in_words(compare(b, a), "r1_50", "B", "A")
     assert back.startswith("R@1, IoU 0.5: B is better than A by ")
     assert text.split(" by ")[1].split(",")[0] == back.split(" by ")[1].split(",")[0]
 
@@ -159,7 +166,7 @@ def test_two_models_of_the_same_quality_are_seldom_called_different():
         rng = np.random.default_rng(2000 + run)
         gold = drawn_gold(rng, 40)
         a, b = (evaluate(gold, answers(rng, gold, swap=0.3), STEP_1, Resampling(200)) for _ in "ab")
-        called += "no clear difference" not in verdict(compare(a, b), "r1_50", "A", "B")
+        called += "no clear difference" not in compare_in_words(compare(a, b), "r1_50", "A", "B")
     # 5 % of 25 is 1.25; more than 6 has a probability below one in a thousand
     assert called <= 6
 

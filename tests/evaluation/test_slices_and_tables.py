@@ -9,11 +9,11 @@ from grounding_assets.core.evaluation import (
     JudgeOptions,
     Resampling,
     compare,
+    compare_in_words,
     comparison_rows,
     evaluate,
     figure_rows,
     slice_rows,
-    verdict,
 )
 from grounding_assets.core.evaluation.slices import is_plural
 from grounding_assets.core.evaluation.spans import carry_spans
@@ -155,7 +155,7 @@ def test_the_comparison_shows_both_and_the_difference():
     assert new == "100.0 %" and difference.startswith("+") and " to +" in interval
     assert float(difference) == pytest.approx(100 - float(old.removesuffix(" %")), abs=0.051)
     assert "Absent rejected" not in rows
-    assert "too few cases" in verdict(compare(a, b), "absent_rejected", "old", "new")
+    assert "too few cases" in compare_in_words(compare(a, b), "absent_rejected", "old", "new")
 
 
 def test_comparisons_that_mean_nothing_are_refused():

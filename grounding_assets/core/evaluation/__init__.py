@@ -1,6 +1,6 @@
 """How good a result is, measured on gold. Gold of other formats is read by `evaluation.gold`."""
 
-from grounding_assets.core.evaluation.comparison import Comparison, compare, verdict
+from grounding_assets.core.evaluation.comparison import Comparison, compare, compare_in_words
 from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, Resampling, evaluate, summarize
 from grounding_assets.core.evaluation.tables import (
     comparison_rows,
@@ -19,13 +19,13 @@ __all__ = [
     "Resampling",
     "Tally",
     "compare",
+    "compare_in_words",
     "comparison_rows",
     "evaluate",
     "figure_rows",
     "slice_rows",
     "summarize",
     "tally",
-    "verdict",
     "verification_rows",
     "verification_words",
 ]

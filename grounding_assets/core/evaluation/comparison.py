@@ -110,7 +110,7 @@ def _differences(sums: np.ndarray) -> np.ndarray:
     return values[:, 1] - values[:, 0]
 
 
-def verdict(comparison: Comparison, metric: str, first: str, second: str) -> str:
+def compare_in_words(comparison: Comparison, metric: str, first: str, second: str) -> str:
     """One sentence, such as "B is better than A by 4.1 points, 95 % 1.9 to 6.3".
 
     Args:
