@@ -52,7 +52,7 @@ class Answers:
                 "results_dir": self.results_dir or "results",
                 "image_grounding": {
                     "vlm": vlm,
-                    "workflow": {"steps": (self.steps or "0,1").split(",")} | choice.workflow,
+                    "workflow": {"steps": (self.steps or "0,1").split(","), **choice.workflow},
                     "data": {
                         "input_jsonl": self.input or "???",
                         "image_root": self.image_root or "",
