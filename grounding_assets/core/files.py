@@ -1,5 +1,6 @@
 """Writing files so that a reader sees all of them or nothing, whatever happens while writing; reading them."""
 
+import errno
 import fcntl
 import itertools
 import json
@@ -32,12 +33,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
+        sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes) -> os.stat_result:
     """Puts a small file in its place, durable before it has its name; returns what the system knows of it.
+
+    The name itself is durable once the folder has been synced, see `sync_folder`: a power cut before that brings back
+    what lay there before, whole.
 
     The same as `replacing` in a third of the system calls: each of them lets go of the interpreter, and getting it
     back is what a thread beside a busy event loop spends most of its time on.
@@ -61,6 +66,27 @@ def write_whole(path: Path, content: bytes) -> os.stat_result:
         partial.unlink(missing_ok=True)
         raise
     return status
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable: what was renamed, linked or removed there survives a power cut.
+
+    Raises:
+        OSError: the folder cannot be synced.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        # removed meanwhile, with all that was to be kept in it
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # file systems that cannot sync a folder say so; their names are as durable as they make them
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def stamp_of(status: os.stat_result) -> int:

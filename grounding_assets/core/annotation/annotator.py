@@ -85,7 +85,9 @@ class Annotator:
         """
         queue = iter(pending)
         with self._claims:
-            ahead = 0 if self._teacher.in_flight_limit is None else _ahead(self._max_workers)
+            ahead = min(max(2, self._max_workers // _AHEAD), _MOST_AHEAD)
+            if self._teacher.in_flight_limit is None:
+                ahead = 0
             workers = {asyncio.create_task(self._work(queue)) for _ in range(self._max_workers + ahead)}
             try:
                 await self._supervise(workers)
@@ -105,6 +107,7 @@ class Annotator:
         waiting = set(workers)
         deadline: float | None = None
         while waiting:
+            await asyncio.to_thread(self._workspace.sync_now_and_then)
             timeout = 0.2 if deadline is None else min(0.2, deadline - time.monotonic())
             if timeout <= 0:
                 return
@@ -284,10 +287,6 @@ class Annotator:
         await asyncio.to_thread(self._workspace.store, checkpoint, step, prepared.steps[-1])
         self._listener.done(checkpoint, step)
         return checkpoint
-
-
-def _ahead(max_workers: int) -> int:
-    return min(max(2, max_workers // _AHEAD), _MOST_AHEAD)
 
 
 def _size(prepared: PreparedSample) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Everything that a results folder holds, in one place: where each file lies and what is in it."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,9 @@ from grounding_assets.core.records import Sample
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.compact_dict import pack_digest, unpack_digest
+
+_SYNC_S = 1.0
+"""Between two syncs of the folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Workspace:
         self.redo = RedoOrders(results_dir, settings)
         self.staged = StagedResults(self.results)
         self.images = ImageChanges(self.results)
+        self._synced = time.monotonic()
 
     @property
     def extractions(self) -> StepResults:
@@ -149,6 +154,17 @@ class Workspace:
         order = self.redo.latest(checkpoint.sample_id, step)
         order_id = order.order_id if order is not None else checkpoint.order_id
         self.results[step].index.save(replace(checkpoint, order_id=order_id))
+
+    def sync_now_and_then(self) -> None:
+        """At most once a second: makes all that was stored so far survive a power cut.
+
+        Raises:
+            RunStopped: a folder cannot be synced.
+        """
+        if time.monotonic() - self._synced > _SYNC_S:
+            for results in self.results.values():
+                results.store.sync()
+            self._synced = time.monotonic()
 
     def close_orders(self) -> None:
         """Forgets orders of which nothing is left to redo."""

@@ -157,6 +157,8 @@ class CheckpointIndex:
             self.vanished += 1
 
     def flush(self) -> None:
+        """Makes all that was saved so far survive a power cut, and writes down what is known of it."""
+        self.store.sync()
         with self._lock:
             self._append()
 

@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import shutil
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from grounding_assets.core.files import (
     file_stamp,
     remove_leftovers,
     stopping_if_unwritable,
+    sync_folder,
     to_json,
     write_whole,
 )
@@ -37,6 +39,9 @@ class CheckpointStore:
         self.retired_dir = step_dir / ".retired"
         """Results that have been replaced, each set in a folder named by its time."""
         self._prepared = False
+        self._syncing = threading.Lock()
+        self._unsynced: set[Path] = set()
+        """Folders whose names have changed since they were last synced."""
         self._retired_stamp = _time_stamp()
 
     def prepare(self) -> None:
@@ -66,7 +71,7 @@ class CheckpointStore:
         path = self.path(checkpoint.sample_id)
         kept = self._keep_aside(path)
         try:
-            status, made_folder = _write(path, checkpoint.to_json())
+            status, made_folder = self._write(path, checkpoint.to_json())
         except BaseException:
             if kept is not None:
                 kept.unlink(missing_ok=True)
@@ -79,6 +84,20 @@ class CheckpointStore:
                 "Put the old one back if you can, then run again."
             )
         return status
+
+    def sync(self) -> None:
+        """Makes the names durable of all that was saved, kept aside and replaced so far. Thread-safe.
+
+        Grouped, since a sync of the folder costs as much as that of a file.
+
+        Raises:
+            RunStopped: a folder cannot be synced.
+        """
+        with self._syncing:
+            for folder in [*self._unsynced]:
+                self._unsynced.discard(folder)
+                with stopping_if_unwritable(folder):
+                    sync_folder(folder)
 
     def load(self, sample_id: str) -> Checkpoint | None:
         """The result, or None where there is none; a file that is no checkpoint of it is set aside first.
@@ -115,7 +134,7 @@ class CheckpointStore:
             "provenance": failure.provenance,
             "replies": list(failure.replies),
         }
-        _write(self._failed_path(sample_id), row)
+        self._write(self._failed_path(sample_id), row)
 
     def load_failure(self, sample_id: str) -> dict[str, Any] | None:
         path = self._failed_path(sample_id)
@@ -141,7 +160,7 @@ class CheckpointStore:
         """Makes a result durable that does not take its place yet. Raises RunStopped where it cannot be written."""
         with stopping_if_unwritable(self.staged_dir):
             self.staged_dir.mkdir(exist_ok=True)
-        _write(self.staged_path(checkpoint.sample_id), checkpoint.to_json())
+        self._write(self.staged_path(checkpoint.sample_id), checkpoint.to_json())
 
     def staged_ids(self) -> list[str]:
         return [path.stem for path in self.staged_dir.glob("*.json")]
@@ -155,6 +174,7 @@ class CheckpointStore:
         self._keep_aside(path)
         with stopping_if_unwritable(path), suppress(FileNotFoundError):
             staged.replace(path)
+            self._unsynced.update((path.parent, staged.parent))
             self._failed_path(sample_id).unlink(missing_ok=True)
             return path.stat()
         return None
@@ -184,6 +204,7 @@ class CheckpointStore:
                 try:
                     kept.parent.mkdir(parents=True, exist_ok=True)
                     _link_or_copy(path, kept)
+                    self._unsynced.update((kept.parent, self.retired_dir, self.step_dir))
                     return kept
                 except FileExistsError:
                     # the sample's second replacement in this run
@@ -198,6 +219,19 @@ class CheckpointStore:
 
     def _failed_path(self, sample_id: str) -> Path:
         return self.failed_dir / f"{sample_id}.json"
+
+    def _write(self, path: Path, tree: Mapping[str, Any]) -> tuple[os.stat_result, bool]:
+        """Returns what the system knows of the file, and whether its folder had to be made first."""
+        content, made_folder = to_json(tree), False
+        with stopping_if_unwritable(path):
+            try:
+                status = write_whole(path, content)
+            except FileNotFoundError:
+                # what is paid for is not given up because its folder has gone
+                path.parent.mkdir(parents=True, exist_ok=True)
+                status, made_folder = write_whole(path, content), True
+        self._unsynced.add(path.parent)
+        return status, made_folder
 
     def _set_aside(self, path: Path) -> None:
         stamp = _time_stamp()
@@ -222,18 +256,6 @@ def _link_or_copy(path: Path, kept: Path) -> None:
         if kept.exists():
             raise FileExistsError(kept) from None
         shutil.copy2(path, kept)
-
-
-def _write(path: Path, tree: Mapping[str, Any]) -> tuple[os.stat_result, bool]:
-    """Returns what the system knows of the file, and whether its folder had to be made first."""
-    content = to_json(tree)
-    with stopping_if_unwritable(path):
-        try:
-            return write_whole(path, content), False
-        except FileNotFoundError:
-            # what is paid for is not given up because its folder has gone
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return write_whole(path, content), True
 
 
 def _refuse(constant: str) -> Any:
