@@ -13,6 +13,7 @@ from tests.doors.project import (
     endpoint_settings,
     make_project,
     refusing,
+    sample_calls,
 )
 from tests.endpoints.faults import Faults
 from tests.endpoints.server import SimulatedEndpoint, running
@@ -55,7 +56,11 @@ def test_a_second_run_calls_nothing_and_an_added_line_costs_one_sample(tmp_path:
     with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
         project = make_project(tmp_path, endpoint_settings(endpoint))
         project.write_input(rows[:11])
-        assert project.generate().returncode == 0
+        assert project.generate("image_grounding.workflow.max_workers=1").returncode == 0
+        captions = [" ".join(row["caption"].split()) for row in rows]
+        asked = [" ".join(caption.split()) for step, caption in sample_calls(endpoint) if step == "0"]
+        # a few are read at a time
+        assert all(abs(captions.index(caption) - place) <= 3 for place, caption in enumerate(asked))
         with_expressions = sum(bool(record["expressions"]) for record in project.lines())
         assert calls_of(endpoint, rows) == 11 + with_expressions
         before = len(endpoint.requests)

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.doors.project import Project, endpoint_settings, make_project
 from tests.endpoints.server import SimulatedEndpoint, running
 from tests.endurance.pictures import Pictures
 from tests.endurance.runs import generate, generating
-from tests.endurance.soak import Records, about_samples, captions_on_disk, endpoint_is_idle, results_of
+from tests.endurance.soak import Records, about_samples, endpoint_is_idle, results_of
 from tests.endurance.status import STEP_FOLDERS, ids_on_disk, partitions_by_status
 
 WORKERS = "image_grounding.workflow.max_workers=8"
@@ -26,48 +28,43 @@ def temperatures(project: Project) -> dict[str, list[float]]:
     }
 
 
+def redone(project: Project) -> int:
+    """Results that a forced run has stored, those included that wait for the next step's."""
+    waiting = sum(
+        len(list((project.results / folder / ".redone").glob("[!.]*.json")))
+        for folder in STEP_FOLDERS.values()
+    )
+    return waiting + sum(made.count(0.2) for made in temperatures(project).values())
+
+
+@pytest.mark.parametrize("calls", [0, 140])
 def test_a_forced_run_that_is_killed_is_resumed_by_a_plain_one(
-    tmp_path: Path, pictures: Pictures, calm: Records
+    tmp_path: Path, pictures: Pictures, calm: Records, calls: int
 ) -> None:
+    """`calls`: how many it had sent since it wrote its order down."""
     with running(SimulatedEndpoint("vllm", gold=pictures.gold, latency=0.02)) as endpoint:
         project = make_project(tmp_path, endpoint_settings(endpoint), image_root=pictures.folder)
         project.write_input(pictures.rows)
         assert generate(project, WORKERS).code == 0
         begun = len(endpoint.requests)
         with generating(project, WORKERS, FORCE, WARMER) as run:
-            run.until(lambda: endpoint.recorder.total > begun + 140, "a hundred and forty calls")
+            run.until(lambda: list((project.results / ".redo").glob("[!.]*.json")), "the order")
+            run.until(lambda: endpoint.recorder.total > begun + calls, f"{calls} calls")
             run.kill()
         endpoint_is_idle(endpoint)
-        lost = len(about_samples(endpoint.requests[begun:])) - sum(
-            len(captions_on_disk(project, step)) for step in STEP_FOLDERS
-        )
+        assert all(len(ids_on_disk(project, step)) == 160 for step in STEP_FOLDERS), "old results stay"
+        assert results_of(project) == calm
+        lost = len(about_samples(endpoint.requests[begun:])) - redone(project)
         assert 0 <= lost <= 8
         assert generate(project, WORKERS, WARMER).code == 0
         assert len(about_samples(endpoint.requests[begun:])) == 320 + lost
     assert temperatures(project) == {"0": [0.2] * 160, "1": [0.2] * 160}
     for folder in STEP_FOLDERS.values():
-        assert len(list((project.results / folder / ".retired").rglob("*.json"))) == 160, "nothing is deleted"
+        retired = (project.results / folder / ".retired").rglob("*.json")
+        assert len({file.name for file in retired}) == 160, "nothing is deleted"
+    assert not list((project.results / ".redo").iterdir())
     assert results_of(project) == calm
     assert len(partitions_by_status(project, "groundings")["materialized"]) == 160
-
-
-def test_a_forced_run_that_is_killed_before_it_begins_is_resumed_all_the_same(
-    tmp_path: Path, pictures: Pictures
-) -> None:
-    """Killed while it moves the old results aside, in the middle of the first step's."""
-    with running(SimulatedEndpoint("vllm", gold=pictures.gold)) as endpoint:
-        project = make_project(tmp_path, endpoint_settings(endpoint), image_root=pictures.folder)
-        project.write_input(pictures.rows)
-        assert generate(project, WORKERS).code == 0
-        begun = len(endpoint.requests)
-        with generating(project, WORKERS, FORCE, WARMER) as run:
-            run.until(lambda: len(ids_on_disk(project, "0")) < 160, "the first one moved")
-            run.kill()
-        left = len(ids_on_disk(project, "0")) + len(ids_on_disk(project, "1"))
-        assert 0 < left < 320
-        assert generate(project, WORKERS, WARMER).code == 0
-        assert len(about_samples(endpoint.requests[begun:])) == 320
-    assert temperatures(project) == {"0": [0.2] * 160, "1": [0.2] * 160}
 
 
 def test_hand_edits_survive_a_kill_and_everything_after_it(tmp_path: Path, pictures: Pictures) -> None:
