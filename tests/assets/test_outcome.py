@@ -72,11 +72,16 @@ def test_only_the_check_fails_and_everything_is_written(
     assert healed.success and check_passed(healed)
 
 
-def test_without_the_check_the_annotation_fails_the_run(
-    job: dg.JobDefinition, instance: dg.DagsterInstance
+def test_without_the_check_the_annotation_fails_the_run_and_writes_the_files_before(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     layer = job.asset_layer
     checks = {key for key in layer.asset_graph.asset_check_keys if key.name != CHECK}
     without = job.get_subset(asset_selection=set(layer.executable_asset_keys), asset_check_selection=checks)
     result = without.execute_in_process(instance=instance, raise_on_error=False)
     assert failed_steps(result) == ["tested__annotate"]
+    written = {
+        name: (tmp_path / "results" / name).read_text(encoding="utf-8").count("\n")
+        for name in ("annotations.jsonl", "failures.jsonl")
+    }
+    assert written == {"annotations.jsonl": 2, "failures.jsonl": 1}

@@ -104,6 +104,16 @@ class DagsterDev:
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return answer["run"]["runId"]
 
+    def backfill_is_complete(self) -> bool:
+        """Whether the newest backfill is, failed partitions or not."""
+        answer = self.query(
+            "{ partitionBackfillsOrError(limit: 1) { ... on PartitionBackfills { results { status } } } }"
+        )
+        return any(
+            backfill["status"].startswith("COMPLETED")
+            for backfill in answer["partitionBackfillsOrError"]["results"]
+        )
+
     def partition_counts(self, asset: str) -> dict[str, int]:
         """How many partitions the UI shows as what."""
         return self.query(
