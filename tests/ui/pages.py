@@ -84,6 +84,15 @@ class DagsterPages:
 
         self._until(clicked, f"a click on '{words}'")
 
+    def click_and_confirm(self, words: str, question: str, *, held: str = "") -> None:
+        """Clicks what makes the page ask a question, and answers it."""
+
+        def asks() -> bool:
+            return question in self.browser.find_element(By.TAG_NAME, "body").text
+
+        self.click(words, held=held, then=asks)
+        self.click("Confirm", then=lambda: not asks())
+
     def toggle(self) -> None:
         """Switches on the only switch of the page."""
 

@@ -138,8 +138,8 @@ def test_a_backfill_over_a_range_and_its_failed_partitions_again(ui: Seen) -> No
     before = len(ui.endpoint.requests)
     ui.endpoint.faults = Faults()
     page.open(f"/runs/{failed}", "Re-execute all")
-    page.click("Re-execute all", then=lambda: page.see("Re-execution within backfill"))
-    page.click("Confirm", then=lambda: failed not in page.browser.current_url)
+    page.click_and_confirm("Re-execute all", "Re-execution within backfill")
+    wait_for(lambda: failed not in page.browser.current_url, "the page of the new run")
     assert page.dev.finished(page.dev.run_ids()[0]) == "SUCCESS"
     assert asked(ui, before) == {REFUSED}, "done samples are not asked about again"
     page.open("/assets/tested/groundings?view=partitions", *counts(0, 5, 15))
@@ -151,7 +151,7 @@ def test_launchpad_overrides_take_effect(ui: Seen) -> None:
     ui.endpoint.recorder.reset()
     ui.endpoint.latency = Latency(0.03)
     page.open("/assets/tested/annotation_run", "Materialize")
-    page.click("Materialize", held=Keys.SHIFT)
+    page.click_and_confirm("Materialize", "Are you sure?", held=Keys.SHIFT)
     page.write_config(
         "resources:\n  dataset:\n    config:\n"
         "      workflow: {steps: ['0'], max_workers: 1}\n      vlm: {openai: {temperature: 0.11}}\n"
@@ -170,7 +170,7 @@ def test_everything_pending_then_checks_and_the_contact_sheet(ui: Seen) -> None:
     page = ui.page
     ui.endpoint.faults = refusing(REFUSED)
     page.open("/locations/grounding_assets.definitions/jobs/annotate_pending", "Materialize all")
-    page.click("Materialize all")
+    page.click_and_confirm("Materialize all", "Are you sure?")
     page.see("Launched run")
     run = page.dev.run_ids()[0]
     assert page.dev.finished(run) == "FAILURE", "one sample is refused"
