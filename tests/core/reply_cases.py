@@ -233,6 +233,11 @@ LISTS = (
         "more boxes than names",
         json.dumps({"names": ["the white boat", "a lighthouse"], "boxes": [BOAT, LIGHT, *GULLS]}),
     ),
+    fails(
+        "more labels than boxes, of the one that was asked about",
+        json.dumps({"bboxes": [BOAT, LIGHT], "labels": ["the white boat"] * 3}),
+        asked=ONE,
+    ),
     reads(
         "parallel lists under a task's name",
         json.dumps(

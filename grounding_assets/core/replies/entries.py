@@ -123,6 +123,7 @@ class _Reader:
         if isinstance(value, JsonArray):
             self._array(value, draft, from_points)
         elif isinstance(value, JsonObject):
+            self.sound &= not _has_unequal_lists(value.pairs)
             for pairs in _statements(value.pairs):
                 self._members(pairs, value, draft)
         elif box := self._box(value, draft, from_points):
@@ -263,17 +264,31 @@ def _statements(pairs: Sequence[_Pair]) -> list[list[_Pair]]:
 
 
 def _in_parallel(pairs: list[_Pair]) -> list[list[_Pair]]:
-    """One statement for each element of lists that stand side by side; unnamed where they do not pair up."""
-    lists = {
-        role: (key, value.elements)
-        for key, value in pairs
-        if (role := role_of(key, value)) in ("label", "box", "score") and isinstance(value, JsonArray)
-    }
+    """One statement for each element of lists that stand side by side; unnamed if they do not pair up."""
+    lists = _lists_side_by_side(pairs)
     if "label" not in lists or "box" not in lists:
         return [pairs]
     count, boxes = len(lists["label"][1]), lists["box"][1]
     if len(boxes) == count and len(lists.get("score", lists["box"])[1]) == count:
         return [[(key, elements[i]) for key, elements in lists.values()] for i in range(count)]
-    if count > 1 and any(isinstance(box, JsonObject | JsonArray | str) for box in boxes):
+    if _has_unequal_lists(pairs):
         return [[pair for pair in pairs if role_of(*pair) != "label"]]
     return [pairs]
+
+
+def _lists_side_by_side(pairs: Sequence[_Pair]) -> dict[Role | None, tuple[str, Sequence[JsonValue]]]:
+    return {
+        role: (key, value.elements)
+        for key, value in pairs
+        if (role := role_of(key, value)) in ("label", "box", "score") and isinstance(value, JsonArray)
+    }
+
+
+def _has_unequal_lists(pairs: Sequence[_Pair]) -> bool:
+    """Whether several labels stand beside another number of boxes: some box, or some label, is missing."""
+    lists = _lists_side_by_side(pairs)
+    if "label" not in lists or "box" not in lists:
+        return False
+    labels, boxes = lists["label"][1], lists["box"][1]
+    several_boxes = any(isinstance(box, JsonObject | JsonArray | str) for box in boxes)
+    return len(labels) > 1 and len(labels) != len(boxes) and several_boxes
