@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grounding_assets.cli.words import checked_choice, split_words
-from grounding_assets.core.annotation.reparse import PARSED_STEPS, Reparsed, reparse
+from grounding_assets.core.annotation.reparse import PARSED_STEPS, Reparsed, keep_reparsed, reparse
 from grounding_assets.core.dataset.rollup import write_outputs
-from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import EXIT_OK
 from grounding_assets.core.spec.loading import load_spec
 from resources.credentials import Credentials
@@ -24,7 +23,7 @@ def reparse_results(spec_file: str, words: Sequence[str]) -> int:
     spec = load_spec(Path(spec_file), overrides)
     workspace = DataSet(spec, Credentials.of(spec, os.environ)).workspace()
     steps = [step for step in spec.workflow.run_steps if step in PARSED_STEPS]
-    changed = left_alone = 0
+    changed = left_alone = kept = 0
     batch: list[Reparsed] = []
     for found in reparse(workspace, steps):
         print(f"{found.sample_id}\tstep {found.step}\t{found.what}")
@@ -35,27 +34,19 @@ def reparse_results(spec_file: str, words: Sequence[str]) -> int:
         if apply:
             batch.append(found)
         if len(batch) >= _BATCH:
-            _save(workspace, batch)
-    _save(workspace, batch)
+            kept += keep_reparsed(workspace, batch)
+            batch.clear()
+    kept += keep_reparsed(workspace, batch)
     if apply and changed:
-        write_outputs(workspace, spec.workflow.run_steps)
-    print(_words(changed, left_alone, apply=apply))
+        write_outputs(workspace, spec.workflow.run_steps, print)
+    print(_words(kept if apply else changed, left_alone, changed - kept, apply=apply))
     return EXIT_OK
 
 
-def _save(workspace: Workspace, batch: list[Reparsed]) -> None:
-    """Writes the batch and empties it."""
-    for step in PARSED_STEPS:
-        results = workspace.step(step)
-        for found in batch:
-            if found.step == step and found.checkpoint is not None:
-                results.index.save(found.checkpoint)
-        results.index.flush()
-    batch.clear()
-
-
-def _words(changed: int, left_alone: int, *, apply: bool) -> str:
+def _words(changed: int, left_alone: int, left_to_runs: int, *, apply: bool) -> str:
     rest = f"; {left_alone:,} left alone" if left_alone else ""
+    if apply and left_to_runs:
+        rest += f"; {left_to_runs:,} left to the run that works on them"
     if not changed:
         return f"Today's parser changes nothing{rest}."
     if apply:

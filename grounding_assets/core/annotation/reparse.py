@@ -24,6 +24,7 @@ from grounding_assets.core.spans.alignment import to_expressions
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint, settings_fingerprint
+from grounding_assets.core.store.sample_locks import Claims
 
 PARSED_STEPS = (Step.EXTRACTION, Step.GROUNDING)
 """Those whose replies a parser turns into results."""
@@ -64,6 +65,26 @@ def reparse(workspace: Workspace, steps: Sequence[Step] = PARSED_STEPS) -> Itera
             again = _grounding_again(workspace, sample_id, extraction)
             if again is not None:
                 yield again
+
+
+def keep_reparsed(workspace: Workspace, found: Sequence[Reparsed]) -> int:
+    """Puts new results in their places; returns how many. Raises RunStopped where one cannot be written.
+
+    What another run is working on, or has made again since the replies were read, is left to it: that is newer.
+    """
+    kept = 0
+    with Claims(workspace.results_dir) as claims:
+        for one in found:
+            if one.checkpoint is None or not claims.take(one.sample_id):
+                continue
+            index = workspace.step(one.step).index
+            if index.look_again(one.sample_id) is None:
+                index.save(one.checkpoint)
+                kept += 1
+            claims.give_up(one.sample_id)
+    for step in PARSED_STEPS:
+        workspace.step(step).index.flush()
+    return kept
 
 
 def _current(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:

@@ -18,11 +18,12 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.images.prepared_image import declared_or_header_size
 from grounding_assets.core.records import Span
-from grounding_assets.core.spans.alignment import Phrase, to_expressions
+from grounding_assets.core.spans.alignment import Phrase, SpannedExpressions, to_expressions
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint, written_text_digest
 from grounding_assets.core.store.output_stamps import written_mark
+from grounding_assets.core.store.sample_locks import Claims
 
 
 @dataclass(slots=True)
@@ -52,19 +53,21 @@ def adopt_extractions(workspace: Workspace, annotations: Path) -> AdoptedEdits:
     """
     found = AdoptedEdits()
     find = _finder(workspace)
-    for line in read_input(annotations):
-        if isinstance(line, RejectedLine):
-            raise InputError(
-                f"{annotations}, line {line.number}: {line.reason}. Correct the line or remove it."
-            )
-        sample_id = find(line.record)
-        if sample_id is None:
-            found.unknown += 1
-            continue
-        found.sample_ids.add(sample_id)
-        where = f"{annotations}, line {line.number}"
-        if _adopt(workspace, sample_id, line.record, where, found):
-            found.adopted += 1
+    with Claims(workspace.results_dir) as claims:
+        for line in read_input(annotations):
+            if isinstance(line, RejectedLine):
+                raise InputError(
+                    f"{annotations}, line {line.number}: {line.reason}. Correct the line or remove it."
+                )
+            sample_id = find(line.record)
+            if sample_id is None:
+                found.unknown += 1
+                continue
+            found.sample_ids.add(sample_id)
+            where = f"{annotations}, line {line.number}"
+            edit = _edit(workspace, sample_id, line.record, where, found)
+            if edit is not None:
+                found.adopted += _adopt(workspace, claims, sample_id, edit)
     workspace.extractions.index.flush()
     return found
 
@@ -83,22 +86,50 @@ def _finder(workspace: Workspace) -> Callable[[Mapping[str, Any]], str | None]:
     return find
 
 
-def _adopt(
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """What a line says, where nobody but its author has said it."""
+
+    cleaned_caption: str
+    spanned: SpannedExpressions
+
+
+def _edit(
     workspace: Workspace, sample_id: str, record: dict[str, Any], where: str, found: AdoptedEdits
-) -> bool:
+) -> _Edit | None:
     cleaned, phrases = _phrases(record, where)
     spanned = to_expressions(cleaned, phrases)
     found.dropped += [f"{where}: '{text}'" for text in spanned.dropped]
     if _is_as_written(record) and sample_id in workspace.extractions.index.entries:
         # older than its result, perhaps: the result counts
-        return False
-    before = (
-        workspace.extractions.store.load(sample_id) if workspace.is_done(sample_id, Step.EXTRACTION) else None
-    )
+        return None
+    before = _current(workspace, sample_id)
     if before is not None and _same(before, cleaned, spanned.expressions):
-        return False
+        return None
     if before is None and not phrases and is_tao_record(record):
         # how TAO writes a failure; what it finished without an expression has a checkpoint
+        return None
+    return _Edit(cleaned, spanned)
+
+
+def _current(workspace: Workspace, sample_id: str) -> Checkpoint | None:
+    done = workspace.is_done(sample_id, Step.EXTRACTION)
+    return workspace.extractions.store.load(sample_id) if done else None
+
+
+def _adopt(workspace: Workspace, claims: Claims, sample_id: str, edit: _Edit) -> bool:
+    """Waits for a run that is working on the sample; its result is then the one that was edited."""
+    claims.take(sample_id, wait=True)
+    try:
+        workspace.extractions.index.look_again(sample_id)
+        return _replace(workspace, sample_id, edit.cleaned_caption, edit.spanned)
+    finally:
+        claims.give_up(sample_id)
+
+
+def _replace(workspace: Workspace, sample_id: str, cleaned: str, spanned: SpannedExpressions) -> bool:
+    before = _current(workspace, sample_id)
+    if before is not None and _same(before, cleaned, spanned.expressions):
         return False
     sample = workspace.samples.read(sample_id)
     provenance: dict[str, Any]

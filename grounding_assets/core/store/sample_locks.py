@@ -41,15 +41,16 @@ class Claims:
     ) -> None:
         os.close(self._descriptor)
 
-    def take(self, sample_id: str) -> bool:
+    def take(self, sample_id: str, *, wait: bool = False) -> bool:
         """Whether the sample is this run's now; False where another run is working on it.
 
-        On a file system without locks nobody can know, and every sample is.
+        `wait`: until that run has given it up. On a file system without locks nobody can know, and every sample is.
         """
         if not self._known:
             return True
         try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(sample_id))
+            how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+            fcntl.lockf(self._descriptor, how, 1, _place(sample_id))
         except OSError as error:
             if error.errno in _HELD:
                 return False
