@@ -21,7 +21,7 @@ from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
-from grounding_assets.core.dataset.rollup import write_failures, write_outputs
+from grounding_assets.core.dataset.rollup import write_outputs, write_outputs_beside_other_runs
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import GroundingError, Interrupted, visible
 from grounding_assets.core.spec.settings import WorkflowSpec
@@ -126,7 +126,7 @@ def build_annotate(
         finally:
             # however it ended, what it came to is on disk before anybody is told why
             if partitioned:
-                write_failures(workspace, dataset.spec.workflow.run_steps)
+                write_outputs_beside_other_runs(workspace, dataset.spec.workflow.run_steps, notice)
             elif not written:
                 write_outputs(workspace, dataset.spec.workflow.run_steps, notice)
         context.log.info(visible(summary.sentence()))

@@ -33,6 +33,7 @@ def test_a_partition_a_range_then_everything_pending(tmp_path: Path) -> None:
 
         assert _materialize(project, BOTH, "--partition-range", f"{ids[5]}...{ids[9]}") == 0
         assert project.status("groundings")["materialized"] == 5
+        assert [line["sample_id"] for line in project.lines()] == ids[5:10]
         calls = sample_calls(endpoint)
         assert len(calls) == len(set(calls)), "no sample is asked about twice"
 
@@ -63,6 +64,8 @@ def test_failures_in_a_range_show_as_failed_and_done_ones_stay_done(tmp_path: Pa
         assert _materialize(project, BOTH, "--partition", ids[0]) == 0
         endpoint.faults = refusing(doomed)
         assert _materialize(project, BOTH, "--partition-range", f"{ids[0]}...{ids[3]}") == 1
+        assert [line["sample_id"] for line in project.lines()] == [ids[0], ids[1], ids[3]]
+        assert [line["sample_id"] for line in project.lines("failures.jsonl")] == [ids[2]]
         expected = {"materialized": 3, "failed": 1, "materializing": 0, "missing": 2}
         assert project.status("expressions") == expected
         assert project.status("groundings") == expected

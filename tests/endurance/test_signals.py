@@ -49,6 +49,8 @@ def test_while_annotating(tmp_path: Path, pictures: Pictures, calm: Records, num
         stored = {step: ids_on_disk(project, step) for step in ("0", "1")}
         answered = {(r.step, r.caption) for r in about_samples(endpoint.requests)}
         assert len(stored["0"]) + len(stored["1"]) == len(answered), "what was in flight is finished"
+        assert {line["sample_id"] for line in project.lines()} == stored["1"], "and in the files"
+        assert project.lines("failures.jsonl") == []
         for step, asset in (("0", "expressions"), ("1", "groundings")):
             status = partitions_by_status(project, asset)
             assert status == {"materialized": stored[step], "failed": set(), "materializing": set()}

@@ -92,3 +92,7 @@ def test_a_pilot_ends_with_the_gate_and_the_full_run_does_not_begin(tmp_path: Pa
         assert "max_unboxed=0.5" in full.stderr and "Traceback" not in full.stderr
         assert len(endpoint.requests) == before
         assert len(project.lines()) == 4
+        for written in (project.results / "annotations.jsonl", project.results / "failures.jsonl"):
+            written.unlink()
+        assert project.generate(gate, "image_grounding.vlm.measure=false").returncode == 1
+        assert len(project.lines()) == 4 and project.lines("failures.jsonl") == []

@@ -10,7 +10,7 @@ from typing import Any
 
 from grounding_assets.core.dataset.sample_ids import image_id_of
 from grounding_assets.core.dataset.workspace import Workspace
-from grounding_assets.core.files import replacing, stopping_if_unwritable, write_lines
+from grounding_assets.core.files import locked, replacing, stopping_if_unwritable, write_lines
 from grounding_assets.core.records import SOURCE
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
@@ -241,6 +241,14 @@ def write_outputs(
             write_step_annotations(workspace, step)
     publish_annotations(workspace, steps[-1], notice)
     write_failures(workspace, steps)
+
+
+def write_outputs_beside_other_runs(
+    workspace: Workspace, steps: Sequence[Step], notice: Callable[[str], None] = lambda _: None
+) -> None:
+    """The same after a run over some of the samples: with what other runs have stored meanwhile of the rest."""
+    with locked(workspace.results_dir):
+        write_outputs(workspace.refresh(), steps, notice)
 
 
 def publish_annotations(
