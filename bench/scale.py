@@ -69,7 +69,10 @@ def fabricate(folder: Path, count: int) -> None:
             for e in plain
         )  # fmt: skip
         fingerprint = samples.entries[sample_id].fingerprint
-        for step, given, made, expressions in (("0", fingerprint, output, plain), ("1", output, "", boxed)):
+        for step, given, made, expressions in (
+            (Step.EXTRACTION, fingerprint, output, plain),
+            (Step.GROUNDING, output, "", boxed),
+        ):
             checkpoint = Checkpoint(
                 sample_id,
                 given,

@@ -21,7 +21,7 @@ from grounding_assets.jobs import build_jobs
 from grounding_assets.partitions import DataSetKeys
 from grounding_assets.sensors import build_new_samples
 from resources.credentials import Credentials
-from resources.dataset import dataset_resource
+from resources.dataset_resource import dataset_resource
 
 OUTPUT_GROUPS = ("rollups", "report", "exports")
 

@@ -1,6 +1,6 @@
 """The data set that a code location serves: its spec, its input, its results, its teacher.
 
-The one resource of the asset graph. Settings enter here, once per run, so that whatever the
+What the one resource of the asset graph hands out. Settings enter here, once per run, so that whatever the
 Launchpad or the command line overrides reaches every asset.
 """
 
@@ -9,9 +9,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import dagster as dg
-from pydantic import create_model
 
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.account import VerifierAccount
@@ -39,18 +36,13 @@ from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources.credentials import Credentials
-from resources.dead_runs import claim_run
-from resources.run_config import config_fields, spec_of_run
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import (
-    base_url,
-    build_teacher,
     check_teacher,
-    make_sure_of_boxes,
-    model_name,
     result_settings,
     teacher_notice,
 )
+from resources.vlm.session import work_with_teacher
 from resources.vlm.teacher import VlmTeacher
 from resources.vlm.verifier import VlmVerifier, build_verifier, check_verifier
 
@@ -275,24 +267,9 @@ class DataSet:
         makes all results doubtful.
         """
 
-        async def run() -> T:
-            endpoint = (self.spec.vlm.backend, base_url(self.spec), model_name(self.spec))
-            measurements = Measurements(self.results_dir)
-            known = measurements.find(*endpoint)
-            local = self.spec.vlm.backend == "local"
-            learned = known.manners if known else None
-            with nullcontext() if local else open_account(self.spec, self.results_dir, notice) as account:
-                teacher = build_teacher(self.spec, self._credentials, learned, account, notice)
-                try:
-                    if self.spec.vlm.measure and Step.GROUNDING in self.spec.workflow.run_steps:
-                        follows = await make_sure_of_boxes(self.spec, teacher, measurements)
-                        if follows.text:
-                            (warn if warn and follows.kind == "warns" else notice)(follows.text)
-                    return await work(teacher)
-                finally:
-                    await teacher.aclose()
-
-        return asyncio.run(run())
+        return asyncio.run(
+            work_with_teacher(self.spec, self._credentials, self.results_dir, work, notice, warn or notice)
+        )
 
     @asynccontextmanager
     async def verifier(self, teacher: Teacher[Any]) -> AsyncIterator[VlmVerifier | None]:
@@ -307,23 +284,3 @@ class DataSet:
                 yield verifier
             finally:
                 await verifier.aclose()
-
-
-class _DataSetResource(dg.ConfigurableResource[DataSet]):
-    """The spec of this data set; what a run's configuration changes holds for every asset of the run."""
-
-
-def dataset_resource(spec: Spec, credentials: Credentials) -> _DataSetResource:
-    """The resource of a code location. Keys stay in this process: run configuration has no field for them."""
-
-    # a class for each spec: Dagster makes resources anew for a run, of nothing but their class and configuration
-    class DataSetResource(_DataSetResource):
-        __doc__ = _DataSetResource.__doc__
-
-        def create_resource(self, context: dg.InitResourceContext) -> DataSet:
-            if context.instance is not None and context.run is not None:
-                claim_run(context.instance, context.run)
-            return DataSet(spec_of_run(spec, self), credentials)
-
-    fields = config_fields(spec.image_grounding)
-    return create_model("DataSetResource", __base__=DataSetResource, **fields)()

@@ -1,7 +1,7 @@
 """A teacher made of a client, a model family and the reply parser."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from grounding_assets.core.spans.alignment import to_expressions
 from resources.vlm.families import Family
 from resources.vlm.retry import RetryingCaller
 from resources.vlm.schemas import EXTRACTION_SCHEMA, grounding_schema
+from resources.vlm.trace import Trace
 
 ReadT = TypeVar("ReadT")
 
@@ -32,34 +33,6 @@ ReadT = TypeVar("ReadT")
 class Sampling:
     temperature: float
     max_tokens: int
-
-
-@dataclass(slots=True)
-class _Trace:
-    """What one step of one sample cost, whatever comes of it."""
-
-    prompt: str
-    image: PreparedImage
-    calls: int = 0
-    attempts: int = 0
-    seconds: float = 0.0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    replies: list[str] = field(default_factory=list)
-    cut: list[int] = field(default_factory=list)
-    """Indices of the replies that ended for length."""
-    answered_by: list[list[int]] = field(default_factory=list)
-    """[first expression, number of expressions, index of the reply that counts] of each part of step 1."""
-
-    def figures(self) -> dict[str, Any]:
-        return {
-            "calls": self.calls,
-            "attempts": self.attempts,
-            "seconds": round(self.seconds, 3),
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
-            **({"cut_replies": self.cut} if self.cut else {}),
-        }
 
 
 class _Truncated(Exception):
@@ -111,7 +84,7 @@ class VlmTeacher:
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:
         # without a caption, which the input allows where it says so, the image is described first
         prompt = "extract" if caption.strip() else "describe"
-        trace = _Trace(prompt, image)
+        trace = Trace(prompt, image)
         schema = EXTRACTION_SCHEMA if self.family.structure == "schema" else None
         instructions, text = prompts.render(prompt), prompts.caption_text(caption)
 
@@ -134,7 +107,7 @@ class VlmTeacher:
     async def ground(
         self, image: PreparedImage, cleaned_caption: str, expressions: Sequence[Expression]
     ) -> Grounding:
-        trace = _Trace("ground", image)
+        trace = Trace("ground", image)
         parts: list[MatchResult] = []
         for start in range(0, len(expressions), MAX_EXPRESSIONS_PER_CALL):
             part = expressions[start : start + MAX_EXPRESSIONS_PER_CALL]
@@ -160,7 +133,7 @@ class VlmTeacher:
         """The boxes of each expression as the model writes them, not decoded, and how many more came that belong
         to none; for calibration.
         """
-        trace = _Trace("ground", image)
+        trace = Trace("ground", image)
         parts = await self._ground_part(image, caption, expressions, 0, trace, only_measures=True)
         boxes = tuple(one.boxes for part in parts for one in part.per_expression)
         return boxes, sum(part.unmatched_boxes for part in parts)
@@ -171,7 +144,7 @@ class VlmTeacher:
         caption: str,
         part: Sequence[Expression],
         start: int,
-        trace: _Trace,
+        trace: Trace,
         *,
         only_measures: bool = False,
     ) -> list[MatchResult]:
@@ -221,7 +194,7 @@ class VlmTeacher:
         text: str,
         schema: Mapping[str, Any] | None,
         read: Callable[[str, bool], ReadT],
-        trace: _Trace,
+        trace: Trace,
     ) -> ReadT:
         """Calls until a reply can be read: once more with twice the tokens, once more at another temperature.
 
@@ -260,7 +233,7 @@ class VlmTeacher:
                     Reason.UNPARSABLE, f"{said} Tried at two temperatures.", trace
                 ) from problem
 
-    async def _call(self, request: ModelRequest, trace: _Trace) -> Any:
+    async def _call(self, request: ModelRequest, trace: Trace) -> Any:
         try:
             outcome = await self.caller.call(request)
         except SampleFailure as failure:
@@ -276,7 +249,7 @@ class VlmTeacher:
         trace.replies.append(outcome.reply.text)
         return outcome.reply
 
-    def _failed(self, reason: Reason, message: str, trace: _Trace, in_doubt: bool = False) -> SampleFailure:
+    def _failed(self, reason: Reason, message: str, trace: Trace, in_doubt: bool = False) -> SampleFailure:
         provenance = self._provenance(trace) | {"image_size": list(trace.image.image_size)}
         found: dict[str, Any] = {
             "replies": trace.replies,
@@ -285,7 +258,7 @@ class VlmTeacher:
         }
         return SampleFailure(reason, message, in_doubt=in_doubt, **found)
 
-    def _provenance(self, trace: _Trace) -> dict[str, Any]:
+    def _provenance(self, trace: Trace) -> dict[str, Any]:
         image, version = trace.image, prompts.version(trace.prompt)
         convention = {"convention": self.family.convention} if trace.prompt == "ground" else {}
         return {

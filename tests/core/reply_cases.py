@@ -429,6 +429,27 @@ NATIVE = (
         ),
     ),
     fails("one id for two entries, another expression without any", identified("e0", "e1", "e1")),
+    reads(
+        "bbox tags as strings in the list of boxes",
+        envelope(
+            *({"id": i, "boxes": [f"<bbox>{spaced(b)}</bbox>" for b in boxes]} for i, boxes in RIGHT.items())
+        ),
+    ),
+    reads(
+        "bbox tags in one string for each expression",
+        envelope(
+            *({"id": i, "boxes": "".join(f"<bbox>{spaced(b)}</bbox>" for b in bs)} for i, bs in RIGHT.items())
+        ),
+    ),
+    reads(
+        "token boxes as strings",
+        envelope(
+            *(
+                {"id": i, "boxes": ["<box><x_{}><y_{}><x_{}><y_{}></box>".format(*b) for b in boxes]}
+                for i, boxes in RIGHT.items()
+            )
+        ),
+    ),
     fails("bbox tags without names", "".join(f"<bbox>{spaced(box)}</bbox>" for box in [BOAT, LIGHT, GULL_1])),
     reads(
         "box of named tokens",

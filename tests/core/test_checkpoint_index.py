@@ -147,7 +147,7 @@ def test_what_is_removed_under_the_run_is_counted_and_stops_the_next_one_saved(
     assert index.vanished == 1
     shutil.rmtree(store.step_dir)
     index.flush()
-    with pytest.raises(RunStopped, match="was removed while the run was going"):
+    with pytest.raises(RunStopped, match="was removed during the run"):
         index.save(checkpoint("b"))
     assert set(CheckpointIndex(store).refresh().entries) == {"b"}, "what is paid for is kept"
 

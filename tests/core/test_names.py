@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from grounding_assets.core.dataset.names import NAME_FILE, dataset_name, name_of_path, proposed_name
-from grounding_assets.core.dataset.workspace import STEP_FOLDERS
 from grounding_assets.core.errors import InputError, RunStopped
 from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 
 
 def name(results_dir: Path | str) -> str:
@@ -30,7 +30,7 @@ def test_a_new_folder_gets_a_name_once(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_results_is_called_by_its_path_as_before(tmp_path: Path) -> None:
-    (tmp_path / "r" / STEP_FOLDERS["0"]).mkdir(parents=True)
+    (tmp_path / "r" / Step.EXTRACTION.folder).mkdir(parents=True)
     assert name(tmp_path / "r") == name_of_path(tmp_path / "r")
     (tmp_path / "r").rename(tmp_path / "elsewhere")
     assert name(tmp_path / "elsewhere") == name_of_path(tmp_path / "r")

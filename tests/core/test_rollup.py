@@ -82,7 +82,7 @@ def test_only_current_results_are_written(folder: Path) -> None:
 
 def test_a_checkpoint_spoilt_since_is_left_out_and_pending(folder: Path) -> None:
     workspace = open_workspace(folder)
-    for step, name in (("1", "0002"), ("0", "0003")):
+    for step, name in ((Step.GROUNDING, "0002"), (Step.EXTRACTION, "0003")):
         path = workspace.step(step).store.path(name)
         path.write_bytes(path.read_bytes()[:-9])
     counts = write_step_annotations(workspace, Step.GROUNDING)

@@ -102,7 +102,7 @@ def test_reading_one_sample_notices_the_change_too(tmp_path: Path) -> None:
     [
         (b"", "the file is empty"),
         (b"\n \r\n", "the file is empty"),
-        (b"{\n[]\n", r"2 lines were refused\. Line 1: not JSON"),
+        (b"{\n[]\n", r"2 lines were rejected\. Line 1: not JSON"),
         ('{"caption": "a"}\n'.encode("utf-16"), "Line 1: not UTF-8"),
     ],
 )

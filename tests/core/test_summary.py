@@ -22,9 +22,13 @@ def test_a_run_that_has_not_begun_has_figures() -> None:
 
 def test_a_sample_is_done_when_its_last_step_is() -> None:
     summary = RunSummary(requested=2, pending=2, steps=(Step.EXTRACTION, Step.GROUNDING))
-    summary.count_done(checkpoint(calls=1, attempts=3, tokens_in=10, tokens_out=2, seconds=0.5), "0")
+    summary.count_done(
+        checkpoint(calls=1, attempts=3, tokens_in=10, tokens_out=2, seconds=0.5), Step.EXTRACTION
+    )
     assert summary.done == 0
-    summary.count_done(checkpoint(calls=2, attempts=2, tokens_in=20, tokens_out=4, seconds=3.0), "1")
+    summary.count_done(
+        checkpoint(calls=2, attempts=2, tokens_in=20, tokens_out=4, seconds=3.0), Step.GROUNDING
+    )
     summary.count_failed(SampleFailure(Reason.TIMEOUT, "x", attempts=8))
     figures = summary.figures()
     assert (figures["done"], figures["failed"]) == (1, 1)
@@ -36,7 +40,7 @@ def test_a_sample_is_done_when_its_last_step_is() -> None:
 
 def test_the_embedded_teacher_makes_no_calls() -> None:
     summary = RunSummary(steps=(Step.EXTRACTION,))
-    summary.count_done(checkpoint(), "0")
+    summary.count_done(checkpoint(), Step.EXTRACTION)
     assert (summary.calls, summary.retries, summary.done) == (0, 0, 1)
 
 

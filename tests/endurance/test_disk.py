@@ -132,7 +132,7 @@ def test_a_results_folder_that_is_moved_away_under_the_run(
         with generating(project, WORKERS) as run:
             run.until(lambda: len(ids_on_disk(project, "1")) > 5, "five results")
             project.results.rename(tmp_path / "elsewhere")
-            is_clear(run.ended(), "removed while the run was going", "kept")
+            is_clear(run.ended(), "removed during the run", "kept")
         moved = Project(tmp_path / "elsewhere")
         for step in STEP_FOLDERS.values():
             for file in project.results.glob(f"{step}/.ckpt/*.json"):

@@ -155,7 +155,7 @@ def test_arrays_are_found_however_they_are_written(tmp_path, document):
         ("", "expected form"),
         ("[]", "'{' expected"),
         ('{"a": [{"k": 1}', "expected form"),
-        ('{"a": [1]}', "something else than objects"),
+        ('{"a": [1]}', "something other than objects"),
         ('{"b": [{}]}', "no array 'a'"),
         ("{}", "no array 'a'"),
         ('{"a": {}}', "no array 'a'"),

@@ -10,7 +10,8 @@ from pydantic import BaseModel, SecretStr
 from grounding_assets.core.spec.loading import field_names, validate_spec
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
-from resources.dataset import DataSet, dataset_resource
+from resources.dataset import DataSet
+from resources.dataset_resource import dataset_resource
 from resources.run_config import FIXED_BY_CODE_LOCATION, overrides_from
 
 BASE = Spec(results_dir="/results")

@@ -89,7 +89,7 @@ def mutated(draw: st.DrawFn, document: Any) -> bytes:
     return raw
 
 
-_ANY = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+_ANY: list[HealthCheck] = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
 @settings(max_examples=COUNT, deadline=None, suppress_health_check=_ANY, database=None)

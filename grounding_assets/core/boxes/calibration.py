@@ -46,7 +46,7 @@ class CardReply:
     boxes: tuple[tuple[RawBox, ...], ...]
     """One tuple per shape, in order; empty where the model gave none."""
     nameless: int = 0
-    """Boxes that came without a name that tells which shape they show."""
+    """Boxes that came without a name that tells which shape they show, or in a form that is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,9 @@ def judge(replies: Sequence[CardReply], expected: str | None = None) -> Verdict:
     answered = sum(bool(boxes) for reply in replies for boxes in reply.boxes)
     nameless = sum(reply.nameless for reply in replies)
     if not answered and nameless:
-        return unexplained(f"{nameless} boxes came without names, so that none tells which shape it shows")
+        return unexplained(
+            f"{nameless} boxes came without names or in a form that is not read, so that none tells which shape it shows"
+        )
     if not answered:
         reason = f"the model gave no box for any of {total} shapes that are plainly there"
         return unexplained(reason, boxes_came=False)

@@ -20,7 +20,8 @@ MAX_NUMBERS_TEXT = 200
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 _NUMBER_TEXT = re.compile(rf"\s*({NUMBER})\s*")
 _BOX_TEXT = re.compile(rf"\s*[\[(]*\s*({NUMBER}(?:[\s,]+{NUMBER}){{3}})\s*[\])]*\s*")
-_TAGGED_BOX = re.compile(r"\s*<(b?box)>([^<>]*)</\1>\s*")
+_TOKEN = re.compile(r"<(?:[xy]_)?([0-9]{1,4})>")
+_TAGGED_BOX = re.compile(rf"\s*<(b?box)>((?:[^<>]|{_TOKEN.pattern})*)</\1>\s*,?")
 _NONE = {"none", "null", "n/a", "[]", "not found", "not visible", "not present", "absent", "no box"}
 
 _CORNERS = (
@@ -77,6 +78,18 @@ def says_none(text: str) -> bool:
     return text.strip().strip(".").lower() in _NONE
 
 
+def untagged(text: str) -> list[str]:
+    """What stands between the box tags of a string, tokens as numbers; the string itself if it is not all tags.
+
+    >>> untagged("<bbox>1 2 3 4</bbox><bbox>5 6 7 8</bbox>"), untagged("<box><x_1><y_2><x_3><y_4></box>")
+    (['1 2 3 4', '5 6 7 8'], [' 1  2  3  4 '])
+    """
+    parts = list(_TAGGED_BOX.finditer(text)) if len(text) <= MAX_NUMBERS_TEXT * 10 else []
+    if not parts or _TAGGED_BOX.sub("", text).strip():
+        return [text]
+    return [_TOKEN.sub(r" \1 ", part.group(2)) for part in parts]
+
+
 def as_box(
     value: JsonValue, *, from_points: bool, form: str | None = None, order: Order = "xyxy"
 ) -> RawBox | None:
@@ -88,7 +101,8 @@ def as_box(
         order: the family's order.
     """
     if isinstance(value, str):
-        numbers: Sequence[float | None] = _numbers_in(value)
+        parts = untagged(value)
+        numbers: Sequence[float | None] = _numbers_in(parts[0]) if len(parts) == 1 else []
     elif not isinstance(value, JsonArray) or not (value.closed and value.sound):
         return None
     elif from_points and len(value.elements) == 2:
@@ -143,8 +157,7 @@ def _ordered(box: RawBox | None, order: Order) -> RawBox | None:
 def _numbers_in(text: str) -> list[float]:
     if len(text) > MAX_NUMBERS_TEXT:
         return []
-    tagged = _TAGGED_BOX.fullmatch(text)
-    written = _BOX_TEXT.fullmatch(tagged.group(2) if tagged else text)
+    written = _BOX_TEXT.fullmatch(text)
     return [float(n) for n in re.split(r"[\s,]+", written.group(1))] if written else []
 
 

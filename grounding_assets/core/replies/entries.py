@@ -16,6 +16,7 @@ from grounding_assets.core.replies.boxes import (
     as_score,
     named_box,
     says_none,
+    untagged,
 )
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 from grounding_assets.core.replies.keys import ENVELOPES, Role, names_of, normal, role_of
@@ -126,7 +127,12 @@ class _Reader:
             self.sound &= not _has_unequal_lists(value.pairs)
             for pairs in _statements(value.pairs):
                 self._members(pairs, value, draft)
-        elif box := self._box(value, draft, from_points):
+        else:
+            for part in untagged(value) if isinstance(value, str) else [value]:
+                self._single(part, draft, from_points)
+
+    def _single(self, value: JsonValue, draft: EntryDraft, from_points: bool) -> None:
+        if box := self._box(value, draft, from_points):
             self._add(draft, box)
         elif isinstance(value, str) and says_none(value):
             draft.says_none = True
@@ -147,7 +153,7 @@ class _Reader:
         elif not array.elements:
             draft.says_none |= array.sound
             draft.unreadable += not array.sound
-        elif any(isinstance(element, JsonObject | JsonArray) for element in array.elements):
+        elif any(isinstance(element, JsonObject | JsonArray | str) for element in array.elements):
             for element in array.elements:
                 self.read_into(element, draft, from_points=from_points)
             self.sound &= array.sound
