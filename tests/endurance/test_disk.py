@@ -154,7 +154,7 @@ def test_results_that_are_deleted_under_the_run_are_not_counted_as_results(
             run.until(lambda: len(ids_on_disk(project, "1")) > 5, "five results")
             for sample_id in list(ids_on_disk(project, "1"))[:3]:
                 (project.results / STEP_FOLDERS["1"] / ".ckpt" / f"{sample_id}.json").unlink()
-            is_clear(run.ended(), "3 results have disappeared", str(project.results))
+            is_clear(run.ended(), "3 results disappeared", str(project.results))
         assert len(project.lines()) == 157
         goes_on(project, endpoint, calm, kept=kept_by(project))
 

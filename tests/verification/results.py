@@ -87,4 +87,5 @@ def questions(rows: Iterable[Row]) -> int:
 
 
 def verified_lines(project: Project) -> list[dict[str, Any]]:
-    return project.lines(STEP_2)
+    """Those of the samples that step 2 has a result of; the others stand in the file without verdicts."""
+    return [line for line in project.lines(STEP_2) if "step_2" in line["provenance"]]
