@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from grounding_assets.core.exports.configured import write_configured_export
-from grounding_assets.core.spec.settings import ExportFormat
+from grounding_assets.core.spec.export_settings import ExportFormat
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
+from resources.exporting import write_export
 
 
 def build_exports(keys: DataSetKeys, formats: tuple[ExportFormat, ...]) -> list[dg.AssetsDefinition]:
@@ -26,7 +26,7 @@ def _build_export(keys: DataSetKeys, fmt: ExportFormat) -> dg.AssetsDefinition:
     )
     def export_annotations(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         dataset: DataSet = getattr(context.resources, keys.resource)
-        report = write_configured_export(dataset.results_dir, fmt, dataset.spec.image_grounding.export)
+        report = write_export(dataset.spec, fmt)
         counts = {
             f"{split}_{what}": count
             for split, held in report.splits.items()

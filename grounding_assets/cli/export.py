@@ -6,10 +6,10 @@ from typing import cast, get_args
 
 from grounding_assets.cli.words import as_overrides, split_words
 from grounding_assets.core.errors import EXIT_OK, SpecError
-from grounding_assets.core.exports.configured import write_configured_export
 from grounding_assets.core.exports.report import ExportReport
+from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
 from grounding_assets.core.spec.loading import load_spec
-from grounding_assets.core.spec.settings import ExportFormat, ExportSpec
+from resources.exporting import write_export
 
 FORMATS = get_args(ExportFormat)
 
@@ -19,18 +19,13 @@ def export(spec_file: str, words: Sequence[str]) -> int:
     given, rest = split_words(words, ("format",))
     overrides = as_overrides(rest, "image_grounding.export", ExportSpec.model_fields)
     spec = load_spec(Path(spec_file), overrides)
-    settings = spec.image_grounding.export
-    formats = [given["format"]] if "format" in given else list(settings.formats)
+    formats = [given["format"]] if "format" in given else list(spec.image_grounding.export.formats)
     if not formats:
         raise SpecError(f"No format is named: give format=NAME, one of {', '.join(FORMATS)}.")
     for fmt in formats:
         if fmt not in FORMATS:
             raise SpecError(f"format={fmt} is not known: choose one of {', '.join(FORMATS)}.")
-        print(
-            _words(
-                write_configured_export(Path(spec.results_dir).absolute(), cast(ExportFormat, fmt), settings)
-            )
-        )
+        print(_words(write_export(spec, cast(ExportFormat, fmt))))
     return EXIT_OK
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from grounding_assets.core.exports import SplitOptions, export
+from grounding_assets.core.exports import export
+from grounding_assets.core.spec.export_settings import ExportSpec
 from tests.exports.record_strategies import one_expression, one_record, record_lists
 
 
@@ -79,7 +80,7 @@ def test_category_ids_agree_between_splits(tmp_path):
             image_path=f"{n}.jpg", cleaned_caption=what, expressions=[one_expression(what, 0, [[0, 0, 9, 9]])]
         )
         rows.append(row)
-    export(rows, tmp_path, "coco", split=SplitOptions({"train": 0.5, "val": 0.5}))
+    export(rows, tmp_path, "coco", ExportSpec(fractions={"train": 0.5, "val": 0.5}))
     train, val = load(tmp_path / "train.json"), load(tmp_path / "val.json")
     assert (
         train.cats

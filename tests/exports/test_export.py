@@ -9,10 +9,12 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.exports import ExportFilters, export
+from grounding_assets.core.exports import export
 from grounding_assets.core.exports.export import WRITERS
+from grounding_assets.core.spec.export_settings import ExportSpec
 from tests.exports.record_strategies import MADE_BY, one_expression, one_record
 
 FORMATS = list(WRITERS)
@@ -48,7 +50,7 @@ def filtered_record():
 
 
 def test_filters_drop_boxes_and_expressions_that_lose_all_of_them(tmp_path):
-    filters = ExportFilters(min_score=0.5, max_box_share=0.5)
+    filters = ExportSpec(min_score=0.5, max_box_share=0.5)
     report = export([filtered_record()], tmp_path, "odvg", filters)
     assert exported_expressions(tmp_path) == {"a cat": [[0, 0, 50, 50]], "two birds": [[0, 0, 100, 50]]}
     assert report.left_out["boxes below min_score"] == 2
@@ -59,7 +61,7 @@ def test_filters_drop_boxes_and_expressions_that_lose_all_of_them(tmp_path):
 def test_a_filtered_expression_is_not_turned_into_one_that_shows_nothing(tmp_path):
     import pyarrow.parquet
 
-    export([filtered_record()], tmp_path, "parquet", ExportFilters(min_score=0.5, max_box_share=0.5))
+    export([filtered_record()], tmp_path, "parquet", ExportSpec(min_score=0.5, max_box_share=0.5))
     [row] = pyarrow.parquet.read_table(tmp_path / "train.parquet").to_pylist()
     assert {e["text"]: len(e["instances"]) for e in row["expressions"]} == {
         "a cat": 1,
@@ -75,7 +77,7 @@ def test_drop_unboxed_drops_expressions_and_samples(tmp_path):
         one_record(expressions=[one_expression("A", 0, [])]),
     ]
     plain = export(rows, tmp_path / "a", "mdetr")
-    dropped = export(rows, tmp_path / "b", "mdetr", ExportFilters(drop_unboxed=True))
+    dropped = export(rows, tmp_path / "b", "mdetr", ExportSpec(drop_unboxed=True))
     assert (plain.splits["train"].samples, dropped.splits["train"].samples) == (3, 1)
     assert dropped.left_out["expressions without a box"] == 2
     assert dropped.left_out["samples without an expression left"] == 2
@@ -83,8 +85,8 @@ def test_drop_unboxed_drops_expressions_and_samples(tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"min_score": 1.1}, {"max_box_share": -0.1}, {"min_score": float("nan")}])
 def test_wrong_filters_are_refused(wrong):
-    with pytest.raises(SpecError, match=next(iter(wrong))):
-        ExportFilters(**wrong)
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        ExportSpec(**wrong)
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
@@ -94,16 +96,16 @@ def test_the_demonstration_teacher_needs_leave_and_the_card_says_so(tmp_path, fm
     with pytest.raises(SpecError, match="allow_demo_teacher=true"):
         export(rows, tmp_path, fmt)
     assert folder_content(tmp_path) == {}
-    report = export(rows, tmp_path, fmt, allow_demo_teacher=True)
+    report = export(rows, tmp_path, fmt, ExportSpec(allow_demo_teacher=True))
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert report.demo_samples == 1
     assert "**Demonstration data.** 1 of the samples" in card
-    export([one_record()], tmp_path, fmt, allow_demo_teacher=True)
+    export([one_record()], tmp_path, fmt, ExportSpec(allow_demo_teacher=True))
     assert "Demonstration" not in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_card_tells_counts_models_prompts_settings_and_filters(tmp_path):
-    export([one_record()] * 2, tmp_path, "odvg", ExportFilters(min_score=0.25))
+    export([one_record()] * 2, tmp_path, "odvg", ExportSpec(min_score=0.25))
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     for line in (
         "| `train` | 1 | 2 | 4 | 6 |",

@@ -6,9 +6,10 @@ import xml.etree.ElementTree as ET
 import pytest
 from hypothesis import given, settings
 
-from grounding_assets.core.exports import SplitOptions, export
+from grounding_assets.core.exports import export
 from grounding_assets.core.exports.flickr30k import without_overlaps
 from grounding_assets.core.records import Expression
+from grounding_assets.core.spec.export_settings import ExportSpec
 from tests.exports.record_strategies import one_expression, one_record, record_lists
 
 
@@ -96,7 +97,7 @@ def test_the_files_of_one_image(tmp_path):
             expressions=[one_expression("dog [here]", 3, []), one_expression("a tree", 19, [[0, 1, 2, 3]])],
         ),
     ]
-    export(rows, tmp_path, "flickr30k_entities", split=SplitOptions({"test": 1.0}))
+    export(rows, tmp_path, "flickr30k_entities", ExportSpec(fractions={"test": 1.0}))
     assert (tmp_path / "test.txt").read_text() == "36979\n"
     assert (tmp_path / "Sentences" / "36979.txt").read_text(encoding="utf-8").splitlines() == [
         "[/EN#1/other A red car] is parked beside [/EN#2/other a tree] .",

@@ -30,15 +30,15 @@ def render_card(report: ExportReport) -> str:
                 for name, c in report.splits.items()
             ),
         ),
-        f"Images were dealt out by a hash of the seed ({report.split.seed}) and their path, in the shares "
-        + ", ".join(f"{_code(name)} {share:g}" for name, share in report.split.fractions.items())
+        f"Images were dealt out by a hash of the seed ({report.settings.seed}) and their path, in the shares "
+        + ", ".join(f"{_code(name)} {share:g}" for name, share in report.settings.fractions.items())
         + ". No image is in two splits.\n",
         "## Made by\n",
         _origins(report),
-        "## Filters\n",
+        "## Settings\n",
         _table(
-            ("Filter", "Value"),
-            ((_code(name), _code(str(value))) for name, value in report.filters.to_dict().items()),
+            ("Setting", "Value"),
+            ((_code(name), _code(str(value))) for name, value in report.filters().items()),
         ),
         "## Left out\n",
         _left_out(report),

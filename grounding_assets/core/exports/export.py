@@ -9,19 +9,20 @@ from grounding_assets.core.dataset.annotated import read_samples
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.exports.card import CARD, render_card
 from grounding_assets.core.exports.coco import CocoWriter
-from grounding_assets.core.exports.filters import ExportFilters
+from grounding_assets.core.exports.filters import filtered
 from grounding_assets.core.exports.flickr30k import Flickr30kWriter
 from grounding_assets.core.exports.mdetr import MdetrWriter
 from grounding_assets.core.exports.odvg import OdvgWriter
 from grounding_assets.core.exports.origins import Origins, made_by_demo_teacher
 from grounding_assets.core.exports.parquet import ParquetWriter
-from grounding_assets.core.exports.report import ExportReport, Format
-from grounding_assets.core.exports.splits import SplitOptions, image_identity
+from grounding_assets.core.exports.report import ExportReport
+from grounding_assets.core.exports.splits import image_identity, split_of
 from grounding_assets.core.exports.staging import MANIFEST, publish, staged
 from grounding_assets.core.exports.writer import Ledger, SplitCounts, Writer
 from grounding_assets.core.files import to_json
+from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
 
-WRITERS: Mapping[Format, type[Writer]] = {
+WRITERS: Mapping[ExportFormat, type[Writer]] = {
     "odvg": OdvgWriter,
     "mdetr": MdetrWriter,
     "coco": CocoWriter,
@@ -37,11 +38,8 @@ _NO_DEMO = (
 def export(
     records: Iterable[Mapping[str, Any]],
     out_dir: Path,
-    fmt: Format,
-    filters: ExportFilters | None = None,
-    split: SplitOptions | None = None,
-    *,
-    allow_demo_teacher: bool = False,
+    fmt: ExportFormat,
+    settings: ExportSpec | None = None,
 ) -> ExportReport:
     """Writes grounded records into `out_dir` in one format, with a card and a machine-readable report.
 
@@ -51,8 +49,7 @@ def export(
     Args:
         records: lines of step 1's `annotations.jsonl`.
         out_dir: a new or empty folder, or one that holds an earlier export, which is replaced.
-        filters: nothing is left out by default.
-        split: one split, `train`, by default.
+        settings: by default nothing is left out, and there is one split, `train`.
 
     Raises:
         SpecError: an unknown format, records of the demonstration teacher without `allow_demo_teacher`,
@@ -61,8 +58,8 @@ def export(
     """
     if fmt not in WRITERS:
         raise SpecError(f"format '{fmt}' is unknown: choose one of {', '.join(WRITERS)}.")
-    filters, split = filters or ExportFilters(), split or SplitOptions()
-    ledger = Ledger({name: SplitCounts() for name in split.fractions})
+    settings = settings or ExportSpec()
+    ledger = Ledger({name: SplitCounts() for name in settings.fractions})
     origins, demo_samples, number = Origins(), 0, 0
     with staged(out_dir) as staging:
         with closing(WRITERS[fmt](staging.new, staging.scratch, ledger)) as writer:
@@ -70,10 +67,10 @@ def export(
                 if not sample.grounded:
                     raise InputError(f"Line {number} of the annotations has no boxes yet: run step 1 first.")
                 is_demo = made_by_demo_teacher(sample)
-                if is_demo and not allow_demo_teacher:
+                if is_demo and not settings.allow_demo_teacher:
                     raise SpecError(_NO_DEMO)
-                kept = filters.apply(sample, ledger.left_out)
-                if kept and writer.add(kept, split.split_of(image_identity(kept.image_path))):
+                kept = filtered(sample, settings, ledger.left_out)
+                if kept and writer.add(kept, split_of(image_identity(kept.image_path), settings)):
                     demo_samples += is_demo
                     origins.add(kept)
             if number == 0:
@@ -88,8 +85,7 @@ def export(
             left_out=ledger.left_out,
             demo_samples=demo_samples,
             origins=origins,
-            filters=filters,
-            split=split,
+            settings=settings,
         )
         (staging.new / CARD).write_text(render_card(report), encoding="utf-8")
         (staging.new / MANIFEST).write_bytes(to_json(report.to_dict()) + b"\n")

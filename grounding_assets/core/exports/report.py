@@ -5,18 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.exports.filters import ExportFilters
 from grounding_assets.core.exports.origins import Origins
-from grounding_assets.core.exports.splits import SplitOptions
 from grounding_assets.core.exports.writer import SplitCounts
-from grounding_assets.core.spec.settings import ExportFormat
-
-Format = ExportFormat
+from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    fmt: Format
+    fmt: ExportFormat
     out_dir: Path
     files: tuple[str, ...]
     """Names directly under `out_dir`, folders included."""
@@ -27,8 +23,7 @@ class ExportReport:
     demo_samples: int
     """Samples that the embedded demonstration teacher annotated."""
     origins: Origins
-    filters: ExportFilters
-    split: SplitOptions
+    settings: ExportSpec
 
     def to_dict(self) -> dict[str, Any]:
         """For `export.json` and asset metadata."""
@@ -39,6 +34,10 @@ class ExportReport:
             "left_out": {what: count for what, count in sorted(self.left_out.items()) if count},
             "demo_samples": self.demo_samples,
             "made_by": [{**origin._asdict(), "samples": n} for origin, n in self.origins.counts.items()],
-            "filters": self.filters.to_dict(),
-            "split": {"fractions": dict(self.split.fractions), "seed": self.split.seed},
+            "filters": self.filters(),
+            "split": {"fractions": dict(self.settings.fractions), "seed": self.settings.seed},
         }
+
+    def filters(self) -> dict[str, Any]:
+        """The settings other than the splits, by name."""
+        return self.settings.model_dump(mode="json", exclude={"formats", "fractions", "seed"})

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from grounding_assets.core.spec.export_settings import ExportSpec
 from grounding_assets.core.spec.model_settings import Section, VerifierSpec, VlmSpec, verifier_or_default
 from grounding_assets.core.steps import Step, in_order
 
@@ -130,28 +131,6 @@ class ReportSpec(Section):
     """Of a larger set a seeded sample of this many is shown; 0 shows all."""
     thumbnail_px: int = Field(default=640, ge=64, le=4096)
     """Longer side of a photo in pixels; made smaller where there are many."""
-
-
-ExportFormat = Literal["odvg", "mdetr", "coco", "flickr30k_entities", "parquet"]
-
-
-class ExportSpec(Section):
-    """What exports hold and leave out."""
-
-    formats: tuple[ExportFormat, ...] = ()
-    """Formats that are assets of the graph: odvg, mdetr, coco, flickr30k_entities, parquet."""
-    min_score: float = Field(default=0, ge=0, le=1)
-    """Boxes with a lower score are left out; boxes without a score of the model's own carry 0.9."""
-    drop_unboxed: bool = False
-    """Leave out expressions without a box, and samples that have no other."""
-    max_box_share: float = Field(default=1, gt=0, le=1)
-    """Scene-sized boxes, which cover more than this share of the image, are left out; 1: none is."""
-    fractions: dict[str, float] = Field(default={"train": 1.0})
-    """Splits by name and their shares of the images, such as {train: 0.9, val: 0.1}; they add up to 1."""
-    seed: int = 0
-    """Of the split; the same seed deals an image to the same split again."""
-    allow_demo_teacher: bool = False
-    """Export the embedded demonstration teacher's annotations, which are no training data."""
 
 
 class ImageGroundingSpec(Section):

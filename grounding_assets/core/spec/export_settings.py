@@ -1,0 +1,43 @@
+"""What exports hold and leave out: the one description of their settings, for the spec and for `core.exports`."""
+
+import math
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from grounding_assets.core.spec.model_settings import Section
+
+ExportFormat = Literal["odvg", "mdetr", "coco", "flickr30k_entities", "parquet"]
+_SPLIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class ExportSpec(Section):
+    """What exports hold and leave out."""
+
+    formats: tuple[ExportFormat, ...] = ()
+    """Formats that are assets of the graph: odvg, mdetr, coco, flickr30k_entities, parquet."""
+    min_score: float = Field(default=0, ge=0, le=1)
+    """Boxes with a lower score are left out; boxes without a score of the model's own carry 0.9."""
+    drop_unboxed: bool = False
+    """Leave out expressions without a box, and samples that have no other."""
+    max_box_share: float = Field(default=1, gt=0, le=1)
+    """Scene-sized boxes, which cover more than this share of the image, are left out; 1: none is."""
+    fractions: dict[str, float] = Field(default={"train": 1.0})
+    """Splits by name and their shares of the images, such as {train: 0.9, val: 0.1}; they add up to 1."""
+    seed: int = 0
+    """Of the split; the same seed deals an image to the same split again."""
+    allow_demo_teacher: bool = False
+    """Export the embedded demonstration teacher's annotations, which are no training data."""
+
+    @field_validator("fractions")
+    @classmethod
+    def _whole(cls, fractions: dict[str, float]) -> dict[str, float]:
+        for name, fraction in fractions.items():
+            if not _SPLIT_NAME.fullmatch(name):
+                raise ValueError(f"'{name}' cannot name a split: use letters, digits, _ and -")
+            if not 0 < fraction <= 1:
+                raise ValueError(f"the fraction of split '{name}' is {fraction}: give more than 0, up to 1")
+        if not math.isclose(sum(fractions.values()), 1, abs_tol=1e-9):
+            raise ValueError(f"the split's fractions add up to {sum(fractions.values()):g} instead of 1")
+        return fractions
