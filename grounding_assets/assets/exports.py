@@ -38,6 +38,7 @@ def _build_export(keys: DataSetKeys, fmt: ExportFormat) -> dg.AssetsDefinition:
                 "demo_samples": report.demo_samples,
                 **counts,
                 "left_out": dg.MetadataValue.json(report.to_dict()["left_out"]),
+                "reviewed": dg.MetadataValue.json(report.to_dict()["reviewed"]),
             }
         )
 

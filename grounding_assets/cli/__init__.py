@@ -96,6 +96,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_spec_arguments(report)
     report.set_defaults(run=_report)
 
+    review = commands.add_parser(
+        "review",
+        parents=[debug],
+        help="take over what reviewers marked in report.html: marks=FILE, which exports follow then",
+    )
+    _add_spec_arguments(review, "marks=FILE,…, and settings as a.b=value")
+    review.set_defaults(run=_review)
+
     evaluate = commands.add_parser(
         "evaluate", parents=[debug], help="measure the results on gold=FILE; other=FOLDER compares two"
     )
@@ -215,6 +223,12 @@ def _report(options: argparse.Namespace) -> int:
     from grounding_assets.cli.report import report
 
     return report(options.experiment_spec_file, _overrides(options))
+
+
+def _review(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.review import review
+
+    return review(options.experiment_spec_file, _overrides(options))
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -18,7 +18,8 @@ PixelBox = tuple[int, int, int, int]
 """`x1, y1, x2, y2` in whole pixels of the upright original."""
 Span = tuple[int, int]
 """`[start, end)` in code points of a text."""
-ScoreSource = Literal["model", "default"]
+ScoreSource = Literal["model", "default", "reviewer"]
+"""`reviewer`: a person drew the box, and its score is 1; in exports only."""
 SpanStatus = Literal["exact", "repaired"]
 
 

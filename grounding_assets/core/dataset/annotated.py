@@ -30,6 +30,8 @@ class AnnotatedSample:
     """In the order of `record["expressions"]`."""
     grounded: bool
     """Whether step 1 has run; without it, an expression without boxes says nothing about the image."""
+    vouched: frozenset[int] = frozenset()
+    """Positions of the expressions whose boxes a reviewer found right, or made so."""
 
     @property
     def provenance(self) -> Mapping[str, Mapping[str, Any]]:
@@ -58,7 +60,14 @@ class AnnotatedSample:
                 )
                 for e, instances in kept
             ),
+            vouched=frozenset(place for place, (e, _) in enumerate(kept) if e in self.vouched),
         )
+
+
+def is_grounded(record: Mapping[str, Any]) -> bool:
+    """Whether step 1 has run, so that an expression without a box means something."""
+    steps = record.get("pipeline_steps")
+    return steps is None or Step.GROUNDING.record_name in steps
 
 
 def read_samples(records: Iterable[Mapping[str, Any]], origin: str) -> Iterator[AnnotatedSample]:
@@ -89,14 +98,15 @@ def _read_sample(record: Mapping[str, Any]) -> AnnotatedSample:
     for index, expression in enumerate(expressions):
         _check_span(expression, texts["cleaned_caption"], index)
         _check_instances(expression, (width, height), index)
-    steps = record.get("pipeline_steps")
     return AnnotatedSample(
         record=record,
         image_id=str(record["image_id"]),
+        image_path=texts["image_path"],
+        caption=texts["caption"],
+        cleaned_caption=texts["cleaned_caption"],
         image_size=(width, height),
         expressions=expressions,
-        grounded=steps is None or Step.GROUNDING.record_name in steps,
-        **texts,
+        grounded=is_grounded(record),
     )
 
 

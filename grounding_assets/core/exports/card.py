@@ -4,7 +4,7 @@ Whatever comes from records is untrusted and stands in code spans.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from grounding_assets.core.exports.report import ExportReport
 
@@ -21,7 +21,7 @@ def render_card(report: ExportReport) -> str:
     if report.demo_samples:
         parts.append(_DEMO_WARNING.format(samples=report.demo_samples))
     parts += [
-        "Captions, referring expressions and boxes, annotated by a model and not checked by people.\n",
+        f"Captions, referring expressions and boxes, annotated by a model and {_checked(report)}.\n",
         "## Contents\n",
         _table(
             ("Split", "Images", "Samples", "Expressions", "Boxes"),
@@ -41,7 +41,8 @@ def render_card(report: ExportReport) -> str:
             ((_code(name), _code(str(value))) for name, value in report.filters().items()),
         ),
         "## Left out\n",
-        _left_out(report),
+        _counts(report.left_out),
+        *(("## Reviewed\n", _counts(report.reviewed)) if any(report.reviewed.values()) else ()),
         "## Licence\n",
         "Not stated. Fill in the licences of the images and of the captions, and the terms of the model "
         "that annotated them.\n",
@@ -61,8 +62,16 @@ def _origins(report: ExportReport) -> str:
     return table + rest
 
 
-def _left_out(report: ExportReport) -> str:
-    rows = [(what, f"{count:,}") for what, count in sorted(report.left_out.items()) if count]
+def _checked(report: ExportReport) -> str:
+    """How far people looked at it, for the first sentence."""
+    said = any(report.reviewed.values()) or any(
+        n for what, n in report.left_out.items() if "a reviewer" in what
+    )
+    return "checked by people in part: see Reviewed and Left out" if said else "not checked by people"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    rows = [(what, f"{count:,}") for what, count in sorted(counts.items()) if count]
     return _table(("What", "How many"), rows) if rows else "Nothing.\n"
 
 

@@ -1,15 +1,15 @@
 """From records to a folder that a trainer loads: check, filter, split, write, publish."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.dataset.annotated import read_samples
+from grounding_assets.core.dataset.annotated import AnnotatedSample, read_samples
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.exports.card import CARD, render_card
 from grounding_assets.core.exports.coco import CocoWriter
-from grounding_assets.core.exports.filters import filtered
+from grounding_assets.core.exports.filters import filtered, is_verified
 from grounding_assets.core.exports.flickr30k import Flickr30kWriter
 from grounding_assets.core.exports.mdetr import MdetrWriter
 from grounding_assets.core.exports.odvg import OdvgWriter
@@ -20,6 +20,7 @@ from grounding_assets.core.exports.splits import image_identity, split_of
 from grounding_assets.core.exports.staging import MANIFEST, publish, staged
 from grounding_assets.core.exports.writer import Ledger, SplitCounts, Writer
 from grounding_assets.core.files import to_json
+from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
 
 WRITERS: Mapping[ExportFormat, type[Writer]] = {
@@ -33,6 +34,10 @@ _NO_DEMO = (
     "These annotations come from the embedded demonstration teacher and are no training data: use "
     "another backend, or set allow_demo_teacher=true to export them anyway."
 )
+_NOT_VERIFIED = (
+    'drop_refuted and only_complete go by verification, which has not run: add step "2" to '
+    "image_grounding.workflow.steps."
+)
 
 
 def export(
@@ -40,6 +45,7 @@ def export(
     out_dir: Path,
     fmt: ExportFormat,
     settings: ExportSpec | None = None,
+    reviews: Reviews | None = None,
 ) -> ExportReport:
     """Writes grounded records into `out_dir` in one format, with a card and a machine-readable report.
 
@@ -50,6 +56,7 @@ def export(
         records: lines of step 1's `annotations.jsonl`.
         out_dir: a new or empty folder, or one that holds an earlier export, which is replaced.
         settings: by default nothing is left out, and there is one split, `train`.
+        reviews: what reviewers said; it comes before the filters.
 
     Raises:
         SpecError: an unknown format, records of the demonstration teacher without `allow_demo_teacher`,
@@ -60,21 +67,15 @@ def export(
         raise SpecError(f"format '{fmt}' is unknown: choose one of {', '.join(WRITERS)}.")
     settings = settings or ExportSpec()
     ledger = Ledger({name: SplitCounts() for name in settings.fractions})
-    origins, demo_samples, number = Origins(), 0, 0
+    origins, demo_samples = Origins(), 0
     with staged(out_dir) as staging:
         with closing(WRITERS[fmt](staging.new, staging.scratch, ledger)) as writer:
-            for number, sample in enumerate(read_samples(records, "the annotations"), 1):
-                if not sample.grounded:
-                    raise InputError(f"Line {number} of the annotations has no boxes yet: run step 1 first.")
-                is_demo = made_by_demo_teacher(sample)
+            for sample, is_demo in _kept(records, settings, reviews or Reviews(), ledger):
                 if is_demo and not settings.allow_demo_teacher:
                     raise SpecError(_NO_DEMO)
-                kept = filtered(sample, settings, ledger.left_out)
-                if kept and writer.add(kept, split_of(image_identity(kept.image_path), settings)):
+                if writer.add(sample, split_of(image_identity(sample.image_path), settings)):
                     demo_samples += is_demo
-                    origins.add(kept)
-            if number == 0:
-                raise InputError("There are no annotations to export: run both steps first.")
+                    origins.add(sample)
             writer.finish()
         names = {entry.name for entry in staging.new.iterdir()} | {CARD, MANIFEST}
         report = ExportReport(
@@ -83,6 +84,7 @@ def export(
             files=tuple(sorted(names)),
             splits=ledger.splits,
             left_out=ledger.left_out,
+            reviewed=ledger.reviewed,
             demo_samples=demo_samples,
             origins=origins,
             settings=settings,
@@ -91,3 +93,22 @@ def export(
         (staging.new / MANIFEST).write_bytes(to_json(report.to_dict()) + b"\n")
         publish(staging, out_dir)
     return report
+
+
+def _kept(
+    records: Iterable[Mapping[str, Any]], settings: ExportSpec, reviews: Reviews, ledger: Ledger
+) -> Iterator[tuple[AnnotatedSample, bool]]:
+    """What reviewers and filters leave of the samples, and whether the demonstration teacher made it."""
+    number, verified = 0, False
+    for number, sample in enumerate(read_samples(records, "the annotations"), 1):
+        if not sample.grounded:
+            raise InputError(f"Line {number} of the annotations has no boxes yet: run step 1 first.")
+        verified = verified or is_verified(sample)
+        kept = reviews.apply(sample, ledger.left_out, ledger.reviewed)
+        kept = kept and filtered(kept, settings, ledger.left_out)
+        if kept:
+            yield kept, made_by_demo_teacher(sample)
+    if number == 0:
+        raise InputError("There are no annotations to export: run both steps first.")
+    if (settings.drop_refuted or settings.only_complete) and not verified:
+        raise InputError(_NOT_VERIFIED)

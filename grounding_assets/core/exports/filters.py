@@ -5,6 +5,7 @@ from collections import Counter
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.records import Instance
 from grounding_assets.core.spec.export_settings import ExportSpec
+from grounding_assets.core.steps import Step
 
 
 def filtered(sample: AnnotatedSample, settings: ExportSpec, left_out: Counter[str]) -> AnnotatedSample | None:
@@ -12,13 +13,18 @@ def filtered(sample: AnnotatedSample, settings: ExportSpec, left_out: Counter[st
 
     An expression that loses its last box to a filter goes with it: left in the export without a box,
     it would claim that the image does not show it. So does a sample that loses its last expression.
+    What a reviewer vouches for is not measured by scores and verdicts of models.
     """
     kept: list[tuple[int, list[int]]] = []
     for position, expression in enumerate(sample.expressions):
+        vouched = position in sample.vouched
+        if settings.only_complete and expression.complete is not True and not vouched:
+            left_out["expressions that verification did not find complete"] += 1
+            continue
         boxes = [
             i
             for i, instance in enumerate(expression.instances)
-            if _keeps(instance, sample.image_size, settings, left_out)
+            if _keeps(instance, sample.image_size, settings, left_out, vouched=vouched)
         ]
         if expression.instances and not boxes:
             left_out["expressions whose boxes were all filtered"] += 1
@@ -32,12 +38,28 @@ def filtered(sample: AnnotatedSample, settings: ExportSpec, left_out: Counter[st
     return sample.keeping(kept)
 
 
+def is_verified(sample: AnnotatedSample) -> bool:
+    """Whether step 2 has looked at it."""
+    return Step.VERIFICATION.record_name in (sample.record.get("pipeline_steps") or ()) or any(
+        expression.complete is not None or any(box.verified is not None for box in expression.instances)
+        for expression in sample.expressions
+    )
+
+
 def _keeps(
-    instance: Instance, image_size: tuple[int, int], settings: ExportSpec, left_out: Counter[str]
+    instance: Instance,
+    image_size: tuple[int, int],
+    settings: ExportSpec,
+    left_out: Counter[str],
+    *,
+    vouched: bool,
 ) -> bool:
     x1, y1, x2, y2 = instance.bbox
     share = (x2 - x1) * (y2 - y1) / (image_size[0] * image_size[1])
-    if instance.score < settings.min_score:
+    if settings.drop_refuted and instance.verified is False and not vouched:
+        left_out["boxes that verification refuted"] += 1
+        return False
+    if instance.score < settings.min_score and not vouched:
         left_out["boxes below min_score"] += 1
         return False
     if share > settings.max_box_share:

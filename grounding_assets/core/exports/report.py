@@ -20,6 +20,8 @@ class ExportReport:
     """As written, by split."""
     left_out: Mapping[str, int]
     """By kind, in words."""
+    reviewed: Mapping[str, int]
+    """What reviewers confirmed or corrected, before the filters; by kind, in words."""
     demo_samples: int
     """Samples that the embedded demonstration teacher annotated."""
     origins: Origins
@@ -32,6 +34,7 @@ class ExportReport:
             "files": list(self.files),
             "splits": {name: counts.to_dict() for name, counts in self.splits.items()},
             "left_out": {what: count for what, count in sorted(self.left_out.items()) if count},
+            "reviewed": {what: count for what, count in sorted(self.reviewed.items()) if count},
             "demo_samples": self.demo_samples,
             "made_by": [{**origin._asdict(), "samples": n} for origin, n in self.origins.counts.items()],
             "filters": self.filters(),

@@ -32,6 +32,8 @@ class Ledger:
     splits: dict[str, SplitCounts]
     left_out: Counter[str] = field(default_factory=Counter)
     """By kind, in words for the card."""
+    reviewed: Counter[str] = field(default_factory=Counter)
+    """What reviewers confirmed or corrected, likewise."""
     _images: set[int] = field(default_factory=set)
 
     def wrote(self, split: str, image_path: str, *, expressions: int, boxes: int, samples: int = 1) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from grounding_assets.core.boxes.geometry import DUPLICATE_IOU, iou_xyxy
+from grounding_assets.core.dataset.annotated import is_grounded
 from grounding_assets.core.records import GroundingStatus
-from grounding_assets.core.steps import Step
 
 LOW_SCORE = 0.5
 """A model score below this is low."""
@@ -68,12 +68,6 @@ FAILED = Signal(1.0, "failed", "failed")
 def doubt(found: Iterable[Signal]) -> float:
     """`1 - prod(1 - weight)`, 0.0 to 1.0."""
     return 1.0 - prod(1.0 - signal.weight for signal in found)
-
-
-def is_grounded(record: Mapping[str, Any]) -> bool:
-    """Whether step 1 has run, so that an expression without a box means something."""
-    grounding = Step.GROUNDING.record_name
-    return grounding in record.get("pipeline_steps", (grounding,))
 
 
 def signals(record: Mapping[str, Any]) -> list[Signal]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from grounding_assets.core.report.doubt import area_share, is_grounded
+from grounding_assets.core.dataset.annotated import is_grounded
+from grounding_assets.core.report.doubt import area_share
 
 
 class Distribution:

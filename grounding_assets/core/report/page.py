@@ -24,9 +24,10 @@ from grounding_assets.core.report.evaluation_plots import FEW
 from grounding_assets.core.report.figures import Figures
 from grounding_assets.core.report.gold_section import GoldSection
 from grounding_assets.core.report.palette import INK, PALETTE
-from grounding_assets.core.report.rows import Row, named_line, row_of_failure, row_of_record, sample_id_of
+from grounding_assets.core.report.rows import Row, named_line, row_of_failure, row_of_record
 from grounding_assets.core.report.summary import PLOT_SIZE, fact, facts, plots, reasons
 from grounding_assets.core.report.thumbnails import PhotoSize, fitting_size, in_order, small_photo
+from grounding_assets.core.review.judged import sample_id_of
 from grounding_assets.core.spec.settings import ReportSpec
 
 _WEB = files("grounding_assets.core.report") / "web"

@@ -3,30 +3,21 @@
 Rows carry untrusted text unescaped; the page escapes it. No images, no HTML.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import blake2b
-from math import isfinite
 from typing import Any
 
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.report.doubt import FAILED, WORTH_SAYING, Signal, doubt, is_grounded, signals
+from grounding_assets.core.report.doubt import FAILED, WORTH_SAYING, Signal, doubt, signals
+from grounding_assets.core.review.judged import (
+    digest_of,
+    judged_caption,
+    judged_expressions,
+    sample_id_of,
+)
 
 Row = dict[str, Any]
 """See `row_of_record`; JSON-serialisable."""
-
-
-def sample_id_of(record: Mapping[str, Any]) -> str:
-    """The sample's id: from its expressions' ids, else its own `sample_id`, else its `image_id`.
-
-    A record carries its sample id only within the expressions' ids, and may have no expression.
-    """
-    for expression in record.get("expressions", ()):
-        sample_id, _, position = str(expression.get("expression_id", "")).rpartition("/")
-        if sample_id and position:
-            return sample_id
-    return str(record.get("sample_id", record.get("image_id", "")))
 
 
 @contextmanager
@@ -48,13 +39,13 @@ def row_of_record(record: Mapping[str, Any]) -> Row:
     `size` is (width, height) in pixels or None; a box is `[x1, y1, x2, y2, score, score_source]`;
     `span` is `[start, end)` in code points of `caption`.
     """
-    caption = record.get("cleaned_caption", record["caption"])
-    expressions = [_expression(e, grounded=is_grounded(record)) for e in record["expressions"]]
+    caption = judged_caption(record)
+    expressions = judged_expressions(record)
     return _row(sample_id_of(record), record, caption, signals(record)) | {
         "given": record["caption"] if record["caption"] != caption else None,
         "expressions": expressions,
         "provenance": record.get("provenance", {}),
-        "result": _fingerprint([caption, expressions]),
+        "result": digest_of([caption, expressions]),
     }
 
 
@@ -67,7 +58,7 @@ def row_of_failure(failure: Mapping[str, Any]) -> Row:
         "expressions": [],
         "provenance": {},
         "failure": told,
-        "result": _fingerprint(told),
+        "result": digest_of(told),
     }
 
 
@@ -83,27 +74,3 @@ def _row(sample_id: str, line: Mapping[str, Any], caption: str, found: list[Sign
         "why": [signal.text for signal in found if signal.weight >= WORTH_SAYING],
         "filters": sorted({signal.filter for signal in found if signal.filter}),
     }
-
-
-def _expression(expression: Mapping[str, Any], *, grounded: bool) -> dict[str, Any]:
-    start, end = expression["char_span"]
-    return {
-        "text": str(expression["text"]),
-        "span": [int(start), int(end)],
-        "chunk": expression.get("noun_chunk"),
-        "status": expression.get("grounding_status") if grounded else "not_grounded",
-        "repaired": expression.get("span_status") == "repaired",
-        "boxes": [_box(instance) for instance in expression["instances"]],
-    }
-
-
-def _box(instance: Mapping[str, Any]) -> list[Any]:
-    x1, y1, x2, y2 = (float(edge) for edge in instance["bbox"])
-    if not all(map(isfinite, (x1, y1, x2, y2))):
-        raise ValueError(f"box {instance['bbox']} is not finite")
-    return [x1, y1, x2, y2, instance.get("score"), instance.get("score_source")]
-
-
-def _fingerprint(result: Any) -> str:
-    """Tells a judged result from a later one of the same sample, so that old marks do not carry over."""
-    return blake2b(json.dumps(result).encode(), digest_size=6).hexdigest()

@@ -23,6 +23,10 @@ class ExportSpec(Section):
     """Leave out expressions without a box, and samples that have no other."""
     max_box_share: float = Field(default=1, gt=0, le=1)
     """Scene-sized boxes, which cover more than this share of the image, are left out; 1: none is."""
+    drop_refuted: bool = False
+    """Leave out boxes that verification refuted, unless a reviewer accepted them."""
+    only_complete: bool = False
+    """Leave out expressions that verification did not find complete, unless a reviewer accepted or corrected them."""
     fractions: dict[str, float] = Field(default={"train": 1.0})
     """Splits by name and their shares of the images, such as {train: 0.9, val: 0.1}; they add up to 1."""
     seed: int = 0

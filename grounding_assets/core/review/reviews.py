@@ -1,0 +1,176 @@
+"""The reviewers' marks of a results folder: `reviews.jsonl`, and what they make of a sample.
+
+A rejection holds for the very result that was judged. Boxes that a reviewer found right, or corrected, hold for the
+phrase: whatever a model answers later, as long as caption, span and image are the same.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from grounding_assets.core.dataset.annotated import AnnotatedSample
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.files import read_lines, write_lines
+from grounding_assets.core.records import Expression, GroundingStatus, Instance, PixelBox
+from grounding_assets.core.review.judged import phrase_keys, result_digest, sample_id_of
+from grounding_assets.core.review.judgement import JudgedPhrase, JudgedSample
+from grounding_assets.core.store.checkpoint import expression_from_record
+
+REVIEWER_SCORE = 1.0
+"""Of a box that a reviewer drew; `score_source` tells it from a model's."""
+
+
+class Reviews:
+    """All judgements of one results folder, by sample and caption."""
+
+    def __init__(self, judged: Iterable[JudgedSample] = ()):
+        self._judged = {(one.sample_id, one.cleaned_caption): one for one in judged}
+
+    @classmethod
+    def load(cls, results_dir: Path) -> "Reviews":
+        """Those that were taken over so far; none where there is no file.
+
+        Raises:
+            InputError: a line of the file is damaged.
+        """
+        file = reviews_file(results_dir)
+        return cls(_read(file)) if file.is_file() else cls()
+
+    def save(self, results_dir: Path) -> None:
+        """Replaces `reviews.jsonl`.
+
+        Raises:
+            RunStopped: it cannot be written.
+        """
+        write_lines(reviews_file(results_dir), (one.model_dump(mode="json") for one in self))
+
+    def __iter__(self) -> Iterator[JudgedSample]:
+        return iter(self._judged.values())
+
+    def __len__(self) -> int:
+        return len(self._judged)
+
+    def of(self, sample_id: str, cleaned_caption: str) -> JudgedSample | None:
+        return self._judged.get((sample_id, cleaned_caption))
+
+    def put(self, judged: JudgedSample) -> None:
+        """Keeps a judgement, in the place of one of the same sample and caption."""
+        self._judged[judged.sample_id, judged.cleaned_caption] = judged
+
+    def counts(self) -> dict[str, int]:
+        """Marks by what they say."""
+        counts = Counter(f"samples {one.verdict}ed" for one in self if one.verdict)
+        for phrase in (phrase for one in self for phrase in one.phrases if phrase.word):
+            assert phrase.word is not None
+            if phrase.word.verdict:
+                counts[f"expressions {phrase.word.verdict}ed"] += 1
+            if phrase.word.boxes is not None:
+                counts["expressions corrected"] += 1
+        return dict(sorted(counts.items()))
+
+    def apply(
+        self, sample: AnnotatedSample, left_out: Counter[str], reviewed: Counter[str] | None = None
+    ) -> AnnotatedSample | None:
+        """The sample as the reviewers want it, or None; counts what goes, and in `reviewed` what they confirmed."""
+        judged = self.of(sample_id_of(sample.record), sample.cleaned_caption) if self._judged else None
+        if judged is None or not is_same_image(judged, sample.record):
+            return sample
+        confirmed = Counter[str]() if reviewed is None else reviewed
+        is_current = judged.result == result_digest(sample.record)
+        if is_current and judged.verdict == "reject":
+            left_out["samples that a reviewer rejected"] += 1
+            return None
+        confirmed["samples accepted by a reviewer"] += is_current and judged.verdict == "accept"
+        phrases, kept, vouched = judged.by_key(), [], set()
+        for position, key in enumerate(phrase_keys(e.char_span for e in sample.expressions)):
+            phrase, expression = phrases.get(key), sample.expressions[position]
+            if phrase is not None and phrase.is_rejected and _same_boxes(phrase, expression):
+                left_out["expressions that a reviewer rejected"] += 1
+                continue
+            if phrase is not None and not phrase.is_rejected and judged.vouches_for(phrase):
+                confirmed[_outcome(phrase)] += 1
+                vouched.add(len(kept))
+                kept.append((position, held_instances(phrase)))
+            else:
+                kept.append((position, None))
+        if sample.expressions and not kept:
+            left_out["samples without an expression left"] += 1
+            return None
+        return replace(_with_instances(sample, kept), vouched=frozenset(vouched))
+
+
+def reviews_file(results_dir: Path) -> Path:
+    return results_dir / "reviews.jsonl"
+
+
+def is_same_image(judged: JudgedSample, record: Mapping[str, Any]) -> bool:
+    """Whether the record is about the picture that was judged."""
+    digest = image_sha256(record)
+    same_file = not digest or not judged.image_sha256 or digest == judged.image_sha256
+    return same_file and judged.image_size == (record["width"], record["height"])
+
+
+def image_sha256(record: Mapping[str, Any]) -> str:
+    """Hex digest of the image's file, as the last step that says so read it; empty where none does."""
+    steps = record.get("provenance")
+    made = (
+        [step for step in steps.values() if isinstance(step, Mapping)] if isinstance(steps, Mapping) else []
+    )
+    return next((str(step["image_sha256"]) for step in reversed(made) if step.get("image_sha256")), "")
+
+
+def held_instances(phrase: JudgedPhrase) -> tuple[Instance, ...]:
+    """The boxes that a reviewer vouches for: those of the result that was judged, or those of the correction.
+
+    In a correction, a box that was left as it was keeps its score.
+    """
+    judged = expression_from_record(phrase.row).instances
+    if phrase.word is None or phrase.word.boxes is None:
+        return judged
+    by_box = {instance.bbox: instance for instance in judged}
+    return tuple(by_box.get(box) or Instance(box, REVIEWER_SCORE, "reviewer") for box in phrase.word.boxes)
+
+
+def _outcome(phrase: JudgedPhrase) -> str:
+    corrected = phrase.word is not None and phrase.word.boxes is not None
+    return f"expressions {'corrected' if corrected else 'accepted'} by a reviewer"
+
+
+def _same_boxes(phrase: JudgedPhrase, expression: Expression) -> bool:
+    boxes: list[PixelBox] = [instance.bbox for instance in expression.instances]
+    return phrase.boxes == boxes
+
+
+def _with_instances(
+    sample: AnnotatedSample, kept: Sequence[tuple[int, tuple[Instance, ...] | None]]
+) -> AnnotatedSample:
+    """Some of the expressions, by position, each with other instances or (None) with its own."""
+    if all(instances is None for _, instances in kept) and len(kept) == len(sample.expressions):
+        return sample
+    expressions, rows = [], []
+    for position, instances in kept:
+        expression, row = sample.expressions[position], sample.record["expressions"][position]
+        if instances is not None and instances != expression.instances:
+            status = GroundingStatus.BOXED if instances else GroundingStatus.NONE_SEEN
+            expression = replace(expression, instances=instances, grounding_status=status)
+            name = str(row.get("expression_id", ""))
+            sample_id, _, number = name.rpartition("/e")
+            written = expression.to_record(sample_id, int(number) if number.isdigit() else position)
+            row = {**row, **written}
+        expressions.append(expression)
+        rows.append(row)
+    return replace(sample, record={**sample.record, "expressions": rows}, expressions=tuple(expressions))
+
+
+def _read(file: Path) -> Iterator[JudgedSample]:
+    for number, row in enumerate(read_lines(file), 1):
+        try:
+            yield JudgedSample.model_validate(row)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise InputError(f"{file}, line {number} is damaged: {where}: {first['msg']}.") from None
