@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 import regex
 
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.replies import ParsedExtraction, parse_extraction
+from grounding_assets.core.replies import ParsedExtraction, parse_extraction, refuse_disclaimed
 from grounding_assets.core.spans.folding import fold
 
 MIN_KEPT = 0.3
@@ -33,9 +33,11 @@ def read_cleaned(reply: str, caption: str, *, ended_for_length: bool) -> ParsedE
         ended_for_length: whether the endpoint says that it cut the reply.
 
     Raises:
-        SampleFailure: as `parse_extraction`; `unparsable` where less than `MIN_KEPT` of the caption is left.
+        SampleFailure: as `parse_extraction`; `unparsable` where less than `MIN_KEPT` of the caption is left, or
+            where the model says that it did not look.
     """
     parsed = parse_extraction(reply, ended_for_length=ended_for_length)
+    refuse_disclaimed(reply, quoted=caption, says_none=not parsed.phrases)
     kept = kept_share(caption, parsed.cleaned_caption)
     if kept < MIN_KEPT:
         raise SampleFailure(

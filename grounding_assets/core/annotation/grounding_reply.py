@@ -16,6 +16,7 @@ from grounding_assets.core.replies import (
     match_entries,
     parse_grounding,
     read_obedient,
+    refuse_disclaimed,
 )
 
 MAX_EXPRESSIONS_PER_CALL = 25
@@ -47,6 +48,10 @@ def read_part(
     if (obedient := read_obedient(reply, asked)) is not None:
         return obedient
     parsed = parse_grounding(reply, corner_order=convention.order)
+    says_none = not any(entry.boxes for entry in parsed.entries)
+    # a reason not to look is often given in the reasoning, but a doubt that was overcome is no reason
+    told = reply if says_none else parsed.answer
+    refuse_disclaimed(told, about=[text for _, text in asked], says_none=says_none)
     matched = match_entries(parsed, asked)
     _refuse_cut_and_garbled(parsed, matched, ended_for_length=ended_for_length)
     if not only_measures:

@@ -5,6 +5,7 @@ speaks of; `read_obedient` does both at once for a reply that is what was asked 
 (`core.boxes.coordinates`) and offsets (`core.spans.alignment`) come afterwards; requests and prompts live elsewhere.
 """
 
+from grounding_assets.core.replies.disclaimers import refuse_disclaimed
 from grounding_assets.core.replies.extraction import parse_extraction
 from grounding_assets.core.replies.grounding import parse_grounding
 from grounding_assets.core.replies.matching import MatchedExpression, MatchResult, match_entries
@@ -22,4 +23,5 @@ __all__ = [
     "parse_extraction",
     "parse_grounding",
     "read_obedient",
+    "refuse_disclaimed",
 ]

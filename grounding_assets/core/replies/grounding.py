@@ -54,6 +54,7 @@ def parse_grounding(reply: str, *, corner_order: Order = "xyxy") -> ParsedGround
         truncated=truncated,
         ends_with_statement=is_closing(assembly.tail),
         repairs=assembly.repairs,
+        answer=answer,
     )
 
 

@@ -22,6 +22,8 @@ from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.json_values import FoundValue, JsonArray, JsonObject, JsonValue
 
 MAX_DEPTH = 64
+MAX_CONTAINERS = 20_000
+"""Objects and arrays of one text; the most boxes that a reply may hold need a third of them."""
 _MAX_INNER_QUOTED = 4_000
 """Characters behind a doubtful quote in which the true end of the string is looked for."""
 _MAX_QUOTE_RETREATS = 50
@@ -81,12 +83,13 @@ class Scanner:
         self._at = 0
         self._open: list[str] = []
         self._quote_retreats = 0
+        self._containers = 0
 
     def values(self) -> Iterator[FoundValue]:
         """Every outermost container of the text, in order.
 
         Raises:
-            SampleFailure: `unparsable`, where containers nest deeper than `MAX_DEPTH`.
+            SampleFailure: `unparsable`, where containers nest deeper than `MAX_DEPTH`, or are more than `MAX_CONTAINERS`.
         """
         while (opener := self.opener_from(self._at)) is not None:
             yield self.value_at(opener)
@@ -104,6 +107,12 @@ class Scanner:
     def _container(self) -> JsonObject | JsonArray:
         if len(self._open) >= MAX_DEPTH:
             raise SampleFailure(Reason.UNPARSABLE, f"The reply nests deeper than {MAX_DEPTH} levels.")
+        self._containers += 1
+        if self._containers > MAX_CONTAINERS:
+            raise SampleFailure(
+                Reason.UNPARSABLE,
+                f"The reply holds more than {MAX_CONTAINERS} lists and objects: the model repeats itself.",
+            )
         opener = self.text[self._at]
         self._at += 1
         self._open.append({"{": "}", "[": "]", "(": ")"}[opener])

@@ -94,6 +94,8 @@ class ParsedGrounding:
     """Nothing but closing marks follows the last statement."""
     repairs: int = 0
     """Departures from JSON that were put right."""
+    answer: str = ""
+    """The text that was read: the reply without its reasoning."""
 
     @property
     def entries(self) -> tuple[ReplyEntry, ...]:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.answer import answer_text, excerpt, json_parts
+from grounding_assets.core.replies.disclaimers import refuse_disclaimed
 from grounding_assets.core.replies.json_values import JsonObject
 
 
@@ -20,7 +21,7 @@ def parse_verdict(reply: str) -> Verdict:
 
     Raises:
         SampleFailure: `truncated` inside the reasoning; `unparsable` if there is no such object, more than
-            one, one with other keys, or another answer.
+            one, one with other keys, or another answer, or where the model says that it did not look.
     """
     answer, cut = answer_text(reply)
     parts = json_parts(answer)
@@ -29,6 +30,7 @@ def parse_verdict(reply: str) -> Verdict:
         if isinstance(value, JsonObject) and value.closed and value.sound and len(value.pairs) == 1:
             key, word = value.pairs[0]
             if key == "answer" and isinstance(word, str) and word in list(Verdict):
+                refuse_disclaimed(answer)
                 return Verdict(word)
     raise SampleFailure(
         Reason.TRUNCATED if cut else Reason.UNPARSABLE,
