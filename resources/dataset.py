@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.account import VerifierAccount
 from grounding_assets.core.budget.call_file import open_account
+from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.dataset.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.dataset.names import dataset_name
@@ -38,6 +39,7 @@ from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources.credentials import Credentials
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import (
+    build_batch_service,
     check_teacher,
     result_settings,
     teacher_notice,
@@ -47,6 +49,7 @@ from resources.vlm.teacher import VlmTeacher
 from resources.vlm.verifier import VlmVerifier, build_verifier, check_verifier
 
 if TYPE_CHECKING:
+    from resources.vlm.batch.batching import Batching
     from resources.vlm.doctor import Examination
 
 T = TypeVar("T")
@@ -270,6 +273,22 @@ class DataSet:
         return asyncio.run(
             work_with_teacher(self.spec, self._credentials, self.results_dir, work, notice, warn or notice)
         )
+
+    @asynccontextmanager
+    async def by_batch(
+        self, teacher: Teacher[Any], notice: Callable[[str], None]
+    ) -> AsyncIterator["Batching | None"]:
+        """Within the block the teacher asks by batch jobs; None if that is off. See `resources.vlm.batch.batching`."""
+        if not self.spec.vlm.batch.is_on or not isinstance(teacher, VlmTeacher):
+            yield None
+            return
+        from resources.vlm.batch.batching import batching
+
+        service = build_batch_service(self.spec, self._credentials)
+        async with batching(
+            self.spec.vlm.batch, self.results_dir, service, teacher, notice, Prices.of(self.spec)
+        ) as run:
+            yield run
 
     @asynccontextmanager
     async def verifier(self, teacher: Teacher[Any]) -> AsyncIterator[VlmVerifier | None]:

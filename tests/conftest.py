@@ -10,6 +10,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 SLOW = (
+    "batch/",
     "ui/",
     "endurance/",
     "init/",

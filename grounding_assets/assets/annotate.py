@@ -12,18 +12,16 @@ from typing import Any
 
 import dagster as dg
 
+from grounding_assets.assets.annotating import annotate_pending
 from grounding_assets.assets.outcome import end_annotation, writes_files
 from grounding_assets.assets.reporting import DagsterListener, upstream_of
-from grounding_assets.assets.signals import stopping_on_signals
-from grounding_assets.core.annotation.annotator import GRACE_S, Annotator
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
-from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.rollup import write_outputs, write_outputs_beside_other_runs
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
-from grounding_assets.core.errors import GroundingError, Interrupted, visible
+from grounding_assets.core.errors import GroundingError, visible
 from grounding_assets.core.spec.settings import WorkflowSpec
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys, provenance_tags
@@ -121,7 +119,7 @@ def build_annotate(
             with DagsterListener(context, keys, workspace, summary, progress) as listener:
                 listener.report_done(chosen, steps, everything=partitioned)
                 error = None if partitioned else _closed_gate(dataset, workspace, pending)
-                error = error or _run(dataset, workspace, pending, listener, notice, warn)
+                error = error or annotate_pending(dataset, workspace, pending, listener, notice, warn)
             written = files_follow
         finally:
             # however it ended, what it came to is on disk before anybody is told why
@@ -229,47 +227,6 @@ def _made_otherwise(
     return sum(
         workspace.made_with_other_settings(chosen, step, dataset.settings_fingerprint(step)) for step in steps
     )
-
-
-def _run(
-    dataset: DataSet,
-    workspace: Workspace,
-    pending: list[PendingSample],
-    listener: DagsterListener,
-    notice: Callable[[str], None],
-    warn: Callable[[str], None],
-) -> GroundingError | None:
-    """Annotates; returns the error that ended it early, which is raised once all is reported."""
-    if not pending:
-        return None
-    pending.reverse()
-
-    async def work(teacher: Teacher[Any]) -> None:
-        async with dataset.verifier(teacher) as verifier:
-            annotator = Annotator(
-                workspace,
-                teacher,
-                listener,
-                max_workers=dataset.spec.workflow.max_workers,
-                verifier=verifier,
-            )
-            listener.in_flight_limit = lambda: teacher.in_flight_limit
-
-            def stop(reason: Interrupted) -> None:
-                annotator.stop(reason)
-                teacher.stop(reason)
-                listener.stopping(GRACE_S)
-
-            listener.annotating()
-            with stopping_on_signals(stop):
-                # each is let go once it is begun: at 100,000 samples that is room for 20 images
-                await annotator.run(pending.pop() for _ in range(len(pending)))
-
-    try:
-        dataset.with_teacher(work, notice, warn)
-    except GroundingError as error:
-        return error
-    return None
 
 
 def _metadata(summary: RunSummary) -> dict[str, Any]:

@@ -101,6 +101,11 @@ class DagsterListener:
             f"Another run is working on {count} of these samples: waiting for their results."
         )
 
+    def waits_for(self, sample_ids: set[str], words: str) -> None:
+        """These wait for batch jobs, of which `words` tell."""
+        self._summary.in_batches = len(sample_ids)
+        self._summary.batch_words = words
+
     def stopping(self, grace_s: float) -> None:
         """Somebody asked the run to end."""
         self._progress.notice(

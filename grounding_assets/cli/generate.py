@@ -13,7 +13,7 @@ from grounding_assets.cli.terminal import TerminalProgress, closing_words
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.names import dataset_name
-from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, RunStopped, visible
+from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, EXIT_WAITING, RunStopped, visible
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
 from grounding_assets.graph import build_defs, steps_in_graph
@@ -64,12 +64,15 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     complete = summary.done_before + summary.done >= summary.requested
     if complete and failure is not None:
         raise RunStopped(failure.description or "The run failed.")
-    if not complete:
+    if summary.batch_words:
+        print(f"Batches:     {visible(summary.batch_words)}")
+    waits = not complete and summary.in_batches and not summary.failed
+    if not complete and not waits:
         print(f"Failures:    {results / 'failures.jsonl'}; the same command tries them again.")
     if spec.workflow.is_pilot:
         _end_pilot(dataset, spec_file, overrides)
         check_gates(spec, dataset.workspace())
-    return EXIT_OK if complete else EXIT_SAMPLES_FAILED
+    return EXIT_OK if complete else EXIT_WAITING if waits else EXIT_SAMPLES_FAILED
 
 
 def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> None:

@@ -99,6 +99,8 @@ def closing_words(summary: RunSummary) -> str:
         words += f"; {summary.failed} failed ({reasons})"
     if summary.still_pending:
         words += f"; {summary.still_pending} are still pending"
+    if summary.in_batches:
+        words += f", {summary.in_batches} of them in batch jobs"
     if summary.without_step_0:
         words += f"; {summary.without_step_0} have no output of the step before"
     return words + "."

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 EXIT_OK, EXIT_SAMPLES_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
+EXIT_WAITING = 3
+"""Nothing failed, and samples wait for batch jobs."""
 
 
 def visible(text: str) -> str:

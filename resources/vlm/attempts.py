@@ -33,6 +33,8 @@ class CallOutcome:
     reply: ModelReply
     attempts: int
     seconds: float
+    batch: str = ""
+    """Our id of the batch job that it came from."""
 
 
 @dataclass(slots=True)

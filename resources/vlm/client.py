@@ -109,6 +109,25 @@ class EndpointClient:
         """What the endpoint answers at a URL of its own, with the headers of every request. Raises CallError."""
         return await self._transport.get(url, timeout_s)
 
+    def encoded(self, request: ModelRequest) -> Sequence[bytes]:
+        """The request's body as it would be sent now, in parts."""
+        manners = self._teachable.manners
+        return _encoded(self._dialect, request, manners, self._dialect.fields(request, manners))
+
+    def read(self, status: int, document: Any, request: ModelRequest) -> ModelReply:
+        """What an answer means that came by another way, such as in a batch. Raises CallError."""
+        answer = Answer(status, {}, _as_body(document))
+        if not 200 <= status < 300:
+            raise self._classified(self._refusal(answer, request))
+        return self._read(answer, request)
+
+    def counted(self, document: Any) -> ModelReply | None:
+        """An answer for the sake of its tokens; None if it holds none."""
+        try:
+            return self._dialect.read(document)
+        except (NoAnswer, CallError):
+            return None
+
     async def complete(self, request: ModelRequest) -> ModelReply:
         dialect, lessons = self._dialect, list[Lesson]()
         manners, first_error = self._teachable.manners, None
@@ -231,6 +250,10 @@ def _encoded(
     """The request as JSON in three parts, the middle one being the image, which is not copied."""
     before, after = json.dumps(dialect.body(request, manners, fields)).split(f'"{IMAGE_PLACEHOLDER}"', 1)
     return f'{before}"{dialect.image_prefix(request)}'.encode(), request.image.base64, f'"{after}'.encode()
+
+
+def _as_body(document: Any) -> bytes:
+    return document.encode() if isinstance(document, str) else json.dumps(document).encode()
 
 
 def _as_json(document: Any) -> str:

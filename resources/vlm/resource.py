@@ -15,6 +15,7 @@ from resources.vlm.families import Family, family_called
 from resources.vlm.measurements import Measurements
 
 if TYPE_CHECKING:
+    from grounding_assets.core.batch.service import BatchService
     from resources.vlm.checking import Consequence
     from resources.vlm.client import EndpointClient
 
@@ -104,7 +105,7 @@ def result_settings(spec: Spec, step: Step) -> dict[str, Any]:
         return verifier_settings(spec)
     if spec.vlm.backend == "local":
         return spec.vlm.local.in_use.model_dump()
-    from resources.vlm.teacher import settings_of_step
+    from resources.vlm.sampling import settings_of_step
 
     return settings_of_step(model_identity(spec), *step.prompts)
 
@@ -131,7 +132,8 @@ def build_teacher(
 
     from resources.vlm.policy import RetryPolicy
     from resources.vlm.retry import RetryingCaller
-    from resources.vlm.teacher import Sampling, VlmTeacher
+    from resources.vlm.sampling import Sampling
+    from resources.vlm.teacher import VlmTeacher
 
     identity = model_identity(spec)
     return VlmTeacher(
@@ -183,6 +185,20 @@ def build_client(
         manners=Manners.from_learned(learned or {}, vlm.openai.structured_output),
         section=section,
         account=account,
+    )
+
+
+def build_batch_service(spec: Spec, credentials: Credentials) -> "BatchService":
+    """Who runs the batch jobs of the spec's endpoint. Raises SpecError where nobody does."""
+    vlm = spec.vlm
+    if vlm.backend == "openai" and vlm.batch.mode == "on":
+        from resources.vlm.batch.openai_batches import OpenAiBatches
+
+        return OpenAiBatches(
+            base_url=vlm.openai.base_url, api_key=credentials.openai, setting=f"{VLM_SECTION}.openai"
+        )
+    raise SpecError(
+        f"{VLM_SECTION}.batch.mode={vlm.batch.mode} does not go with backend {vlm.backend}: set it to off."
     )
 
 

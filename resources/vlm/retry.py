@@ -36,7 +36,7 @@ class RetryingCaller:
         clock: Callable[[], float] = time.monotonic,
     ):
         """`notice` is told of pauses, and of what the user should know about the endpoint, in one line each."""
-        self._client = client
+        self.client = client
         self.account = account
         self.notice = notice or (lambda text: None)
         self._policy = policy or RetryPolicy()
@@ -58,19 +58,19 @@ class RetryingCaller:
     @property
     def structured_output(self) -> str:
         """How far the endpoint goes along with a reply schema."""
-        return self._client.structured_output
+        return self.client.structured_output
 
     @property
     def rate_limits(self) -> dict[str, str]:
-        return self._client.rate_limits
+        return self.client.rate_limits
 
     @property
     def manners(self) -> dict[str, Any]:
         """What the client has learned about the endpoint, to be given to the next one."""
-        return self._client.learned()
+        return self.client.learned()
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self.client.aclose()
 
     def stop(self, reason: RunStopped) -> None:
         """Sends nothing more: `call` raises `reason` instead. Requests in flight go on."""
@@ -119,7 +119,7 @@ class RetryingCaller:
         self._first_sent = min(self._first_sent, self._clock())
         self.stats.calls += 1
         try:
-            return await self._client.complete(request)
+            return await self.client.complete(request)
         except BudgetReached as reached:
             self.stats.calls -= 1
             self.stop(reached)

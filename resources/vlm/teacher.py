@@ -1,11 +1,12 @@
 """A teacher made of a client, a model family and the reply parser."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from grounding_assets.core import prompts
+from grounding_assets.core.annotation.asking import Deferred
 from grounding_assets.core.annotation.calls import Finish, ModelRequest
 from grounding_assets.core.annotation.extraction_reply import read_cleaned
 from grounding_assets.core.annotation.grounding_reply import (
@@ -21,27 +22,17 @@ from grounding_assets.core.images.prepared_image import PreparedImage, prepare_i
 from grounding_assets.core.records import Expression, Extraction, Grounding
 from grounding_assets.core.replies import MatchResult, ParsedExtraction
 from grounding_assets.core.spans.alignment import to_expressions
+from resources.vlm.caller import Caller
 from resources.vlm.families import Family
-from resources.vlm.retry import RetryingCaller
+from resources.vlm.sampling import Sampling, settings_of_step
 from resources.vlm.schemas import EXTRACTION_SCHEMA, grounding_schema
 from resources.vlm.trace import Trace
 
 ReadT = TypeVar("ReadT")
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    temperature: float
-    max_tokens: int
-
-
 class _Truncated(Exception):
     """The reply was cut, even with twice the tokens."""
-
-
-def settings_of_step(identity: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    """What a result of the prompt is marked with, to tell it from one made with other settings."""
-    return {**identity, "prompt_version": prompts.version(prompt)}
 
 
 class VlmTeacher:
@@ -49,7 +40,7 @@ class VlmTeacher:
 
     def __init__(
         self,
-        caller: RetryingCaller,
+        caller: Caller,
         family: Family,
         *,
         sampling: Sampling,
@@ -59,7 +50,7 @@ class VlmTeacher:
         self.caller = caller
         self.family = family
         self._sampling = sampling
-        self._identity = identity
+        self.identity = identity
 
     @property
     def in_flight_limit(self) -> int | None:
@@ -108,10 +99,13 @@ class VlmTeacher:
         self, image: PreparedImage, cleaned_caption: str, expressions: Sequence[Expression]
     ) -> Grounding:
         trace = Trace("ground", image)
-        parts: list[MatchResult] = []
-        for start in range(0, len(expressions), MAX_EXPRESSIONS_PER_CALL):
-            part = expressions[start : start + MAX_EXPRESSIONS_PER_CALL]
-            parts += await self._ground_part(image, cleaned_caption, part, start, trace)
+        starts = range(0, len(expressions), MAX_EXPRESSIONS_PER_CALL)
+        parts = await self._ground_parts(
+            image,
+            cleaned_caption,
+            [(expressions[start : start + MAX_EXPRESSIONS_PER_CALL], start) for start in starts],
+            trace,
+        )
         matched = [one for part in parts for one in part.per_expression]
         convention = CONVENTIONS[self.family.convention]
         try:
@@ -137,6 +131,29 @@ class VlmTeacher:
         parts = await self._ground_part(image, caption, expressions, 0, trace, only_measures=True)
         boxes = tuple(one.boxes for part in parts for one in part.per_expression)
         return boxes, sum(part.unmatched_boxes for part in parts)
+
+    async def _ground_parts(
+        self,
+        image: PreparedImage,
+        caption: str,
+        parts: Sequence[tuple[Sequence[Expression], int]],
+        trace: Trace,
+        *,
+        only_measures: bool = False,
+    ) -> list[MatchResult]:
+        """One after the other; where one waits in a batch, the others are put into it as well."""
+        matched: list[MatchResult] = []
+        deferred: Deferred | None = None
+        for part, start in parts:
+            try:
+                matched += await self._ground_part(
+                    image, caption, part, start, trace, only_measures=only_measures
+                )
+            except Deferred as waits:
+                deferred = waits
+        if deferred is not None:
+            raise deferred
+        return matched
 
     async def _ground_part(
         self,
@@ -177,13 +194,9 @@ class VlmTeacher:
                     f"The reply for '{part[0].text}' alone was cut at max_tokens; raise it.",
                     trace,
                 ) from None
-            halves: list[MatchResult] = []
             middle = len(part) // 2
-            for half, first in ((part[:middle], start), (part[middle:], start + middle)):
-                halves += await self._ground_part(
-                    image, caption, half, first, trace, only_measures=only_measures
-                )
-            return halves
+            halves = (part[:middle], start), (part[middle:], start + middle)
+            return await self._ground_parts(image, caption, halves, trace, only_measures=only_measures)
         trace.answered_by.append([start, len(part), len(trace.replies) - 1])
         return [matched]
 
@@ -240,6 +253,7 @@ class VlmTeacher:
             trace.attempts += failure.attempts
             raise self._failed(failure.reason, str(failure), trace, failure.in_doubt) from None
         trace.calls += 1
+        trace.by_batch += bool(outcome.batch)
         trace.attempts += outcome.attempts
         trace.seconds += outcome.seconds
         trace.tokens_in += outcome.reply.tokens_in
@@ -262,8 +276,8 @@ class VlmTeacher:
         image, version = trace.image, prompts.version(trace.prompt)
         convention = {"convention": self.family.convention} if trace.prompt == "ground" else {}
         return {
-            "backend": self._identity["backend"],
-            "model": self._identity["model"],
+            "backend": self.identity["backend"],
+            "model": self.identity["model"],
             "family": self.family.name,
             **convention,
             "prompt_version": version,
@@ -272,7 +286,7 @@ class VlmTeacher:
             "image_sha256": image.sha256,
             # a step has one mark for its settings, whichever of its prompts was sent
             "settings": settings_of_step(
-                self._identity, "extract" if trace.prompt == "describe" else trace.prompt
+                self.identity, "extract" if trace.prompt == "describe" else trace.prompt
             ),
             **trace.figures(),
         }

@@ -13,6 +13,8 @@ class Trace:
     prompt: str
     image: PreparedImage
     calls: int = 0
+    by_batch: int = 0
+    """Of `calls`, those that a batch answered."""
     attempts: int = 0
     seconds: float = 0.0
     tokens_in: int = 0
@@ -26,6 +28,7 @@ class Trace:
     def figures(self) -> dict[str, Any]:
         return {
             "calls": self.calls,
+            **({"by_batch": self.by_batch} if self.by_batch else {}),
             "attempts": self.attempts,
             "seconds": round(self.seconds, 3),
             "tokens_in": self.tokens_in,

@@ -18,10 +18,12 @@ from grounding_assets.core.replies.verdict import Verdict, parse_verdict
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
+from resources.vlm.attempts import CallOutcome
+from resources.vlm.caller import Caller
 from resources.vlm.families import Family
 from resources.vlm.resource import build_teacher, check_teacher, model_identity
-from resources.vlm.retry import CallOutcome, RetryingCaller
-from resources.vlm.teacher import Sampling, VlmTeacher
+from resources.vlm.sampling import Sampling
+from resources.vlm.teacher import VlmTeacher
 
 VERIFIER_SECTION = "image_grounding.vlm_verifier"
 VERDICT_SCHEMA: Mapping[str, Any] = {
@@ -100,7 +102,7 @@ class VlmVerifier:
 
     def __init__(
         self,
-        caller: RetryingCaller,
+        caller: Caller,
         family: Family,
         *,
         sampling: Sampling,

@@ -20,12 +20,14 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from tests.endpoints.batching import BatchPlan
 from tests.endpoints.families import FAMILIES, Family
 from tests.endpoints.faults import GEMINI_ONLY, FaultPlan, Faults
 from tests.endpoints.frames import Server, untouched
 from tests.endpoints.gemini_kind import GeminiKind
 from tests.endpoints.manner import Manner
 from tests.endpoints.model import Behaviour, SimulatedModel
+from tests.endpoints.openai_batching import OpenAiBatchRoutes
 from tests.endpoints.openai_common import OpenAIKind
 from tests.endpoints.openai_kinds import CustomKind, LmStudioKind, NimKind, VllmKind
 from tests.endpoints.photos import GoldPhoto, PhotoAlbum, coco24_photos
@@ -83,6 +85,7 @@ class SimulatedEndpoint:
         cheap: bool = False,
         keep_requests: int | None = None,
         keeps_alive: bool = True,
+        batch: BatchPlan | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ):
@@ -92,7 +95,7 @@ class SimulatedEndpoint:
 
         `gold` replaces the corpus's photos. `cheap` neither decodes images, calibration cards apart, nor
         checks the request: every expression gets the box from a quarter to three quarters of a 640x480 image.
-        Without `keeps_alive`, each connection serves one request.
+        Without `keeps_alive`, each connection serves one request. With `batch` it runs batch jobs as well.
         """
         family = family or ("gemini" if kind == "gemini" else "qwen3_vl")
         self.family = FAMILIES[family] if isinstance(family, str) else family
@@ -111,6 +114,7 @@ class SimulatedEndpoint:
         self.recorder = Recorder(keep_requests)
         self.plan = FaultPlan(self._checked(faults or Faults()))
         self.keeps_alive = keeps_alive
+        self.batch = OpenAiBatchRoutes(batch, self.key) if batch else None
         self.host, self.port = host, port
 
     @property
@@ -154,6 +158,8 @@ class SimulatedEndpoint:
             site = web.TCPSite(runner, self.host, self.port, backlog=1024)
             await site.start()
             self.port = runner.addresses[0][1]
+            if self.batch is not None:
+                self.batch.start(self.url)
             listening()
             await stop.wait()
         finally:

@@ -70,6 +70,8 @@ class Service:
         app.router.add_post("/_sim/reset", self._reset)
         app.router.add_post("/_sim/faults", self._faults)
         app.router.add_routes(self.kind.routes())
+        if self.endpoint.batch is not None:
+            app.router.add_routes(self.endpoint.batch.routes())
         return app
 
     async def generate(self, request: web.Request) -> web.StreamResponse:

@@ -6,18 +6,19 @@ Retries and pacing are the teacher's; Dagster events are the listener's.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from grounding_assets.core.annotation.asking import Asker, Deferred, asking
 from grounding_assets.core.annotation.listener import Listener, at_no_cost
 from grounding_assets.core.annotation.preparation import PreparedSample, prepare_sample
-from grounding_assets.core.annotation.teacher import Teacher
+from grounding_assets.core.annotation.teacher import Teacher, check_same
 from grounding_assets.core.annotation.verification import verify_sample
 from grounding_assets.core.annotation.verification_journal import VerificationJournal
 from grounding_assets.core.annotation.verifier import Verifier
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
-from grounding_assets.core.records import Expression, Extraction, Grounding, Verification
+from grounding_assets.core.records import Extraction, Grounding, Verification
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint, settings_fingerprint
@@ -168,6 +169,8 @@ class Annotator:
                     result = await self._keep(sample_id, step)
                 else:
                     result = await self._do(step, prepared, result)
+        except Deferred:
+            return
         except SampleFailure as failure:
             if failure.in_doubt:
                 self._in_doubt.append((time.monotonic(), pending, failure))
@@ -190,10 +193,15 @@ class Annotator:
             if self._stop:
                 return None
             begun = time.monotonic()
-            result = await self._ask_and_store(step, prepared, before)
+            with asking(self._asker(prepared.sample.sample_id, step)):
+                result = await self._ask_and_store(step, prepared, before)
             if result is not None:
                 await self._fail_those_in_doubt(refused_before=begun)
             return result
+
+    def _asker(self, sample_id: str, step: Step) -> Asker:
+        order = self._workspace.redo.order_of(sample_id, step)
+        return Asker(sample_id, step, order.order_id if order is not None else "")
 
     async def _ask_and_store(
         self, step: Step, prepared: PreparedSample, before: Checkpoint | None
@@ -217,15 +225,15 @@ class Annotator:
         output = grounding_fingerprint(sample, result.cleaned_caption, result.expressions)
         fingerprint = self._workspace.samples.entries[sample.sample_id].fingerprint
         return await self._store(
-            Step.EXTRACTION, prepared, result, result.cleaned_caption, fingerprint, output, _size(prepared)
+            Step.EXTRACTION, prepared, result, result.cleaned_caption, fingerprint, output, prepared.size
         )
 
     async def _ground(self, prepared: PreparedSample, extraction: Checkpoint) -> Checkpoint:
         caption, expressions = extraction.cleaned_caption, extraction.expressions
         result = await self._teacher.ground(prepared.image, caption, expressions)
-        _check_same(expressions, result.expressions)
+        check_same(expressions, result.expressions)
         return await self._store(
-            Step.GROUNDING, prepared, result, caption, extraction.output_fingerprint, "", _size(prepared)
+            Step.GROUNDING, prepared, result, caption, extraction.output_fingerprint, "", prepared.size
         )
 
     async def _verify(self, prepared: PreparedSample, grounding: Checkpoint) -> Checkpoint | None:
@@ -287,13 +295,3 @@ class Annotator:
         await asyncio.to_thread(self._workspace.store, checkpoint, step, prepared.steps[-1])
         self._listener.done(checkpoint, step)
         return checkpoint
-
-
-def _size(prepared: PreparedSample) -> tuple[int, int]:
-    assert prepared.image is not None
-    return prepared.image.image_size
-
-
-def _check_same(asked: Sequence[Expression], answered: Sequence[Expression]) -> None:
-    if [(e.text, e.char_span) for e in asked] != [(e.text, e.char_span) for e in answered]:
-        raise AssertionError("a teacher must return the expressions it was asked about, in order")

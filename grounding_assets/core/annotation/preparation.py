@@ -29,6 +29,12 @@ class PreparedSample:
     failure: SampleFailure | None = None
     """Why another run has failed in the first of the steps since this one began."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels of the upright original, which a step of the teacher's has read."""
+        assert self.image is not None
+        return self.image.image_size
+
 
 def prepare_sample(
     workspace: Workspace,

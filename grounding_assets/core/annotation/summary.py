@@ -34,6 +34,10 @@ class RunSummary:
     to_redo: int = 0
     """Of `pending`, those that have a result which stays until its successor is there."""
     without_step_0: int = 0
+    in_batches: int = 0
+    """Samples that wait for batch jobs."""
+    batch_words: str = ""
+    """What was submitted, what it may cost, and when to look again."""
     calls: int = 0
     retries: int = 0
     tokens_in: int = 0
@@ -116,6 +120,7 @@ class RunSummary:
             "failed": self.failed,
             "pending": self.still_pending,
             **({"without_step_0": self.without_step_0} if self.without_step_0 else {}),
+            **({"in_batches": self.in_batches} if self.in_batches else {}),
             "made_with_other_settings": self.other_settings,
             "calls": self.calls,
             "retries": self.retries,

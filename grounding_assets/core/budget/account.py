@@ -13,7 +13,8 @@ from grounding_assets.core.errors import RunStopped
 
 OF_TEACHER = ""
 OF_VERIFIER = "vlm_verifier"
-"""Who is asked, as bookings name it: the model of the annotating steps, or a verifier of its own."""
+OF_BATCH = "batch"
+"""Who is asked, as bookings name it: the model of the annotating steps, a verifier of its own, or the former by batch."""
 
 _BYTES_PER_TOKEN = 3
 """Few enough for JSON full of numbers, and for most languages; of English prose there are some four."""
@@ -80,6 +81,21 @@ class Account(Protocol):
 
         A booking that is never settled counts at its `Intent.most` once its process has ended.
         """
+        ...
+
+
+class BatchAccount(Account, Protocol):
+    """An account of jobs that outlive the process that submits them.
+
+    Their bookings are named by who books, `<job>:<number>`, and count at what was projected until they are settled.
+    """
+
+    async def book_as(self, booking: str, intent: Intent) -> None:
+        """Makes room as `book` does, under a name that another process can work out. Raises as `book`."""
+        ...
+
+    def open_of(self, job: str) -> set[str]:
+        """The names of the job's bookings that are not settled."""
         ...
 
 

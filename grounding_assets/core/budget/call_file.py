@@ -57,17 +57,26 @@ class FileAccount:
             )
 
     async def book(self, intent: Intent) -> str:
+        booking = f"{self._living.name}:{next(self._numbers)}"
+        await self.book_as(booking, intent)
+        return booking
+
+    async def book_as(self, booking: str, intent: Intent) -> None:
+        """See `account.BatchAccount`."""
         if self._reached(intent):
             # another process may have settled something since
             self._read()
             if reached := self._reached(intent):
                 raise BudgetReached(reached)
-        booking = f"{self._living.name}:{next(self._numbers)}"
         self._append(booked_row(booking, self._ledger.at_most(intent)))
         if reached := self._read(booking):
             self._append(settled_row(Usage(), booking, intent.model))
             raise BudgetReached(reached)
-        return booking
+
+    def open_of(self, job: str) -> set[str]:
+        """See `account.BatchAccount`."""
+        self._read()
+        return self._ledger.open_of(job)
 
     def settle(self, booking: str, usage: Usage) -> None:
         self._append(settled_row(usage, booking))

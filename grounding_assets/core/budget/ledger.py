@@ -4,14 +4,15 @@ Pure: rows go in by their order in the file, which is the same for all who read 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grounding_assets.core.budget.account import OF_TEACHER, OF_VERIFIER, Intent
+from grounding_assets.core.budget.account import OF_BATCH, OF_TEACHER, OF_VERIFIER, Intent
 from grounding_assets.core.budget.cost import Usage
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.spec.settings import WorkflowSpec
 
+_MODELS: tuple[str, ...] = (OF_TEACHER, OF_VERIFIER, OF_BATCH)
 _COUNTS = ("calls", "tokens_in", "tokens_out", "tokens_cached", "projected")
 
 
@@ -22,10 +23,13 @@ class Spent:
     teacher: Usage
     verifier: Usage
     """Of a verifier of its own."""
+    batch: Usage = field(default_factory=Usage)
+    """Of the teacher's model, by batch."""
 
     def total(self, prices: Prices) -> Usage:
         """With its cost at these prices; a model without one costs 0 in it."""
-        return self.teacher.priced(prices.teacher) + self.verifier.priced(prices.verifier)
+        ordinary = self.teacher.priced(prices.teacher) + self.verifier.priced(prices.verifier)
+        return ordinary + self.batch.priced(prices.batch)
 
     def has_unpriced_verifier(self, prices: Prices) -> bool:
         """Whether tokens of a verifier are in it whose price is not known."""
@@ -36,12 +40,12 @@ class Ledger:
     """The account as far as its lines have been read."""
 
     def __init__(self) -> None:
-        self._settled = {OF_TEACHER: _Tally(), OF_VERIFIER: _Tally()}
-        self._dearest_in = {OF_TEACHER: 0, OF_VERIFIER: 0}
+        self._settled = {model: _Tally() for model in _MODELS}
+        self._dearest_in = dict.fromkeys(_MODELS, 0)
         self._open: dict[str, Intent] = {}
         self._in_flight = _Tally()
         self._lost: dict[str, Intent] = {}
-        self._lost_in_all = {OF_TEACHER: _Tally(), OF_VERIFIER: _Tally()}
+        self._lost_in_all = {model: _Tally() for model in _MODELS}
 
     def read(self, row: Any) -> None:
         """Takes over one line; what is none of the account's counts as nothing."""
@@ -50,7 +54,8 @@ class Ledger:
         counts = [row.get(name, 0) for name in _COUNTS]
         if not all(map(_is_count, counts)):
             return
-        model = OF_VERIFIER if row.get("model") == OF_VERIFIER else OF_TEACHER
+        named = row.get("model")
+        model = named if named in _MODELS else OF_TEACHER
         if isinstance(booking := row.get("booked"), str):
             self._book(booking, Intent(counts[1], counts[2], counts[0], model))
             return
@@ -85,6 +90,10 @@ class Ledger:
         """Of the bookings that are not settled; see `owner`."""
         return {owner(booking) for booking in self._open}
 
+    def open_of(self, who: str) -> set[str]:
+        """Names of this owner's bookings that are not settled, lost ones included."""
+        return {booking for open_ in (self._open, self._lost) for booking in open_ if owner(booking) == who}
+
     def lose(self, owners: set[str]) -> None:
         """Counts the open bookings of processes that have ended as spent, at the most that they can have taken."""
         for booking in [name for name in self._open if owner(name) in owners]:
@@ -97,8 +106,7 @@ class Ledger:
 
     def spent(self) -> Spent:
         """All but what is in flight."""
-        teacher, verifier = (self._settled[m].usage() + self._lost_in_all[m].usage() for m in self._settled)
-        return Spent(teacher, verifier)
+        return Spent(*(self._settled[model].usage() + self._lost_in_all[model].usage() for model in _MODELS))
 
     def lost(self) -> int:
         """Calls whose process ended before it could say what became of them."""

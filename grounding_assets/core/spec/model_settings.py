@@ -1,10 +1,10 @@
 """The spec's sections on models: which one annotates, which one verifies, what they cost. See `spec`."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 
 class Section(BaseModel):
@@ -130,12 +130,40 @@ class PriceSpec(Section):
     """Price of a million input tokens that the endpoint reports as cached; 0: that of other input."""
     output_per_million: float = Field(default=0, ge=0)
     """Price of a million output tokens."""
+    batch_share: float = Field(default=0.5, gt=0, le=1)
+    """Price of a request in a batch, as a share of the ordinary one; the makers ask for half."""
     currency: str = Field(default="USD", min_length=1, max_length=10)
     """The currency of both prices; a name to show, nothing is converted."""
 
     @property
     def is_known(self) -> bool:
         return bool(self.input_per_million or self.output_per_million)
+
+
+def _as_mode(mode: object) -> object:
+    # YAML takes the words for truth values
+    return {True: "on", False: "off"}[mode] if isinstance(mode, bool) else mode
+
+
+class BatchSpec(Section):
+    """Batch jobs instead of single calls: half the price, within a day."""
+
+    mode: Annotated[Literal["off", "on", "file"], BeforeValidator(_as_mode)] = "off"
+    """on: by the endpoint's batch jobs; file: request files are written and result files read, for `vllm run-batch`."""
+    rest: Literal["calls", "batch"] = "calls"
+    """How the few requests of a job that failed or must be put again are asked: by ordinary calls, or in the next job."""
+    max_requests: int = Field(default=50_000, ge=1, le=50_000)
+    """Most requests of one job."""
+    max_megabytes: int = Field(default=200, ge=1, le=2_000)
+    """Most megabytes of one job's request file; endpoints of OpenAI's form take 200."""
+    max_enqueued_tokens: int = Field(default=0, ge=0)
+    """Most projected input tokens of all jobs under way, as the account's quota allows; the rest is held back. 0: no limit."""
+    look_every: float = Field(default=300, ge=1, le=86_400)
+    """Between two looks at the jobs under way, in seconds, where something waits for them."""
+
+    @property
+    def is_on(self) -> bool:
+        return self.mode != "off"
 
 
 class VlmSpec(Section):
@@ -152,6 +180,7 @@ class VlmSpec(Section):
     openai: OpenAiSpec = OpenAiSpec()
     local: LocalSpec = LocalSpec()
     price: PriceSpec = PriceSpec()
+    batch: BatchSpec = BatchSpec()
 
 
 class VerifierSpec(Section):

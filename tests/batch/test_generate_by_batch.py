@@ -1,0 +1,37 @@
+"""`auto_label generate` by batch: what it says, how it ends, what Dagster shows."""
+
+from pathlib import Path
+
+from tests.batch.runs import jobs_ended
+from tests.doors.project import coco24_rows, endpoint_settings, make_project
+from tests.endpoints.batching import BatchPlan
+from tests.endpoints.server import SimulatedEndpoint, running
+from tests.endurance.runs import generate
+
+ON = "image_grounding.vlm.batch.mode=on"
+
+
+def test_a_set_in_three_runs(tmp_path: Path) -> None:
+    with running(SimulatedEndpoint("vllm", batch=BatchPlan())) as endpoint:
+        assert endpoint.batch is not None
+        project = make_project(tmp_path, endpoint_settings(endpoint))
+        project.write_input(coco24_rows(10))
+        first = generate(project, ON)
+        assert first.code == 3, first.output
+        assert "10 are still pending, 10 of them in batch jobs" in first.stdout
+        assert "10 requests were submitted in 1 jobs" in first.stdout
+        jobs_ended(endpoint)
+        assert project.status("expressions")["missing"] == 10
+        by_calls = generate(project)
+        assert "10 samples wait for batch jobs" in by_calls.output, "nothing is paid for twice"
+        assert by_calls.code == 1
+        second = generate(project, ON)
+        assert second.code == 3, second.output
+        assert "is completed: 10 of 10 requests are answered" in second.output
+        assert project.status("expressions")["materialized"] == 10
+        jobs_ended(endpoint)
+        third = generate(project, ON)
+        assert third.code == 0, third.output
+        assert project.status("groundings")["materialized"] == len(project.lines()) == 10
+        assert generate(project, ON).code == 0
+        assert set(endpoint.batch.batches.run.values()) == {1}
