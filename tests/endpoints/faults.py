@@ -47,6 +47,8 @@ class Fault(StrEnum):
     """403."""
     FLAGGED = "flagged"
     """403 as a gateway with moderation words it: about this sample."""
+    BAD_REQUEST = "bad_request"
+    """400 that finds fault with this picture."""
     FORBIDDEN_BARE = "forbidden_bare"
     """403 without a word on what is forbidden."""
     OUT_OF_CREDIT = "out_of_credit"
@@ -59,6 +61,8 @@ class Fault(StrEnum):
     """200 with a body that is not JSON."""
     NO_CHOICES = "no_choices"
     """200 without any choice or candidate."""
+    ERROR_INSIDE = "error_inside"
+    """200 with an error in the place of an answer: OpenRouter's `choices[0].error`, Gemini's `error`."""
     EMPTY = "empty"
     """200 with an empty text."""
     TRUNCATED = "truncated"
@@ -103,6 +107,7 @@ HTTP_STATUS: Mapping[Fault, int] = {
     Fault.UNAUTHORIZED: 401,
     Fault.FORBIDDEN: 403,
     Fault.FLAGGED: 403,
+    Fault.BAD_REQUEST: 400,
     Fault.FORBIDDEN_BARE: 403,
     Fault.OUT_OF_CREDIT: 402,
     Fault.QUOTA_EXHAUSTED: 429,

@@ -194,6 +194,8 @@ class GeminiKind:
             body["promptFeedback"] = {"blockReason": "PROHIBITED_CONTENT"}
         elif fault is Fault.NO_CHOICES:
             body["candidates"] = []
+        elif fault is Fault.ERROR_INSIDE:
+            body = self.error(503, "The model is overloaded. Please try again later.")
         return Reply(body)
 
     def shape(self, text: str, ask: Ask, seed: int) -> str:

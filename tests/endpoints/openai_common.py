@@ -177,6 +177,8 @@ class OpenAIKind:
                 text, message = None, {**message, "refusal": "I'm sorry, I can't help with this image."}
             case Fault.CONTENT_FILTER:
                 text, finish = "", "content_filter"
+            case Fault.ERROR_INSIDE:
+                text, finish = "", "error"
         if generated.thinking and thinking_in == "content" and text is not None:
             text = f"<think>\n{generated.thinking}\n</think>\n\n{text}"
         elif generated.thinking:
@@ -187,6 +189,8 @@ class OpenAIKind:
             "finish_reason": finish,
             "logprobs": None,
         }
+        if fault is Fault.ERROR_INSIDE:
+            choice["error"] = {"code": 502, "message": "Upstream error: the provider returned nothing."}
         return Reply(
             {
                 "id": "chatcmpl-simulated",

@@ -116,6 +116,7 @@ class SimulatedEndpoint:
         self.keeps_alive = keeps_alive
         self.batch = OpenAiBatchRoutes(batch, self.key) if batch else None
         self.host, self.port = host, port
+        self._runner: web.AppRunner | None = None
 
     @property
     def faults(self) -> Faults:
@@ -137,6 +138,12 @@ class SimulatedEndpoint:
         return self.url + self.kind.base_path
 
     @property
+    def connections(self) -> int:
+        """How many clients are connected, as far as they have been accepted."""
+        served = self._runner.server if self._runner is not None else None
+        return len(served.connections) if served is not None else 0
+
+    @property
     def requests(self) -> list[ReceivedRequest]:
         """Requests for a generation so far, in the order of completion."""
         return self.recorder.requests
@@ -154,6 +161,7 @@ class SimulatedEndpoint:
             shutdown_timeout=0.1,
         )
         await runner.setup()
+        self._runner = runner
         try:
             site = web.TCPSite(runner, self.host, self.port, backlog=1024)
             await site.start()

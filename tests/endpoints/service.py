@@ -44,6 +44,7 @@ _MESSAGES = {
 }
 _WORDS = {
     Fault.FLAGGED: ("This model requires moderation. Your input was flagged for violence.", ""),
+    Fault.BAD_REQUEST: ("The picture could not be processed.", ""),
     Fault.FORBIDDEN_BARE: ("Forbidden", ""),
     Fault.OUT_OF_CREDIT: ("Insufficient credits. Add more to go on.", ""),
     Fault.QUOTA_EXHAUSTED: ("You exceeded your current quota, please check your plan.", "insufficient_quota"),

@@ -5,16 +5,20 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.doors.project import make_project
 from tests.endurance.pictures import Pictures
 from tests.endurance.runs import generate
 from tests.endurance.soak import Records, soak
 
 
-def test_killed_at_random_moments(tmp_path: Path, pictures: Pictures, calm: Records) -> None:
-    figures = soak(tmp_path, pictures, calm, kills=4)
+@pytest.mark.parametrize("capped", [False, True], ids=["", "under a cap"])
+def test_killed_at_random_moments(tmp_path: Path, pictures: Pictures, calm: Records, capped: bool) -> None:
+    figures = soak(tmp_path, pictures, calm, kills=4, share_of_faults=0.15, capped=capped)
     assert sorted(figures.done_at_kill) == figures.done_at_kill
     assert 0 < figures.done_at_kill[-1] < figures.samples, "the kills must fall into the run"
+    assert len(figures.by_fault) > 8, "of all kinds"
 
 
 def test_what_a_killed_process_was_writing_is_cleared_away_in_time(
