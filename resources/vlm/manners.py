@@ -5,6 +5,7 @@ that no request has been accepted with; so what one sample's answer quotes chang
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +34,7 @@ _INPUT = re.compile(
     r"(?:prompt|input)[^\d]{0,40}?(\d+) (?:input )?tokens"
 )
 _LEAST_TOKENS = 64
+_ENOUGH_TO_BE_NO_CHANCE = 2
 
 
 def _as_named(name: str) -> re.Pattern[str]:
@@ -115,6 +117,8 @@ class Lesson:
     about: str
     """A parameter's name, `ceiling`, or the level that was refused."""
     for_this_request_only: bool = False
+    may_be_chance: bool = False
+    """The refusal said nothing of what is changed: an endpoint in trouble would have answered the same."""
 
 
 class Teachable:
@@ -134,7 +138,9 @@ class Teachable:
         self._spoken_of_as = spoken_of_as or {}
         self._accepted: set[str] = set()
         """Parameters, and "level schema" pairs, that a request has been accepted with."""
-        self._server_errors = 0
+        self._server_errors: Counter[int] = Counter()
+        """By request, while it may be that its schema is what the server fails at."""
+        self._helped_by_chance = 0
 
     def accept(
         self,
@@ -145,7 +151,9 @@ class Teachable:
     ) -> None:
         """A request made with these manners and fields has worked."""
         self._accepted.update(names)
-        if schema is not None:
+        by_chance = any(lesson.may_be_chance for lesson in lessons)
+        self._helped_by_chance += by_chance
+        if schema is not None and (not by_chance or self._helped_by_chance >= _ENOUGH_TO_BE_NO_CHANCE):
             self._keep_level(manners.level_of(schema), schema_name(schema), learned=bool(lessons))
         for lesson in lessons:
             if lesson.for_this_request_only or lesson.about in self._accepted or lesson.about in LEVELS:
@@ -272,9 +280,10 @@ class Teachable:
             if refusal.status == 404:
                 return None
             if refusal.status == 500:
-                # once may be chance
-                self._server_errors += 1
-                if self._server_errors < 2:
+                # the same request is first tried again as it is
+                self._server_errors[hash(refusal.asked)] += 1
+                if self._server_errors[hash(refusal.asked)] < _ENOUGH_TO_BE_NO_CHANCE:
                     return None
         lower = LEVELS[LEVELS.index(level) + 1]
-        return Lesson(replace(manners, levels={**manners.levels, name: lower}), level)
+        learned = replace(manners, levels={**manners.levels, name: lower})
+        return Lesson(learned, level, may_be_chance=refusal.status == 500 and not speaks_of_it)

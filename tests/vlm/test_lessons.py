@@ -83,15 +83,23 @@ def test_one_step_down_the_ladder_whatever_the_words(status: int, words: str, ge
     assert [level(body) for body in bodies] == ["json_schema", "json_object", "json_object"]
 
 
-def test_a_500_steps_down_only_when_it_comes_again() -> None:
+def test_a_500_steps_down_only_when_it_comes_again_and_is_learned_from_the_second_time() -> None:
     outcomes, bodies = served(
-        lambda body: (500, error("oops")) if level(body) != "plain" else None, REQUEST, REQUEST, REQUEST
+        lambda body: (500, error("oops")) if level(body) != "plain" else None, *[REQUEST] * 4
     )
-    assert [type(outcome) for outcome in outcomes] == [CallError, ModelReply, ModelReply]
-    assert [level(body) for body in bodies] == ["json_schema", "json_schema", "json_object", "plain", "plain"]
-    chance = iter([500])
-    _, bodies = served(lambda body: (status, b"") if (status := next(chance, 0)) else None, REQUEST, REQUEST)
-    assert [level(body) for body in bodies] == ["json_schema", "json_schema"]
+    assert [type(outcome) for outcome in outcomes] == [CallError, ModelReply, ModelReply, ModelReply]
+    down = ["json_schema", "json_object", "plain"]
+    assert [level(body) for body in bodies] == ["json_schema", *down, *down, "plain"]
+
+
+def test_a_few_500s_by_chance_teach_nothing() -> None:
+    """Of several samples, as a run begins; and one that two befell before it was answered."""
+    chance = iter([500, 500, 500])
+    one, other = request("one"), request("another")
+    _, bodies = served(
+        lambda body: (status, b"") if (status := next(chance, 0)) else None, one, other, one, REQUEST
+    )
+    assert [level(body) for body in bodies] == ["json_schema"] * 3 + ["json_object", "json_schema"]
 
 
 def test_a_step_that_does_not_help_is_not_kept() -> None:
