@@ -32,10 +32,13 @@ _HOLDS = {
 
 def build_rollups(keys: DataSetKeys, progress: Progress, steps: Sequence[Step]) -> list[dg.AssetsDefinition]:
     """One for each of the steps, in order, then that of the whole; `steps` are those in the graph."""
-    return [*(_step_rollup(keys, step) for step in steps), _published(keys, progress, after=steps[-1].rollup)]
+    return [
+        *(_step_rollup(keys, progress, step) for step in steps),
+        _published(keys, progress, after=steps[-1].rollup),
+    ]
 
 
-def _step_rollup(keys: DataSetKeys, step: Step) -> dg.AssetsDefinition:
+def _step_rollup(keys: DataSetKeys, progress: Progress, step: Step) -> dg.AssetsDefinition:
     name = step.rollup
     after = step.before.rollup if step.before else "annotation_run"
 
@@ -52,7 +55,13 @@ def _step_rollup(keys: DataSetKeys, step: Step) -> dg.AssetsDefinition:
     def rollup(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dataset: DataSet = getattr(context.resources, keys.resource)
         workspace = dataset.workspace()
-        figures = write_step_annotations(workspace, step).figures(step) if _has_results(dataset, step) else {}
+
+        def notice(text: str) -> None:
+            context.log.warning(visible(text))
+            progress.notice(text)
+
+        written = write_step_annotations(workspace, step, notice) if _has_results(dataset, step) else None
+        figures = written.figures(step) if written else {}
         file = workspace.step(step).annotations
         yield dg.MaterializeResult(metadata={**figures, "file": dg.MetadataValue.path(str(file))})
 

@@ -208,6 +208,53 @@ def test_a_file_of_another_tool_is_imported(tmp_path: Path, with_root: bool) -> 
     assert line["provenance"]["step_0"]["imported"] is True
 
 
+def test_an_edit_made_during_a_run_outlives_its_rollup_and_is_taken_over_by_the_next(folder: Path) -> None:
+    write_input(folder / "input.jsonl", picture_rows(folder, 5))
+    running = open_workspace(folder)
+    annotate(running)
+    edit(folder, lambda rows: rows[2]["expressions"].pop(1))
+    before = json_lines(folder / "results" / "annotations.jsonl")
+    told: list[str] = []
+    for _ in range(2):
+        write_step_annotations(running, Step.EXTRACTION, told.append)
+    assert (
+        told
+        == [
+            f"1 lines of {extracted(folder)} were edited during the run: they stay as they are, and the next run takes "
+            "them over."
+        ]
+        * 2
+    )
+    rows = json_lines(extracted(folder))
+    assert len(rows) == 5, "what the run has made is there"
+    assert [e["text"] for e in rows[2]["expressions"]] == ["cat", "two", "dogs", "and", "tree"]
+    roll_up(running)
+    assert json_lines(folder / "results" / "annotations.jsonl")[:4] == before, "its boxes are of the old text"
+
+    workspace, found = adopt(folder)
+    assert found.adopted == 1
+    teacher = RuleTeacher()
+    annotate(workspace, teacher)
+    roll_up(workspace)
+    assert teacher.calls == [("1", "a cat 2 near two dogs and a tree")]
+    assert not was_edited(extracted(folder))
+    check_results(folder / "results", folder / "input.jsonl", image_root=folder)
+
+
+def test_a_file_that_is_left_unreadable_during_a_run_is_kept_aside_whole(folder: Path) -> None:
+    running = open_workspace(folder)
+    whole = extracted(folder).read_bytes()
+    copies = [extracted(folder).with_name(f"annotations.edited-{n}.jsonl") for n in (1, 2)]
+    for copy in copies:
+        extracted(folder).write_bytes(whole[:-30])
+        told: list[str] = []
+        write_step_annotations(running, Step.EXTRACTION, told.append)
+        assert copy.read_bytes() == whole[:-30]
+        (words,) = told
+        assert "line 4: " in words and words.endswith(f"it is kept as {copy}.")
+        assert extracted(folder).read_bytes() == whole
+
+
 def test_step_0s_file_can_be_the_whole_input(tmp_path: Path) -> None:
     """Step 1 alone, with nothing but that file: it is read, never rewritten, and grounded once."""
     rows = []

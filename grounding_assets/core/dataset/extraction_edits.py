@@ -6,6 +6,7 @@ again. An edit is known by its content: a line tells the digest of the text that
 say nothing, since copying changes them.
 """
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from grounding_assets.core.dataset.sample_ids import pair_key
 from grounding_assets.core.dataset.tao_records import is_tao_record
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.files import replacing, stopping_if_unwritable
 from grounding_assets.core.images.prepared_image import declared_or_header_size
 from grounding_assets.core.records import Span
 from grounding_assets.core.spans.alignment import Phrase, SpannedExpressions, to_expressions
@@ -70,6 +72,46 @@ def adopt_extractions(workspace: Workspace, annotations: Path) -> AdoptedEdits:
                 found.adopted += _adopt(workspace, claims, sample_id, edit)
     workspace.extractions.index.flush()
     return found
+
+
+def edited_meanwhile(
+    workspace: Workspace, annotations: Path, notice: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """By sample, the lines that somebody changed since the run read the file: they stay for the next run to take over.
+
+    A file that cannot be read is kept aside, whole. `notice` is told of either.
+    """
+    if not was_edited(annotations):
+        return {}
+    find = _finder(workspace)
+    edited: dict[str, dict[str, Any]] = {}
+    for line in read_input(annotations):
+        try:
+            if isinstance(line, RejectedLine):
+                raise InputError(f"{annotations}, line {line.number}: {line.reason}.")
+            sample_id = find(line.record)
+            where = f"{annotations}, line {line.number}"
+            if sample_id is not None and _edit(workspace, sample_id, line.record, where, AdoptedEdits()):
+                edited[sample_id] = line.record
+        except InputError as error:
+            kept = _kept_aside(annotations)
+            notice(f"{error} The file was edited during the run; as you left it, it is kept as {kept}.")
+            return {}
+    if edited:
+        notice(
+            f"{len(edited)} lines of {annotations} were edited during the run: they stay as they are, and the next run "
+            "takes them over."
+        )
+    return edited
+
+
+def _kept_aside(file: Path) -> Path:
+    number = 1
+    while (kept := file.with_name(f"{file.stem}.edited-{number}{file.suffix}")).exists():
+        number += 1
+    with stopping_if_unwritable(kept), replacing(kept) as copy, file.open("rb") as stream:
+        shutil.copyfileobj(stream, copy, 1 << 20)
+    return kept
 
 
 def _finder(workspace: Workspace) -> Callable[[Mapping[str, Any]], str | None]:

@@ -3,11 +3,12 @@
 import hashlib
 import shutil
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from grounding_assets.core.dataset.extraction_edits import edited_meanwhile
 from grounding_assets.core.dataset.sample_ids import image_id_of
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.files import locked, replacing, stopping_if_unwritable, write_lines
@@ -78,11 +79,13 @@ def ratio(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def write_step_annotations(workspace: Workspace, step: Step) -> RollupCounts:
+def write_step_annotations(
+    workspace: Workspace, step: Step, notice: Callable[[str], None] = lambda _: None
+) -> RollupCounts:
     """Writes a step's `annotations.jsonl`: every input line whose sample has a current result.
 
     A file that is already made of just these results is left as it is, and so is one that is itself the
-    input, because step 1 alone was asked for.
+    input, because step 1 alone was asked for. `notice` is told of what somebody edited in it meanwhile, which stays.
     """
     annotations = workspace.step(step).annotations
     counts = RollupCounts()
@@ -97,8 +100,10 @@ def write_step_annotations(workspace: Workspace, step: Step) -> RollupCounts:
         and mark["figures"].keys() == RollupCounts().to_dict().keys()
     ):
         return RollupCounts(**mark["figures"])
-    write_lines(annotations, _annotated_records(workspace, step, counts))
-    mark_as_written(annotations, source, counts.to_dict())
+    edited = edited_meanwhile(workspace, annotations, notice) if step is Step.EXTRACTION else {}
+    write_lines(annotations, _annotated_records(workspace, step, counts, edited))
+    if not edited:
+        mark_as_written(annotations, source, counts.to_dict())
     return counts
 
 
@@ -112,9 +117,19 @@ def _source_digest(workspace: Workspace, step: Step) -> str:
     return digest.hexdigest()
 
 
-def _annotated_records(workspace: Workspace, step: Step, counts: RollupCounts) -> Iterator[dict[str, Any]]:
+def _annotated_records(
+    workspace: Workspace,
+    step: Step,
+    counts: RollupCounts,
+    edited: Mapping[str, dict[str, Any]] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Of every sample with a result; what is `edited` stands in the place of its own."""
     seen: set[str] = set()
     for sample_id, record in workspace.samples.records():
+        if edited and sample_id in edited:
+            counts.lines += 1
+            yield edited[sample_id]
+            continue
         shown = workspace.shown_step(sample_id, step)
         if shown is None:
             continue
@@ -238,7 +253,7 @@ def write_outputs(
     """Writes every file of the results that are there; `steps` are those of the run."""
     for step in steps[-1].so_far:
         if step in steps or workspace.step(step).store.done_dir.is_dir():
-            write_step_annotations(workspace, step)
+            write_step_annotations(workspace, step, notice)
     publish_annotations(workspace, steps[-1], notice)
     write_failures(workspace, steps)
 
