@@ -136,4 +136,4 @@ HOSTILE = {
 def test_hostile_replies_take_bounded_time(case):
     began = time.process_time()
     read(HOSTILE[case])
-    assert time.process_time() - began < 15
+    assert time.process_time() - began < 60, "quadratic: a linear reading takes a few seconds at most"

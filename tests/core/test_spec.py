@@ -71,7 +71,9 @@ def test_blocks_of_taos_other_pipelines_have_no_effect(tmp_path: Path) -> None:
     text = (
         "results_dir: r\ngpu_ids: [0]\nmal: {lr: 1}\ngrounding_dino: {x: y}\nimage_referring_expression: {}"
     )
-    assert load(tmp_path, text) == load(tmp_path)
+    spec = load(tmp_path, text)
+    assert spec.model_dump() == load(tmp_path).model_dump()
+    assert spec.ignored == ("gpu_ids", "mal", "grounding_dino", "image_referring_expression")
 
 
 def test_a_spec_is_immutable_and_every_field_is_described(tmp_path: Path) -> None:
@@ -143,6 +145,19 @@ WRONG: list[tuple[str, list[str], str]] = [
     ("image_grounding: {}", [], "'results_dir': required: set it in the spec or as results_dir=DIR"),
     ("results_dir: ???", [], "'results_dir': required"),
     ("results_dir: ''", [], "'results_dir'"),
+    ("results_dir: s3://bucket/out", [], "'results_dir': s3:// is not supported, only paths of this machine"),
+    ("results_dir: r", ["results_dir=GS://b/o"], "'results_dir': gs:// is not supported"),
+    (
+        "results_dir: r",
+        ["data.input_jsonl=hf://datasets/x/in.jsonl"],
+        "'image_grounding.data.input_jsonl': hf://",
+    ),
+    (
+        "results_dir: r",
+        ["data.image_root=https://photos.example/x"],
+        "'image_grounding.data.image_root': https://",
+    ),
+    ("results_dir: r", ["data.gold_jsonl=file:///data/a%20b.jsonl"], "give the path itself: /data/a b.jsonl"),
     ("results_dir: [a]", [], "'results_dir'"),
     (
         "results_dir: r\nautolabel_type: mal",

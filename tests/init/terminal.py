@@ -11,6 +11,7 @@ from tests.doors.project import BIN, Project
 
 _KEYS = ("GOOGLE_API_KEY", "OPENAI_API_KEY")
 _PATIENCE_S = 60
+_AGAIN_S = 10
 
 
 class Terminal:
@@ -42,9 +43,16 @@ class Terminal:
         return before
 
     def press(self, prompt: str, control: str) -> None:
-        """Waits for the prompt and presses Ctrl and that letter."""
+        """Waits for the prompt and presses Ctrl and that letter; again after a while, as a person does.
+
+        A signal that comes between the prompt and the read that follows it wakes CPython's `input` at the next key only.
+        """
         self._until(re.escape(prompt) + r"[^\n]*: $")
-        self._process.sendcontrol(control)
+        for _ in range(_PATIENCE_S // _AGAIN_S):
+            self._process.sendcontrol(control)
+            if self._process.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=_AGAIN_S) == 0:
+                break
+        self.said += self._process.before if isinstance(self._process.before, str) else ""
 
     def end(self) -> int:
         """Waits until the command ends; returns its exit code."""

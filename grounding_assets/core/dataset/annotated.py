@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from grounding_assets.core.dataset.tao_records import in_our_form, is_tao_record
+from grounding_assets.core.dataset.tao_records import in_our_form, is_tao_record, lacks_our_form
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.records import Expression
 from grounding_assets.core.steps import Step
@@ -91,7 +91,8 @@ def read_samples(records: Iterable[Mapping[str, Any]], origin: str) -> Iterator[
 def _read_sample(record: Mapping[str, Any]) -> AnnotatedSample:
     if not isinstance(record, Mapping):
         raise TypeError("not a JSON object")
-    record = in_our_form(record) if is_tao_record(record) else record
+    if is_tao_record(record) and lacks_our_form(record):
+        record = in_our_form(record)
     texts = {name: _text(record, name) for name in ("image_path", "caption", "cleaned_caption")}
     width, height = (_size(record, name) for name in ("width", "height"))
     expressions = tuple(expression_from_record(row) for row in record["expressions"])

@@ -22,6 +22,17 @@ def is_tao_record(tree: Any) -> bool:
     )
 
 
+def lacks_our_form(record: Mapping[str, Any]) -> bool:
+    """Whether a record of TAO's has to be brought into our form; one that claims to be in it is taken at its word."""
+    rows = [row for row in record["expressions"] if isinstance(row, dict)]
+    instances = [i for row in rows for i in row.get("instances") or () if isinstance(i, dict)]
+    return (
+        not {"image_id", "cleaned_caption"} <= record.keys()
+        or any(not {"char_span", "noun_chunk"} <= row.keys() for row in rows)
+        or any("bbox_score" in instance for instance in instances)
+    )
+
+
 def in_our_form(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record whose expressions stand in its caption and whose boxes lie in its image; what else it holds stays.
 

@@ -7,6 +7,7 @@ sent to a model, and in which size, is `prepared_image`; more than 8 bits a chan
 import errno
 import io
 import os
+import re
 import stat
 import struct
 import warnings
@@ -34,6 +35,7 @@ file can hold much: a PNG of 344 kB decodes to 89 megapixels."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
 """What is opened. Pillow reads more, some of it by starting another program (EPS)."""
 _EXIF_ORIENTATION = 0x0112
+_SCHEME = re.compile(r"(^|/)(https?|ftp|s3|gs|gcs|hf|az|abfss?|file):/")
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _TURN_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -207,6 +209,9 @@ def read_image_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) in _ABSENT:
             where = "Check image_path and image_grounding.data.image_root."
+            # a `Path` has one slash of the two
+            if _SCHEME.search(str(path)):
+                where = "Addresses are not read: copy the images to this machine."
             raise SampleFailure(Reason.IMAGE_MISSING, f"No image at {path}. {where}") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise SampleFailure(Reason.IMAGE_UNREADABLE, f"Cannot read {path}: {reason}.") from None

@@ -15,6 +15,7 @@ from pydantic import (
 
 from grounding_assets.core.spec.export_settings import ExportSpec
 from grounding_assets.core.spec.model_settings import Section, VerifierSpec, VlmSpec, verifier_or_default
+from grounding_assets.core.spec.paths import LocalPath
 from grounding_assets.core.steps import Step, in_order
 
 SUPPORTED_TYPE = "image_grounding"
@@ -91,13 +92,13 @@ class WorkflowSpec(Section):
 class DataSpec(Section):
     """What is annotated."""
 
-    input_jsonl: str = "???"
+    input_jsonl: LocalPath = "???"
     """JSONL file with image_path and caption on each line. Required, except for steps ["1"] alone."""
-    image_root: str = ""
+    image_root: LocalPath = ""
     """Folder that a relative image_path starts from; empty: the working directory."""
     join_image_root: bool = False
     """Write image_path with image_root before it, as TAO does, for readers that know no root; else as it is given."""
-    gold_jsonl: str = ""
+    gold_jsonl: LocalPath = ""
     """JSONL file of records with human boxes, which results are measured on; empty: none."""
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
     """Name of the data set in Dagster; empty: chosen once and kept in results_dir."""
@@ -170,7 +171,7 @@ class ImageGroundingSpec(Section):
 class Spec(Section):
     """A whole spec. Relative paths start from the working directory."""
 
-    results_dir: str = Field(min_length=1)
+    results_dir: LocalPath = Field(min_length=1)
     """Folder of all results. Required."""
     autolabel_type: str = SUPPORTED_TYPE
     """Only image_grounding is supported."""
