@@ -37,6 +37,8 @@ def _words(report: ExportReport) -> str:
             f"{held.expressions:,} expressions, {held.boxes:,} boxes"
         )
     lines += [f"  left out: {count:,} {what}" for what, count in sorted(report.left_out.items()) if count]
+    lines += [f"  {count:,} {what}" for what, count in sorted(report.notes.items()) if count]
+    lines += [f"  split {name} is empty" for name in report.empty_splits]
     if report.demo_samples:
         lines.append(f"  {report.demo_samples:,} samples are the demonstration teacher's: no training data.")
     return "\n".join(lines)

@@ -235,7 +235,7 @@ def test_a_missing_field_no_records_and_an_unknown_format_are_named(tmp_path):
         export([record], tmp_path, "odvg")
     with pytest.raises(InputError, match="no annotations"):
         export([], tmp_path, "odvg")
-    with pytest.raises(SpecError, match="'yolo' is unknown: choose one of odvg, mdetr"):
+    with pytest.raises(SpecError, match="'yolo' is unknown: choose one of odvg, odvg_detection, mdetr"):
         export([one_record()], tmp_path, "yolo")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="Cannot make the folder"):
         (tmp_path / "file").write_text("")

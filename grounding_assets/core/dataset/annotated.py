@@ -3,7 +3,7 @@
 Not here: writing such lines (`records`, `rollup`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ class AnnotatedSample:
     """Whether step 1 has run; without it, an expression without boxes says nothing about the image."""
     vouched: frozenset[int] = frozenset()
     """Positions of the expressions whose boxes a reviewer found right, or made so."""
+    unjudged: tuple[Expression, ...] = ()
+    """Expressions that were left out. Their words still stand in the caption, but say nothing about the image."""
 
     @property
     def provenance(self) -> Mapping[str, Mapping[str, Any]]:
@@ -41,8 +43,15 @@ class AnnotatedSample:
             return {}
         return {str(name): step for name, step in steps.items() if isinstance(step, Mapping)}
 
+    def unjudged_if_kept(self, positions: Set[int]) -> tuple[Expression, ...]:
+        """What is `unjudged` once only the expressions at these positions stay."""
+        return self.unjudged + tuple(one for e, one in enumerate(self.expressions) if e not in positions)
+
     def keeping(self, kept: Sequence[tuple[int, Sequence[int]]]) -> "AnnotatedSample":
-        """The same sample with some expressions, each with some instances, both given by position."""
+        """The same sample with some expressions, each with some instances, both given by position.
+
+        The other expressions are `unjudged` from then on.
+        """
         rows = self.record["expressions"]
         return replace(
             self,
@@ -61,6 +70,7 @@ class AnnotatedSample:
                 for e, instances in kept
             ),
             vouched=frozenset(place for place, (e, _) in enumerate(kept) if e in self.vouched),
+            unjudged=self.unjudged_if_kept({e for e, _ in kept}),
         )
 
 

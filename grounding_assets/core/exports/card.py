@@ -43,6 +43,8 @@ def render_card(report: ExportReport) -> str:
         "## Left out\n",
         _counts(report.left_out),
         *(("## Reviewed\n", _counts(report.reviewed)) if any(report.reviewed.values()) else ()),
+        "## Worth knowing\n",
+        "".join(f"Split {_code(name)} is empty.\n\n" for name in report.empty_splits) + _counts(report.notes),
         "## Licence\n",
         "Not stated. Fill in the licences of the images and of the captions, and the terms of the model "
         "that annotated them.\n",

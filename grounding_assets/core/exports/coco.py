@@ -3,75 +3,45 @@
 Format: https://cocodataset.org/#format-data.
 """
 
-import json
 from contextlib import ExitStack
-from pathlib import Path
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
-from grounding_assets.core.exports.by_image import ImageGroups
-from grounding_assets.core.exports.coco_document import CocoDocument
-from grounding_assets.core.exports.writer import Ledger
-from grounding_assets.core.records import Expression
+from grounding_assets.core.exports.coco_document import split_documents
+from grounding_assets.core.exports.detections import Detections
+from grounding_assets.core.exports.writer import ExportJob
 
 
 class CocoWriter:
     """`<split>.json`. Captions, spans and scores have no place in it.
 
-    Category ids start from 0 without gaps, as TAO's Grounding DINO asks for, are the same in every split
-    and follow the names' order. A box that several captions give to the same category is written once.
+    Category ids start from `first_category_id` without gaps and are the same in every split. An object that several
+    captions mention under one category is written once.
     """
 
-    def __init__(self, folder: Path, scratch: Path, ledger: Ledger):
-        self._ledger = ledger
+    def __init__(self, job: ExportJob):
+        self._ledger, self._first_id = job.ledger, job.settings.first_category_id
         self._files = ExitStack()
-        self._groups = ImageGroups(scratch / "images.sqlite")
-        self._files.callback(self._groups.close)
-        self._categories: set[str] = set()
-        self._documents: dict[str, CocoDocument] = {}
-        for split in ledger.splits:
-            document = CocoDocument(folder / f"{split}.json", scratch / f"{split}.annotations")
-            self._files.callback(document.close)
-            self._documents[split] = document
+        self._detections = Detections(job.scratch, job.settings.merge_iou)
+        self._files.callback(self._detections.close)
+        self._documents = split_documents(job, self._files)
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
-        boxes = [
-            [category_name(expression), *instance.bbox]
-            for expression in sample.expressions
-            for instance in expression.instances
-        ]
-        self._categories.update(str(name) for name, *_ in boxes)
-        boxed = sum(bool(expression.instances) for expression in sample.expressions)
-        unboxed = len(sample.expressions) - boxed
+        unboxed = sum(not expression.instances for expression in sample.expressions)
         self._ledger.left_out["expressions without a box, which COCO cannot hold"] += unboxed
-        self._groups.add(
-            sample.image_path, split, json.dumps([sample.image_path, sample.image_size, boxed, boxes])
-        )
+        self._detections.add(sample, split)
         return True
 
     def finish(self) -> None:
-        ids = {name: number for number, name in enumerate(sorted(self._categories))}
-        for split, texts in self._groups:
-            samples = [json.loads(text) for text in texts]
-            image_path, (width, height), _, _ = samples[0]
-            document = self._documents[split]
-            image_id = document.add_image({"file_name": image_path, "height": height, "width": width})
-            stated = [tuple(box) for _, _, _, boxes in samples for box in boxes]
-            distinct = dict.fromkeys(stated)
-            for name, *bbox in distinct:
+        names = self._detections.categories()
+        ids = {name: number for number, name in enumerate(names, self._first_id)}
+        for image in self._detections:
+            document, (width, height) = self._documents[image.split], image.image_size
+            image_id = document.add_image({"file_name": image.image_path, "height": height, "width": width})
+            for name, bbox in image.objects:
                 document.add_annotation(image_id, ids[name], bbox, {})
-            self._ledger.left_out["boxes that another caption repeats"] += len(stated) - len(distinct)
-            boxed = sum(count for _, _, count, _ in samples)
-            self._ledger.wrote(
-                split, image_path, expressions=boxed, boxes=len(distinct), samples=len(samples)
-            )
-        categories = [{"id": number, "name": name} for name, number in ids.items()]
+            self._ledger.wrote_objects(image)
         for document in self._documents.values():
-            document.finish(categories)
+            document.finish([{"id": number, "name": name} for name, number in ids.items()])
 
     def close(self) -> None:
         self._files.close()
-
-
-def category_name(expression: Expression) -> str:
-    """The noun chunk (the whole text if there is none) in lower case, spaced by single blanks."""
-    return " ".join((expression.noun_chunk.strip() or expression.text).lower().split())

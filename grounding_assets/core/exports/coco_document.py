@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from grounding_assets.core.exports.writer import ExportJob
 from grounding_assets.core.records import SOURCE
 
 
@@ -60,6 +61,15 @@ class CocoDocument:
 
     def close(self) -> None:
         self._files.close()
+
+
+def split_documents(job: ExportJob, files: ExitStack) -> dict[str, CocoDocument]:
+    """`<split>.json` for every split; `files` closes them."""
+    documents = {}
+    for split in job.ledger.splits:
+        documents[split] = CocoDocument(job.folder / f"{split}.json", job.scratch / f"{split}.annotations")
+        files.callback(documents[split].close)
+    return documents
 
 
 def _json(value: Any) -> bytes:

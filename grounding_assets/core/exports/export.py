@@ -13,18 +13,20 @@ from grounding_assets.core.exports.filters import filtered, is_verified
 from grounding_assets.core.exports.flickr30k import Flickr30kWriter
 from grounding_assets.core.exports.mdetr import MdetrWriter
 from grounding_assets.core.exports.odvg import OdvgWriter
+from grounding_assets.core.exports.odvg_detection import OdvgDetectionWriter
 from grounding_assets.core.exports.origins import Origins, made_by_demo_teacher
 from grounding_assets.core.exports.parquet import ParquetWriter
 from grounding_assets.core.exports.report import ExportReport
 from grounding_assets.core.exports.splits import image_identity, split_of
 from grounding_assets.core.exports.staging import MANIFEST, publish, staged
-from grounding_assets.core.exports.writer import Ledger, SplitCounts, Writer
+from grounding_assets.core.exports.writer import ExportJob, Ledger, SplitCounts, Writer
 from grounding_assets.core.files import to_json
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
 
 WRITERS: Mapping[ExportFormat, type[Writer]] = {
     "odvg": OdvgWriter,
+    "odvg_detection": OdvgDetectionWriter,
     "mdetr": MdetrWriter,
     "coco": CocoWriter,
     "flickr30k_entities": Flickr30kWriter,
@@ -69,7 +71,8 @@ def export(
     ledger = Ledger({name: SplitCounts() for name in settings.fractions})
     origins, demo_samples = Origins(), 0
     with staged(out_dir) as staging:
-        with closing(WRITERS[fmt](staging.new, staging.scratch, ledger)) as writer:
+        job = ExportJob(staging.new, staging.scratch, settings, ledger)
+        with closing(WRITERS[fmt](job)) as writer:
             for sample, is_demo in _kept(records, settings, reviews or Reviews(), ledger):
                 if is_demo and not settings.allow_demo_teacher:
                     raise SpecError(_NO_DEMO)
@@ -85,6 +88,7 @@ def export(
             splits=ledger.splits,
             left_out=ledger.left_out,
             reviewed=ledger.reviewed,
+            notes=ledger.notes,
             demo_samples=demo_samples,
             origins=origins,
             settings=settings,

@@ -4,21 +4,22 @@ Layout: `Sentences/<id>.txt`, `Annotations/<id>.xml`, and `<split>.txt` with the
 `flickr30k_entities_utils.py` of the data set's authors, MDETR's `scripts/pre-training/flickr_combined.py`.
 """
 
-import hashlib
 import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.by_image import ImageGroups
-from grounding_assets.core.exports.splits import image_identity
-from grounding_assets.core.exports.writer import Ledger
-from grounding_assets.core.records import Expression, GroundingStatus
+from grounding_assets.core.exports.captions import is_absent
+from grounding_assets.core.exports.image_numbers import ImageNumbers
+from grounding_assets.core.exports.writer import ExportJob
+from grounding_assets.core.records import Expression
 
+BLANK = "samples with a blank caption"
+"""What both formats of whole sentences leave out, so that they number sentences alike."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BRACKETS = str.maketrans({"[": "-LSB-", "]": "-RSB-"})
 """Penn Treebank's escapes; the sentences' parser would take brackets of the caption for its own."""
@@ -31,30 +32,30 @@ class Flickr30kWriter:
     than single blanks, square brackets, scores. Each expression is an entity of its own.
     """
 
-    def __init__(self, folder: Path, scratch: Path, ledger: Ledger):
-        self._ledger = ledger
+    def __init__(self, job: ExportJob):
+        self._ledger, folder = job.ledger, job.folder
         self._files = ExitStack()
-        self._groups = ImageGroups(scratch / "images.sqlite")
+        self._groups = ImageGroups(job.scratch / "images.sqlite")
         self._files.callback(self._groups.close)
         self._sentences, self._annotations = folder / "Sentences", folder / "Annotations"
         self._sentences.mkdir()
         self._annotations.mkdir()
         self._lists = {
             split: self._files.enter_context((folder / f"{split}.txt").open("w", encoding="ascii"))
-            for split in ledger.splits
+            for split in job.ledger.splits
         }
-        self._taken: set[int] = set()
+        self._numbers = ImageNumbers()
         self._entities = 0
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         if not sample.cleaned_caption.strip():
-            self._ledger.left_out["samples with a blank caption"] += 1
+            self._ledger.left_out[BLANK] += 1
             return False
         apart = without_overlaps(sample.expressions)
         overlapping = len(sample.expressions) - len(apart)
         self._ledger.left_out["expressions that overlap another"] += overlapping
         phrases = [
-            [*e.char_span, _absent(e), [list(instance.bbox) for instance in e.instances]] for e in apart
+            [*e.char_span, is_absent(e), [list(instance.bbox) for instance in e.instances]] for e in apart
         ]
         text = json.dumps([sample.image_path, sample.image_size, sample.cleaned_caption, phrases])
         self._groups.add(sample.image_path, split, text)
@@ -66,7 +67,7 @@ class Flickr30kWriter:
 
     def _write_image(self, split: str, samples: list[Any]) -> None:
         image_path, image_size, _, _ = samples[0]
-        number = self._number(image_path)
+        number = self._numbers.assign(image_path)
         annotation = _annotation(image_path, image_size)
         sentences = []
         for _, _, caption, phrases in samples:
@@ -81,22 +82,6 @@ class Flickr30kWriter:
         (self._sentences / f"{number}.txt").write_text("".join(sentences), encoding="utf-8")
         ET.ElementTree(annotation).write(self._annotations / f"{number}.xml", encoding="utf-8")
         self._lists[split].write(f"{number}\n")
-
-    def _number(self, image_path: str) -> int:
-        """The file's stem if that is a number, as in Flickr30k itself; otherwise made of a hash.
-
-        MDETR's converter reads ids as integers.
-        """
-        stem = PurePosixPath(image_path.replace("\\", "/")).stem
-        if re.fullmatch(r"[1-9][0-9]{0,17}", stem) and int(stem) not in self._taken:
-            number = int(stem)
-        else:
-            digest = hashlib.sha256(image_identity(image_path).encode()).digest()
-            number = 10**11 + int.from_bytes(digest[:8], "big") % (9 * 10**11)
-            while number in self._taken:
-                number += 1
-        self._taken.add(number)
-        return number
 
     def close(self) -> None:
         self._files.close()
@@ -134,11 +119,6 @@ def bracketed(caption: str, phrases: Sequence[tuple[int, int, int]]) -> str:
 
 def _words(text: str) -> list[str]:
     return text.translate(_BRACKETS).split()
-
-
-def _absent(expression: Expression) -> bool:
-    """Whether the teacher looked and saw none, rather than not looking."""
-    return not expression.instances and expression.grounding_status in (None, GroundingStatus.NONE_SEEN)
 
 
 def _annotation(image_path: str, image_size: Sequence[int]) -> ET.Element:

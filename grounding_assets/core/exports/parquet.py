@@ -7,12 +7,11 @@ provenance, later additions to an expression or a box) is kept as JSON text. pya
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.exports.writer import Ledger
+from grounding_assets.core.exports.writer import ExportJob
 
 ROWS_A_GROUP = 1000
 _RECORD = ("image_path", "caption", "width", "height", "cleaned_caption", "source", "pipeline_steps")
@@ -23,22 +22,22 @@ _INSTANCE = ("bbox_id", "bbox", "score", "score_source")
 class ParquetWriter:
     """`<split>.parquet`."""
 
-    def __init__(self, folder: Path, scratch: Path, ledger: Ledger):
+    def __init__(self, job: ExportJob):
         try:
             import pyarrow
             import pyarrow.parquet
         except ImportError:
             raise SpecError("format=parquet needs pyarrow: run `pip install pyarrow`.") from None
-        self._ledger = ledger
+        self._ledger = job.ledger
         self._pyarrow, self._schema = pyarrow, _schema(pyarrow)
         self._files = ExitStack()
         self._writers = {
             split: self._files.enter_context(
-                pyarrow.parquet.ParquetWriter(folder / f"{split}.parquet", self._schema)
+                pyarrow.parquet.ParquetWriter(job.folder / f"{split}.parquet", self._schema)
             )
-            for split in ledger.splits
+            for split in job.ledger.splits
         }
-        self._rows: dict[str, list[dict[str, Any]]] = {split: [] for split in ledger.splits}
+        self._rows: dict[str, list[dict[str, Any]]] = {split: [] for split in job.ledger.splits}
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         rows = self._rows[split]

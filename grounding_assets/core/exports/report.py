@@ -22,6 +22,8 @@ class ExportReport:
     """By kind, in words."""
     reviewed: Mapping[str, int]
     """What reviewers confirmed or corrected, before the filters; by kind, in words."""
+    notes: Mapping[str, int]
+    """What is worth knowing of what was written, by kind, in words."""
     demo_samples: int
     """Samples that the embedded demonstration teacher annotated."""
     origins: Origins
@@ -35,11 +37,17 @@ class ExportReport:
             "splits": {name: counts.to_dict() for name, counts in self.splits.items()},
             "left_out": {what: count for what, count in sorted(self.left_out.items()) if count},
             "reviewed": {what: count for what, count in sorted(self.reviewed.items()) if count},
+            "notes": {what: count for what, count in sorted(self.notes.items()) if count},
             "demo_samples": self.demo_samples,
             "made_by": [{**origin._asdict(), "samples": n} for origin, n in self.origins.counts.items()],
             "filters": self.filters(),
             "split": {"fractions": dict(self.settings.fractions), "seed": self.settings.seed},
         }
+
+    @property
+    def empty_splits(self) -> list[str]:
+        """Splits that no image fell into."""
+        return [name for name, counts in self.splits.items() if not counts.samples]
 
     def filters(self) -> dict[str, Any]:
         """The settings other than the splits, by name."""

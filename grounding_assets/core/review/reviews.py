@@ -163,7 +163,12 @@ def _with_instances(
             row = {**row, **written}
         expressions.append(expression)
         rows.append(row)
-    return replace(sample, record={**sample.record, "expressions": rows}, expressions=tuple(expressions))
+    return replace(
+        sample,
+        record={**sample.record, "expressions": rows},
+        expressions=tuple(expressions),
+        unjudged=sample.unjudged_if_kept({position for position, _ in kept}),
+    )
 
 
 def _read(file: Path) -> Iterator[JudgedSample]:

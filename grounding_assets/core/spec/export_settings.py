@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from grounding_assets.core.spec.model_settings import Section
 
-ExportFormat = Literal["odvg", "mdetr", "coco", "flickr30k_entities", "parquet"]
+ExportFormat = Literal["odvg", "odvg_detection", "mdetr", "coco", "flickr30k_entities", "parquet"]
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -16,7 +16,7 @@ class ExportSpec(Section):
     """What exports hold and leave out."""
 
     formats: tuple[ExportFormat, ...] = ()
-    """Formats that are assets of the graph: odvg, mdetr, coco, flickr30k_entities, parquet."""
+    """Formats that are assets of the graph."""
     min_score: float = Field(default=0, ge=0, le=1)
     """Boxes with a lower score are left out; boxes without a score of the model's own carry 0.9."""
     drop_unboxed: bool = False
@@ -27,6 +27,10 @@ class ExportSpec(Section):
     """Leave out boxes that verification refuted, unless a reviewer accepted them."""
     only_complete: bool = False
     """Leave out expressions that verification did not find complete, unless a reviewer accepted or corrected them."""
+    merge_iou: float = Field(default=0.5, gt=0, le=1)
+    """coco, odvg_detection: boxes of one category that two captions of an image give are one object from this IoU on."""
+    first_category_id: int = Field(default=1, ge=0, le=1)
+    """coco: id of the first category; 0 for TAO's evaluation."""
     fractions: dict[str, float] = Field(default={"train": 1.0})
     """Splits by name and their shares of the images, such as {train: 0.9, val: 0.1}; they add up to 1."""
     seed: int = 0
