@@ -8,6 +8,7 @@ replies, before the parser was run on them.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Boxes = dict[str, list[list[int]]]
 
@@ -37,6 +38,14 @@ class Case:
     ended_for_length: bool = False
 
 
+class Cases(list[Case]):
+    """A table of cases."""
+
+    def add(self, name: str, reply: object, *outcomes: Boxes | str, **more: Any) -> None:
+        text = reply if isinstance(reply, str) else json.dumps(reply, ensure_ascii=False)
+        self.append(Case(name, text, outcomes, **more))
+
+
 def envelope(*entries: object) -> str:
     return json.dumps({"expressions": list(entries)}, ensure_ascii=False)
 
@@ -45,7 +54,7 @@ def by_id(expression_id: object, *boxes: object, **more: object) -> dict[str, ob
     return {"id": expression_id, "boxes": [{"bbox_2d": box, "score": 0.9} for box in boxes], **more}
 
 
-def by_label(label: str, box: object, **more: object) -> dict[str, object]:
+def by_label(label: object, box: object, **more: object) -> dict[str, object]:
     return {"label": label, "bbox_2d": box, **more}
 
 

@@ -8,6 +8,15 @@ from grounding_assets.core.annotation.grounding_reply import read_part
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression
+from tests.core import (
+    reply_cases_documents,
+    reply_cases_forms,
+    reply_cases_ids,
+    reply_cases_labels,
+    reply_cases_numbers,
+    reply_cases_words,
+    reply_cases_wrappers,
+)
 from tests.core.reply_cases import CASES, CUT, FAILS
 from tests.corpus import CORPUS
 
@@ -18,6 +27,20 @@ SHARED_CASES = (
     if SHARED.exists()
     else {}
 )
+
+MORE_CASES = [
+    case
+    for table in (
+        reply_cases_documents,
+        reply_cases_forms,
+        reply_cases_ids,
+        reply_cases_labels,
+        reply_cases_numbers,
+        reply_cases_words,
+        reply_cases_wrappers,
+    )
+    for case in table.CASES
+]
 
 
 def outcome(asked, reply, *, ended_for_length=False):
@@ -45,7 +68,7 @@ def is_right(came, wanted):
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", (*CASES, *MORE_CASES), ids=lambda case: case.name)
 def test_case(case):
     came = outcome(case.asked, case.reply, ended_for_length=case.ended_for_length)
     assert is_right(came, case.outcomes), came

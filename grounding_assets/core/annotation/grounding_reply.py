@@ -13,6 +13,8 @@ from grounding_assets.core.records import Expression, GroundingStatus, Instance
 from grounding_assets.core.replies import (
     MatchResult,
     ParsedGrounding,
+    declared_orders,
+    declares_percent,
     match_entries,
     parse_grounding,
     read_obedient,
@@ -53,6 +55,7 @@ def read_part(
     told = reply if says_none else parsed.answer
     refuse_disclaimed(told, about=[text for _, text in asked], says_none=says_none)
     matched = match_entries(parsed, asked)
+    _refuse_other_form(parsed, convention)
     _refuse_cut_and_garbled(parsed, matched, ended_for_length=ended_for_length)
     if not only_measures:
         _refuse_unattributed(parsed, matched, asked)
@@ -76,12 +79,27 @@ def _refuse_cut_and_garbled(parsed: ParsedGrounding, matched: MatchResult, *, en
         )
 
 
+def _refuse_other_form(parsed: ParsedGrounding, convention: Convention) -> None:
+    orders = declared_orders(parsed.prose)
+    if orders and convention.order not in orders:
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply says that its boxes are {' or '.join(sorted(orders))}, but {convention.order} was asked for.",
+        )
+    if convention.grid != 100 and declares_percent(parsed.prose):
+        raise SampleFailure(Reason.UNPARSABLE, "The reply says that its boxes are percentages.")
+
+
 def _refuse_unattributed(
     parsed: ParsedGrounding, matched: MatchResult, asked: Sequence[tuple[str, str]]
 ) -> None:
+    in_words = any(not statement.is_json for statement in parsed.statements)
     unmentioned = [
         text for (_, text), m in zip(asked, matched.per_expression, strict=True) if not m.mentioned
     ]
+    if in_words and "" in matched.unmatched_labels:
+        # names that stand behind their boxes look like the names of the next ones
+        raise UnattributedBoxes(matched.unmatched_boxes, matched.unmatched_labels, unmentioned)
     if not unmentioned:
         return
     if matched.unmatched_boxes:
@@ -118,7 +136,8 @@ class UnattributedBoxes(SampleFailure):
         under = f"labelled {_listed(named)}" if named else "without names"
         super().__init__(
             Reason.UNPARSABLE,
-            f"{boxes} boxes came {under}, which fit none of the expressions; {_listed(unmentioned)} got none.",
+            f"{boxes} boxes came {under}, which fit none of the expressions"
+            + (f"; {_listed(unmentioned)} got none." if unmentioned else "."),
         )
         self.boxes = boxes
         """How many."""

@@ -5,6 +5,7 @@ speaks of; `read_obedient` does both at once for a reply that is what was asked 
 (`core.boxes.coordinates`) and offsets (`core.spans.alignment`) come afterwards; requests and prompts live elsewhere.
 """
 
+from grounding_assets.core.replies.declared import declared_orders, declares_percent
 from grounding_assets.core.replies.disclaimers import refuse_disclaimed
 from grounding_assets.core.replies.extraction import parse_extraction
 from grounding_assets.core.replies.grounding import parse_grounding
@@ -19,6 +20,8 @@ __all__ = [
     "ParsedGrounding",
     "ReplyEntry",
     "Statement",
+    "declared_orders",
+    "declares_percent",
     "match_entries",
     "parse_extraction",
     "parse_grounding",

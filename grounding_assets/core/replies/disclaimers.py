@@ -23,7 +23,7 @@ _FATE = (
     r"detected|loaded|sent|shared|seen|viewed|viewable|displayed|rendered|opened|decoded|processed|readable|retrieved|"
     r"downloaded|fetched|accessed|recogni[sz]ed|shown|transmitted|parsed|passed|valid|supported|forwarded)\b"
 )
-_END = r"(?= ?(?:[.,;:!?)}\]({\[]|$|-|so\b|and\b|but\b|because\b|since\b|due\b|here\b|yet\b|from\b|you\b|attached\b|provided\b|uploaded\b|included\b|in (?:the|this|your) (?:message|request|conversation|prompt|input|chat|query)))"
+_END = r"(?= ?(?:[.,;:!?)}\]({\[]|$|-|so\b|and\b|but\b|because\b|since\b|due\b|here\b|yet\b|from\b|you\b|directly\b|at all\b|currently\b|myself\b|right now\b|attached\b|provided\b|uploaded\b|included\b|in (?:the|this|your) (?:message|request|conversation|prompt|input|chat|query)))"
 _UNTRUE = r"(?! ?: ?(?:false|no\b|none|null|0|,|}))"
 _NOT = r"(?:not|never|cannot|(?:is|was|were|are|has|have|had|could|ca|wo)n't)"
 _UNABLE = (

@@ -5,7 +5,8 @@ it, and in a mapping such as `{"a red car": {"bboxes": [...]}}` the key is the n
 asked for is done by `matching`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from grounding_assets.core.boxes.coordinates import Order, RawBox
@@ -19,15 +20,24 @@ from grounding_assets.core.replies.boxes import (
     untagged,
 )
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
-from grounding_assets.core.replies.keys import ENVELOPES, Role, names_of, normal, role_of
+from grounding_assets.core.replies.keys import (
+    ENVELOPES,
+    Role,
+    form_of,
+    is_aside,
+    is_shape,
+    names_of,
+    normal,
+    role_of,
+)
 from grounding_assets.core.replies.lenient_json import Scanner
+from grounding_assets.core.replies.pairs import Pair, has_unequal_lists, holds_list_of_boxes, statements_of
 from grounding_assets.core.replies.parsed import ReplyEntry, Statement
 
 MAX_BOXES = 2_000
 """A reply with more boxes comes from a model that repeats itself."""
 
-_Pair = tuple[str, JsonValue]
-_ByRole = dict[Role | None, list[_Pair]]
+_ByRole = dict[Role | None, list[Pair]]
 
 
 @dataclass(slots=True)
@@ -40,6 +50,7 @@ class EntryDraft:
     """The mapping key above it, a name of last resort."""
     form: str | None = None
     """What the reply says its four numbers are, such as `xywh`."""
+    owner: tuple[str, ...] = ()
     boxes: list[RawBox] = field(default_factory=list)
     scores: list[float | None] = field(default_factory=list)
     says_none: bool = False
@@ -49,10 +60,25 @@ class EntryDraft:
     def says_something(self) -> bool:
         return bool(self.boxes or self.says_none or self.unreadable)
 
-    def entry(self) -> ReplyEntry:
-        labels = (*self.names, self.key) if self.key else self.names
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return (*self.names, self.key) if self.key else self.names
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """All that tells what it is of, its owner's included."""
+        own = (self.expression_id,) if self.expression_id is not None else ()
+        return (*self.owner, *own, *self.labels)
+
+    def entry(self, place: int) -> ReplyEntry:
         return ReplyEntry(
-            self.expression_id, labels, tuple(self.boxes), tuple(self.scores), unreadable=self.unreadable
+            self.expression_id,
+            self.labels,
+            tuple(self.boxes),
+            tuple(self.scores),
+            unreadable=self.unreadable,
+            owner=self.owner,
+            place=place,
         )
 
 
@@ -85,7 +111,7 @@ def read_value(value: JsonObject | JsonArray, order: Order, limit: BoxLimit) -> 
     reader.read_into(value, root)
     statement = reader.statement
     if root.boxes or root.unreadable:
-        reader.entries.append(root.entry())
+        reader.add_entry(root)
     return replace(
         statement,
         entries=tuple(reader.entries),
@@ -118,15 +144,30 @@ class _Reader:
         self.entries: list[ReplyEntry] = []
         self.sound = True
         self.points = 0
+        self._place = 0
+        self._places = 0
+
+    def add_entry(self, draft: EntryDraft) -> None:
+        self.entries.append(draft.entry(self._place))
+
+    @contextmanager
+    def _elsewhere(self) -> Iterator[None]:
+        """Entries that are added meanwhile stand in a place of their own."""
+        place, self._places = self._place, self._places + 1
+        self._place = self._places
+        yield
+        self._place = place
 
     def read_into(self, value: JsonValue, draft: EntryDraft, *, from_points: bool = False) -> None:
         """Adds what a value says to an entry; two points are a box if `from_points` is set."""
         if isinstance(value, JsonArray):
             self._array(value, draft, from_points)
         elif isinstance(value, JsonObject):
-            self.sound &= not _has_unequal_lists(value.pairs)
-            for pairs in _statements(value.pairs):
-                self._members(pairs, value, draft)
+            self.sound &= not has_unequal_lists(value.pairs)
+            for number, pairs in enumerate(statements_of(value.pairs)):
+                # a second list of boxes replaces the first, or does not: nobody can say
+                with self._elsewhere() if number and holds_list_of_boxes(pairs) else nullcontext():
+                    self._members(pairs, value, draft)
         else:
             for part in untagged(value) if isinstance(value, str) else [value]:
                 self._single(part, draft, from_points)
@@ -138,6 +179,8 @@ class _Reader:
             draft.says_none = True
         else:
             draft.unreadable += 1
+            # "..." among entries stands for more of them
+            self.sound &= bool(draft.identity)
 
     def _box(self, value: JsonValue, draft: EntryDraft, from_points: bool) -> RawBox | None:
         return as_box(value, from_points=from_points, form=draft.form, order=self._order)
@@ -154,38 +197,47 @@ class _Reader:
             draft.says_none |= array.sound
             draft.unreadable += not array.sound
         elif any(isinstance(element, JsonObject | JsonArray | str) for element in array.elements):
-            for element in array.elements:
-                self.read_into(element, draft, from_points=from_points)
+            with self._elsewhere():
+                for element in array.elements:
+                    self.read_into(element, draft, from_points=from_points)
             self.sound &= array.sound
             draft.unreadable += not array.sound and bool(draft.expression_id or draft.names or draft.key)
         else:
             draft.unreadable += 1
 
-    def _members(self, pairs: Sequence[_Pair], owner: JsonObject, outer: EntryDraft) -> None:
+    def _members(self, pairs: Sequence[Pair], owner: JsonObject, outer: EntryDraft) -> None:
         """One object, or one of several that a model has run together."""
         by_role = _by_role(pairs)
         ids = [str(value) for _, value in by_role.get("id", [])]
         names = tuple(name for _, value in by_role.get("label", []) for name in names_of(value))
-        forms = [str(value) for _, value in by_role.get("form", [])]
-        form = forms[-1] if forms else outer.form
+        form = form_of(pairs) or outer.form
         named = bool(ids or names)
         draft = outer
         if named or form != outer.form:
-            draft = EntryDraft(ids[0] if ids else outer.expression_id, names, outer.key, form)
+            holder = outer.identity if ids else outer.owner
+            draft = EntryDraft(ids[0] if ids else outer.expression_id, names, outer.key, form, holder)
         self.sound &= owner.sound
         draft.unreadable += named and not owner.sound
         emitted = len(self.entries)
         self.points += len(by_role.get("point", []))
         states_edges = self._own_boxes(by_role, draft)
-        is_mapping = not named and not states_edges and not (by_role.keys() & {"box", "point"})
-        for key, value in by_role.get(None, []):
-            self._nested(key, value, draft, is_mapping)
+        has_own = states_edges or "box" in by_role
+        is_mapping = not named and not has_own and "point" not in by_role
+        others = [pair for pair in by_role.get(None, []) if not (named and is_aside(pair[0]))]
+        if named and not draft.boxes and any(is_shape(*pair) for pair in others):
+            draft.unreadable += 1
+        # an object with one key in a list is an entry of it, not a document of its own
+        with nullcontext() if is_mapping and len(pairs) == 1 else self._elsewhere():
+            for key, value in others:
+                # boxes under another key than its own are of something else
+                is_own = not has_own or normal(key) in ENVELOPES
+                self._nested(key, value, draft if is_own else EntryDraft(), is_mapping)
 
         if draft is not outer:
             if named and not draft.says_something and emitted == len(self.entries):
                 draft.unreadable += 1
             if draft.says_something:
-                self.entries.append(draft.entry())
+                self.add_entry(draft)
 
     def _own_boxes(self, by_role: _ByRole, draft: EntryDraft) -> bool:
         """Reads the boxes of an object; True if it states edges."""
@@ -224,10 +276,10 @@ class _Reader:
         if normal(key) in ENVELOPES:
             self.read_into(value, draft)
         elif is_mapping:
-            child = EntryDraft(draft.expression_id, key=key, form=draft.form)
+            child = EntryDraft(draft.expression_id, key=key, form=draft.form, owner=draft.owner)
             self.read_into(value, child)
             if child.says_something:
-                self.entries.append(child.entry())
+                self.add_entry(child)
         else:
             parts = value.elements if isinstance(value, JsonArray) else [value]
             for part in parts:
@@ -235,66 +287,8 @@ class _Reader:
                     self.read_into(part, draft)
 
 
-def _by_role(pairs: Sequence[_Pair]) -> _ByRole:
+def _by_role(pairs: Sequence[Pair]) -> _ByRole:
     grouped: _ByRole = {}
     for key, value in pairs:
         grouped.setdefault(role_of(key, value), []).append((key, value))
     return grouped
-
-
-def _statements(pairs: Sequence[_Pair]) -> list[list[_Pair]]:
-    """The pairs of an object, separated where it says several things.
-
-    A key that comes again begins the next statement, which keeps the name of its neighbour if it has none;
-    `{"labels": [...], "bboxes": [...]}` of equal length becomes one statement per box.
-    """
-    statements: list[list[_Pair]] = [[]]
-    seen: set[str] = set()
-    for key, value in pairs:
-        word = normal(key)
-        if role_of(key, value) is not None:
-            if word in seen:
-                statements.append([])
-                seen.clear()
-            seen.add(word)
-        statements[-1].append((key, value))
-    if len(statements) == 1:
-        return _in_parallel(statements[0])
-
-    names = [[pair for pair in statement if role_of(*pair) in ("id", "label")] for statement in statements]
-    known = next((found for found in names if found), [])
-    for statement, own in zip(statements, names, strict=True):
-        known = own or known
-        statement.extend([] if own else known)
-    return statements
-
-
-def _in_parallel(pairs: list[_Pair]) -> list[list[_Pair]]:
-    """One statement for each element of lists that stand side by side; unnamed if they do not pair up."""
-    lists = _lists_side_by_side(pairs)
-    if "label" not in lists or "box" not in lists:
-        return [pairs]
-    count, boxes = len(lists["label"][1]), lists["box"][1]
-    if len(boxes) == count and len(lists.get("score", lists["box"])[1]) == count:
-        return [[(key, elements[i]) for key, elements in lists.values()] for i in range(count)]
-    if _has_unequal_lists(pairs):
-        return [[pair for pair in pairs if role_of(*pair) != "label"]]
-    return [pairs]
-
-
-def _lists_side_by_side(pairs: Sequence[_Pair]) -> dict[Role | None, tuple[str, Sequence[JsonValue]]]:
-    return {
-        role: (key, value.elements)
-        for key, value in pairs
-        if (role := role_of(key, value)) in ("label", "box", "score") and isinstance(value, JsonArray)
-    }
-
-
-def _has_unequal_lists(pairs: Sequence[_Pair]) -> bool:
-    """Whether several labels stand beside another number of boxes: some box, or some label, is missing."""
-    lists = _lists_side_by_side(pairs)
-    if "label" not in lists or "box" not in lists:
-        return False
-    labels, boxes = lists["label"][1], lists["box"][1]
-    several_boxes = any(isinstance(box, JsonObject | JsonArray | str) for box in boxes)
-    return len(labels) > 1 and len(labels) != len(boxes) and several_boxes

@@ -15,7 +15,7 @@ from grounding_assets.core.replies.entries import BoxLimit
 from grounding_assets.core.replies.native import LOCATION, BoxText, read_locations
 from grounding_assets.core.replies.parsed import Named, ParsedGrounding, ReplyEntry, Statement
 from grounding_assets.core.replies.pieces import Boxes, Name, Words, pieces
-from grounding_assets.core.replies.wording import Heading, heading_of
+from grounding_assets.core.replies.wording import Heading, heading_of, says_what
 
 _POINT_XML = re.compile(r"<points?\s")
 
@@ -55,6 +55,7 @@ def parse_grounding(reply: str, *, corner_order: Order = "xyxy") -> ParsedGround
         ends_with_statement=is_closing(assembly.tail),
         repairs=assembly.repairs,
         answer=answer,
+        prose="\n".join((*assembly.prose, assembly.tail)),
     )
 
 
@@ -84,6 +85,8 @@ class _Assembly:
         self._speaker = _Speaker((), Named.ITSELF)
         self._passage = 0
         self._words = ""
+        self.prose: list[str] = []
+        self._is_behind_box = False
 
     def add(self, piece: Words | Name | Boxes | Statement) -> None:
         if isinstance(piece, Words):
@@ -92,6 +95,7 @@ class _Assembly:
             return
         self._take_words()
         self.tail = ""
+        self._is_behind_box = not isinstance(piece, Name)
         if isinstance(piece, Name):
             labels = (piece.text,) if piece.text and piece.closed else ()
             self._speaker = _Speaker(labels, Named.ITSELF)
@@ -114,6 +118,11 @@ class _Assembly:
 
     def _take_words(self) -> None:
         words, self._words = self._words, ""
+        self.prose.append(words)
+        rest_of_line, newline, below = words.partition("\n")
+        if self._is_behind_box and newline and says_what(rest_of_line):
+            # said of the box on that line, or its name: never the name of what stands below
+            self._speaker, words = _Speaker((), Named.ITSELF), newline + below
         heading = heading_of(words)
         if heading.breaks_line and self._speaker.named is Named.ON_ITS_LINE:
             self._speaker = _Speaker((), Named.ITSELF)

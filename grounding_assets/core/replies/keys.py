@@ -1,5 +1,7 @@
 """The words that models use for the parts of an answer. How the parts fit together is `entries`' business."""
 
+import re
+from collections.abc import Sequence
 from typing import Literal
 
 from grounding_assets.core.replies.boxes import EDGE_NAMES
@@ -28,6 +30,13 @@ _BOXES = {
 }
 _SCORES = {"score", "scores", "confidence", "confidences", "conf", "probability"}
 _POINTS = {"point", "points", "point_2d", "points_2d"}
+_COCO = {"iscrowd", "category_id"}
+"""Beside these a `bbox` is a corner and a size."""
+_UNITS = {"unit", "units", "scale", "coordinate_system", "coordinate_space", "coordinate_unit"}
+_SHAPES = {"polygon", "polygons", "segmentation", "mask", "masks", "contour", "contours", "vertices", "quad"}
+_ASIDE = re.compile(
+    r"(?:rejected|discarded|excluded|ignored|alternatives?|candidates?|previous|former|similar|other|not)(?:_|$)"
+)
 _FORMS = {"format", "bbox_format", "box_format", "bbox_mode", "box_mode", "coordinate_format"}
 _NO_ANSWER = {
     *(
@@ -41,7 +50,18 @@ _NO_ANSWER = {
         "analysis",
         "scratchpad",
     ),
-    *("draft", "explanation", "chain_of_thought", "reflection", "arguments", "parameters", "tool_input"),
+    *(
+        "draft",
+        "explanation",
+        "chain_of_thought",
+        "reflection",
+        "arguments",
+        "parameters",
+        "tool_input",
+        "action_input",
+        "args",
+        "kwargs",
+    ),
 }
 """Reasoning, and what a model asks of a tool."""
 ENVELOPES = {
@@ -73,9 +93,39 @@ def role_of(key: str, value: JsonValue) -> Role | None:
         return "point"
     if word in EDGE_NAMES and not isinstance(value, JsonObject):
         return "edge"
-    if word in _FORMS and isinstance(value, str):
+    if word in _FORMS and isinstance(value, str | JsonArray):
+        return "form"
+    if word in _UNITS and isinstance(value, str):
         return "form"
     return None
+
+
+def form_of(pairs: Sequence[tuple[str, JsonValue]]) -> str | None:
+    """What an object says that the four numbers of a box are; None if it says nothing.
+
+    Of units only per cent are believed: models speak of pixels whatever they write.
+    """
+    forms: list[str] = []
+    for key, value in pairs:
+        word = normal(key)
+        if word in _COCO:
+            forms.append("coco")
+        elif word in _UNITS and isinstance(value, str) and ("percent" in value.lower() or "%" in value):
+            forms.append("percent")
+        elif word in _FORMS and (names := names_of(value)):
+            forms.append(" ".join(names))
+    return forms[-1] if forms else None
+
+
+def is_shape(key: str, value: JsonValue) -> bool:
+    """Whether a pair gives an outline, which is no box but says that the thing is there."""
+    given = value.elements if isinstance(value, JsonArray) else isinstance(value, JsonObject | str) and value
+    return normal(key) in _SHAPES and bool(given)
+
+
+def is_aside(key: str) -> bool:
+    """Whether a key of an entry holds what the entry is not: `rejected`, `alternatives`."""
+    return _ASIDE.match(normal(key)) is not None
 
 
 def names_of(value: JsonValue) -> list[str]:

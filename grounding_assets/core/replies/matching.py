@@ -6,7 +6,7 @@ decided by `core.annotation.grounding_reply`.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from grounding_assets.core.boxes.coordinates import RawBox
@@ -18,6 +18,8 @@ MAX_LABELS = 5
 """How many labels of boxes that fit nothing are kept, to be shown."""
 
 _Mention = tuple[Statement, ReplyEntry]
+_Naming = tuple[tuple[int, ...] | None, tuple[int, ...], IdNumber | None]
+"""(positions by text, None if texts disagree; positions by id; the id's number)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class MatchedExpression:
     unreadable: int = 0
     """Boxes that are there but cannot be read: the expression may have more than `boxes`."""
     contradictory: bool = False
-    """Two lines of different passages give it different boxes, and neither says that it corrects the other."""
+    """Two lines of different passages, or two lists of one document, give it different boxes, and neither says that
+    it corrects the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +155,19 @@ class _Index:
                 chosen.append(by_id if trusted and not counted_from_one else ())
         return chosen
 
-    def _named(self, entry: ReplyEntry) -> tuple[tuple[int, ...] | None, tuple[int, ...], IdNumber | None]:
-        """(positions by text, None if texts disagree; positions by id; the id's number)."""
+    def _named(self, entry: ReplyEntry) -> _Naming:
+        """What an entry names; its owner goes before an id of its own, which is then the index of a box."""
+        own = self._named_by(entry)
+        if not entry.owner:
+            return own
+        by_text, by_id, found = self._named_by(replace(entry, expression_id=None, labels=entry.owner))
+        if own[0] and by_text and not set(own[0]) & set(by_text):
+            return None, by_id, found
+        if by_text or (found is not None and not found.bare):
+            return by_text or own[0], by_id, found
+        return own
+
+    def _named_by(self, entry: ReplyEntry) -> _Naming:
         by_id, found = self._of_id(entry.expression_id)
         labels = entry.labels if entry.expression_id is None else (*entry.labels, entry.expression_id)
         by_text: tuple[int, ...] = ()
@@ -209,7 +223,7 @@ def _joined(mentions: Sequence[_Mention]) -> MatchedExpression:
         boxes=tuple(box for entry in counting for box in entry.boxes),
         scores=tuple(score for entry in counting for score in entry.scores),
         unreadable=sum(entry.unreadable for entry in counting),
-        contradictory=_contradictory(mentions),
+        contradictory=_contradictory(mentions) or _in_two_places(counting),
     )
 
 
@@ -234,6 +248,14 @@ def _adds_up(earlier: _Mention, later: _Mention) -> bool:
     if not (first.is_line and second.is_line):
         return False
     return first.passage == second.passage or one.labels != other.labels
+
+
+def _in_two_places(entries: Sequence[ReplyEntry]) -> bool:
+    """Whether one document gives different boxes in different lists, such as a first and a final attempt."""
+    boxes: defaultdict[int, list[RawBox]] = defaultdict(list)
+    for entry in entries:
+        boxes[entry.place] += entry.boxes
+    return len({tuple(sorted(of_place)) for of_place in boxes.values()}) > 1
 
 
 def _contradictory(mentions: Sequence[_Mention]) -> bool:

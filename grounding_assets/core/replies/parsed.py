@@ -48,6 +48,10 @@ class ReplyEntry:
     unreadable: int = 0
     """Boxes that are there but are not four finite numbers: it may have more than `boxes`."""
     named: Named = Named.ITSELF
+    owner: tuple[str, ...] = ()
+    """Ids and names of an entry that holds this one as one of its boxes; then an id of its own is an index."""
+    place: int = 0
+    """Which list or object of its document it stands in: boxes of one expression stand in one."""
 
     @property
     def label(self) -> str | None:
@@ -96,6 +100,8 @@ class ParsedGrounding:
     """Departures from JSON that were put right."""
     answer: str = ""
     """The text that was read: the reply without its reasoning."""
+    prose: str = ""
+    """Its words outside of JSON and tags."""
 
     @property
     def entries(self) -> tuple[ReplyEntry, ...]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_THOUGHT = r"think(?:ing)?|thoughts?|reasoning|analysis|scratchpad|思考(?:过程)?|推理|分析"
 _TAG = re.compile(
     r"<!--.*?(?P<comment_end>-->|\Z)"
     r"|<(?P<close_1>/?)(?P<name_1>[A-Za-z][\w:.=-]*)(?:\s[^<>]{0,300}?)?(?P<void>/?)>"
@@ -17,12 +18,15 @@ _TAG = re.compile(
     r"|<(?P<name_4>[A-Za-z]\w*)\|>"
     r"|\[(?P<close_5>/?)(?P<name_5>[A-Z][A-Z_]{2,})\]"
     r"|◁(?P<close_6>/?)(?P<name_6>\w+)▷"
+    rf"|(?:\[|【|&lt;)(?P<close_7>/?)(?P<name_7>(?i:{_THOUGHT}))(?:\]|】|&gt;)"
     r"|<｜[^<>｜]{1,60}｜>",
     re.DOTALL,
 )
 """`<think>`, `<|begin_of_thought|>`, `<|channel>thought … <channel|>`, `[THINK]`, `◁think▷`, comments."""
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*(?:<\|message\|>)?")
 """Of gpt-oss and its kin: what stands in any channel but `final` is reasoning."""
+_FENCED = re.compile(rf"^[ \t]*(`{{3,}}|~{{3,}})(?:{_THOUGHT})\b.*?(?:^[ \t]*\1|\Z)", re.I | re.M | re.S)
+"""A code fence that is marked as thinking."""
 _JSON_STRING = re.compile(r"(?<=[\[{,:])(\s*)\"((?:[^\"\\\n]|\\.)*+)\"(?=\s*[,:\]}])")
 
 
@@ -65,7 +69,7 @@ def without_reasoning(text: str) -> tuple[str, bool]:
     >>> without_reasoning("<musing>[1, 2, 3, 4]?")
     ('', True)
     """
-    text, only_channels = _final_channel(text)
+    text, only_channels = _final_channel(_FENCED.sub(" ", text))
     if only_channels:
         return text, True
     kept: list[str] = []
@@ -99,7 +103,7 @@ def _final_channel(text: str) -> tuple[str, bool]:
 
 
 def _tags(text: str) -> Iterator[_Tag]:
-    if not any(mark in text for mark in "<[◁"):
+    if not any(mark in text for mark in "<[◁【&"):
         return
     for found in _TAG.finditer(_masked(text)):
         part = found.groupdict()
@@ -107,8 +111,8 @@ def _tags(text: str) -> Iterator[_Tag]:
             # a comment that is not closed hides the rest
             yield _Tag("!--", found.start(), found.end(), closes=False, alone=True)
             continue
-        name = next((part[f"name_{i}"] for i in range(1, 7) if part[f"name_{i}"]), "s").lower()
-        closes = bool(part["name_4"] or any(part[f"close_{i}"] for i in (1, 2, 3, 5, 6)))
+        name = next((part[f"name_{i}"] for i in range(1, 8) if part[f"name_{i}"]), "s").lower()
+        closes = bool(part["name_4"] or any(part[f"close_{i}"] for i in (1, 2, 3, 5, 6, 7)))
         if (edge := _EDGE.fullmatch(name)) and name not in _LAYOUT_TAGS:
             name, closes = edge.group(2), edge.group(1) == "end"
             if name == "box":
