@@ -7,22 +7,26 @@ outputs are never yielded, since that would mark failed samples as materialized 
 sample is reported by an event of its own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
 from grounding_assets.assets.annotating import annotate_pending
 from grounding_assets.assets.outcome import end_annotation, writes_files
+from grounding_assets.assets.planning import (
+    chosen_of_run,
+    closed_gate,
+    made_otherwise,
+    order_redo,
+    plan,
+    selected_steps,
+)
 from grounding_assets.assets.reporting import DagsterListener, upstream_of
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
-from grounding_assets.core.budget.gates import check_gates
-from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.rollup import write_outputs, write_outputs_beside_other_runs
-from grounding_assets.core.dataset.workspace import PendingSample, Workspace
-from grounding_assets.core.errors import GroundingError, visible
-from grounding_assets.core.spec.settings import WorkflowSpec
+from grounding_assets.core.errors import visible
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.dataset import DataSet
@@ -53,7 +57,7 @@ def build_annotate(
                     skippable=True,
                     group_name="annotation",
                     kinds={"vlm"},
-                    description=f"Step {step}: {_GIVES[step]}.",
+                    description=f"Step {step}: {_GIVES[step]}. Open a partition to see its phrases, or why it failed.",
                 )
                 for step in steps_in_graph
             ),
@@ -65,7 +69,7 @@ def build_annotate(
                 group_name="annotation",
                 kinds={"vlm"},
                 description="Materialize this to annotate everything that is pending: new samples, "
-                "changed captions, earlier failures.",
+                "changed captions, earlier failures. Next: `annotations` and `report`, or the job annotate_pending for all.",
             ),
         ],
         can_subset=True,
@@ -87,8 +91,8 @@ def build_annotate(
                 allow_retries=False,
             )
         if partitioned:
-            steps = _selected_steps(steps, keys, selected)
-        chosen = _chosen(
+            steps = selected_steps(steps, keys, selected)
+        chosen = chosen_of_run(
             workspace, dataset.spec.workflow, list(context.partition_keys) if partitioned else None
         )
 
@@ -104,10 +108,17 @@ def build_annotate(
         for text in [*dataset.notes, *([dataset.notice] if dataset.notice else [])]:
             notice(text)
         workflow = dataset.spec.workflow
-        summary = RunSummary(requested=len(chosen), steps=steps, max_workers=workflow.max_workers)
-        _order_redo(workspace, chosen, steps, notice, forced=workflow.force_reprocess)
-        pending = _plan(workspace, chosen, steps, summary)
-        summary.other_settings = _made_otherwise(dataset, workspace, chosen, steps)
+        summary = RunSummary(
+            requested=len(chosen),
+            set_size=len(workspace.samples.entries),
+            steps=steps,
+            max_workers=workflow.max_workers,
+            rejected_lines=workspace.samples.rejected,
+            repeated_lines=workspace.samples.repeated,
+        )
+        order_redo(workspace, chosen, steps, notice, forced=workflow.force_reprocess)
+        pending = plan(workspace, chosen, steps, summary)
+        summary.other_settings = made_otherwise(dataset, workspace, chosen, steps)
         if summary.other_settings and not workflow.force_reprocess:
             notice(
                 f"{summary.other_settings} results were made with other settings than this run's and are kept; "
@@ -118,7 +129,7 @@ def build_annotate(
         try:
             with DagsterListener(context, keys, workspace, summary, progress) as listener:
                 listener.report_done(chosen, steps, everything=partitioned)
-                error = None if partitioned else _closed_gate(dataset, workspace, pending)
+                error = None if partitioned else closed_gate(dataset, workspace, pending)
                 error = error or annotate_pending(dataset, workspace, pending, listener, notice, warn)
             written = files_follow
         finally:
@@ -146,91 +157,9 @@ def build_annotate(
     return annotate
 
 
-def _selected_steps(steps: Sequence[Step], keys: DataSetKeys, selected: set[dg.AssetKey]) -> tuple[Step, ...]:
-    """Those up to the last one that the run is to materialize."""
-    last = [step for step in Step if keys.asset(step.asset) in selected or step is Step.EXTRACTION][-1]
-    return tuple(step for step in steps if step in last.so_far) or (last,)
-
-
-def _chosen(workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequence[str] | None) -> list[str]:
-    if partition_keys is None:
-        return chosen_samples(workspace.samples.ids, workflow)
-    unknown = [key for key in partition_keys if key not in workspace.samples.entries]
-    if unknown:
-        raise dg.Failure(
-            f"{len(unknown)} of the chosen samples are no longer in {workspace.samples.path}, the first is "
-            f"'{unknown[0]}'. Materialize `samples` to bring the partitions up to date.",
-            allow_retries=False,
-        )
-    return list(partition_keys)
-
-
-def _order_redo(
-    workspace: Workspace,
-    chosen: Sequence[str],
-    steps: Sequence[Step],
-    notice: Callable[[str], None],
-    *,
-    forced: bool,
-) -> None:
-    """Gives the order of a forced run, and says what is left of earlier ones. Nothing is moved."""
-    redo = workspace.redo
-    left = sum(any(workspace.is_to_redo(sample_id, step) for step in steps) for sample_id in chosen)
-    if left:
-        notice(f"{left} samples are still to be redone, as force_reprocess ordered on {redo.open[0].given}.")
-    if forced:
-        redo.give(chosen, steps)
-        return
-    waiting = sum(
-        redo.latest(sample_id, step) is not redo.order_of(sample_id, step)
-        for sample_id in (chosen if redo.open else ())
-        for step in steps
-    )
-    if waiting:
-        notice(
-            f"{waiting} results were to be redone with other settings than this run's, and are kept: run with those "
-            "settings to go on, or with image_grounding.workflow.force_reprocess=true to redo them with these."
-        )
-
-
-def _plan(
-    workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step], summary: RunSummary
-) -> list[PendingSample]:
-    pending = list(workspace.pending(chosen, steps))
-    if Step.EXTRACTION not in steps:
-        ready = [p for p in pending if workspace.next_fingerprint(p.sample_id, p.steps[0]) is not None]
-        summary.without_step_0 = len(pending) - len(ready)
-        pending = ready
-    summary.pending = len(pending)
-    summary.to_redo = sum(workspace.shown_step(p.sample_id, steps[-1]) is not None for p in pending)
-    summary.done_before = len(chosen) - len(pending) - summary.without_step_0
-    return pending
-
-
-def _closed_gate(
-    dataset: DataSet, workspace: Workspace, pending: Sequence[PendingSample]
-) -> GroundingError | None:
-    """Why the whole set may not be annotated; a pilot, and a run that redoes everything, may always."""
-    workflow = dataset.spec.workflow
-    if not pending or workflow.is_pilot or workflow.force_reprocess:
-        return None
-    try:
-        check_gates(dataset.spec, workspace)
-    except GroundingError as error:
-        return error
-    return None
-
-
-def _made_otherwise(
-    dataset: DataSet, workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step]
-) -> int:
-    return sum(
-        workspace.made_with_other_settings(chosen, step, dataset.settings_fingerprint(step)) for step in steps
-    )
-
-
 def _metadata(summary: RunSummary) -> dict[str, Any]:
+    first = {"first_failures": "; ".join(summary.first_failures)} if summary.first_failures else {}
     reasons = {f"failed_{reason}": count for reason, count in sorted(summary.failed_by_reason.items())}
     stopped = {} if summary.stopped_by is None else {"stopped_by": str(summary.stopped_by)}
     warnings = {"warnings": "\n".join(summary.warnings)} if summary.warnings else {}
-    return {**summary.figures(), **reasons, **stopped, **warnings}
+    return {**summary.figures(), **reasons, **first, **stopped, **warnings}

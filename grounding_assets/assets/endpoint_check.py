@@ -18,7 +18,7 @@ def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
         required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="The endpoint, examined with two calibration cards: reachable, key, model, and the "
-        "coordinates its boxes are written in. Runs check this before their first sample.",
+        "coordinates its boxes are written in. Runs check this before their first sample. Next: `annotation_run`.",
     )
     def endpoint_check(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         dataset: DataSet = getattr(context.resources, keys.resource)

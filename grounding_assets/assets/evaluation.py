@@ -21,7 +21,8 @@ def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
         kinds={"json"},
         required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description="evaluation.json: how good the annotations are, measured on the human boxes of data.gold_jsonl.",
+        description="evaluation.json: how good the annotations are, measured on the human boxes of data.gold_jsonl. "
+        "Next: `report` shows it as plots.",
     )
     def evaluation(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dataset: DataSet = getattr(context.resources, keys.resource)

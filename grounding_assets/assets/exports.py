@@ -22,7 +22,8 @@ def _build_export(keys: DataSetKeys, fmt: ExportFormat) -> dg.AssetsDefinition:
         kinds={"parquet" if fmt == "parquet" else "json"},
         required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description=f"exports/{fmt}: the annotations as {fmt}, filtered and split as image_grounding.export says.",
+        description=f"exports/{fmt}: the annotations as {fmt}, filtered and split as image_grounding.export says, "
+        "without what reviewers rejected. Next: read the README.md in that folder.",
     )
     def export_annotations(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         dataset: DataSet = getattr(context.resources, keys.resource)

@@ -48,6 +48,7 @@ def build_outcome_check(keys: DataSetKeys, outputs: Sequence[dg.AssetKey]) -> dg
                 _count(figures, "failed"),
                 _count(figures, "without_step_0"),
                 str(figures.get("stopped_by", "")),
+                str(figures.get("first_failures", "")),
             )
         yield dg.AssetCheckResult(
             asset_key=keys.asset("annotation_run"),
@@ -69,7 +70,9 @@ def end_annotation(context: dg.AssetExecutionContext, keys: DataSetKeys, summary
         dg.Failure: samples have no result; never retried by Dagster, the next run takes up exactly those.
     """
     if not _ends_with_check(context, keys):
-        _fail_for(_incompleteness(summary.failed, summary.without_step_0, str(summary.stopped_by or "")))
+        first = "; ".join(summary.first_failures)
+        stopped_by = str(summary.stopped_by or "")
+        _fail_for(_incompleteness(summary.failed, summary.without_step_0, stopped_by, first))
 
 
 def writes_files(context: dg.AssetExecutionContext, keys: DataSetKeys) -> bool:
@@ -109,12 +112,16 @@ def _count(figures: Mapping[str, object], name: str) -> int:
     return count
 
 
-def _incompleteness(failed: int, without_step_0: int, stopped_by: str) -> str:
+def _incompleteness(failed: int, without_step_0: int, stopped_by: str, first_failures: str) -> str:
     """Why a run has not done what it was asked for; empty if it has. `stopped_by`: what ended it early."""
     if stopped_by:
         return stopped_by
     if failed:
-        return f"{failed} samples failed; failures.jsonl says why. Materialize annotation_run to retry just those."
+        first = f" The first: {first_failures}" if first_failures else ""
+        return (
+            f"{failed} samples failed; failures.jsonl says why. Materialize annotation_run to retry just those."
+            f"{first}"
+        )
     if without_step_0:
         return (
             f"{without_step_0} samples have no output of the step before; run with workflow.steps "

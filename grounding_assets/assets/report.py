@@ -17,7 +17,7 @@ def build_report(keys: DataSetKeys, *, measured: bool) -> dg.AssetsDefinition:
         required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="report.html: every sample with its photo, boxes, expressions and failures, to be looked "
-        "at in a browser. One file that opens from disk.",
+        "at in a browser. One file that opens from disk. Next: mark what is wrong there, then `auto_label review marks=FILE`.",
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         dataset: DataSet = getattr(context.resources, keys.resource)

@@ -1,16 +1,17 @@
-"""What Dagster is told of each sample: one event per finished step, one per failed one, and no more.
+"""When Dagster is told of each sample: one event per finished step, two per failed one, and no more.
 
 A sample that failed is reported as planned and not as materialized; together with a run that ends
-in failure, that is what Dagster shows as a failed partition.
+in failure, that is what Dagster shows as a failed partition. An observation beside it says why.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import dagster as dg
 
+from grounding_assets.assets import sample_events
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.workspace import Workspace
@@ -84,12 +85,14 @@ class DagsterListener:
         self._emitter.materialized(self._materialization(checkpoint, step))
 
     def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None:
-        self._summary.count_failed(failure)
+        self._summary.count_failed(sample_id, failure)
         for later in [s for s in self._summary.steps if step in s.so_far]:
             if self._workspace.is_done(sample_id, later):
                 # an earlier result stands, and stays in Dagster's status
                 continue
-            self._emitter.planned(self._keys.asset(later.asset), [sample_id])
+            asset = self._keys.asset(later.asset)
+            self._emitter.planned(asset, [sample_id])
+            self._emitter.observed(sample_events.failed(sample_id, step, failure, asset, self._workspace))
         shown = self._summary.failed
         if shown <= 20 or shown % 1000 == 0:
             self._context.log.warning(
@@ -135,27 +138,5 @@ class DagsterListener:
         return set(materialized.get_partition_keys()) - shown_otherwise
 
     def _materialization(self, checkpoint: Checkpoint, step: Step) -> dg.AssetMaterialization:
-        provenance = checkpoint.provenance
-        metadata: dict[str, Any] = {
-            "expressions": len(checkpoint.expressions),
-            "model": str(provenance.get("model", "")),
-            "tokens": int(provenance.get("tokens_in", 0)) + int(provenance.get("tokens_out", 0)),
-            "seconds": float(provenance.get("seconds", 0.0)),
-            "attempts": int(provenance.get("attempts", 0)),
-        }
-        if step is Step.VERIFICATION:
-            metadata |= {f"answered_{answer}": count for answer, count in provenance["answers"].items()}
-            metadata["failed_checks"] = len(provenance["failed_checks"])
-        if step.gives_boxes:
-            metadata["boxes"] = sum(len(e.instances) for e in checkpoint.expressions)
-        return dg.AssetMaterialization(
-            asset_key=self._keys.asset(step.asset),
-            partition=checkpoint.sample_id,
-            metadata=metadata,
-            tags={
-                # events that are reported explicitly get none of these of their own
-                **self._provenance_tags[step],
-                "dagster/data_version": checkpoint.fingerprint,
-                "dagster/code_version": str(provenance.get("prompt_version", "")) or "none",
-            },
-        )
+        tags = self._provenance_tags[step]
+        return sample_events.finished(checkpoint, step, self._keys, self._workspace, tags)

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from grounding_assets.assets.markdown import code_span
 from grounding_assets.assets.outcome import raise_for_vanished
 from grounding_assets.checks import annotation_check_specs, check_annotations
 from grounding_assets.core.annotation.progress import Progress
@@ -50,7 +51,7 @@ def _step_rollup(keys: DataSetKeys, progress: Progress, step: Step) -> dg.Assets
         kinds={"jsonl"},
         required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description=f"{step.folder}/annotations.jsonl: {_HOLDS[step]}.",
+        description=f"{step.folder}/annotations.jsonl: {_HOLDS[step]}. Next: `annotations`.",
     )
     def rollup(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dataset: DataSet = getattr(context.resources, keys.resource)
@@ -83,7 +84,7 @@ def _published(keys: DataSetKeys, progress: Progress, *, after: str) -> dg.Asset
         required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="annotations.jsonl, a copy of the last step's output, and failures.jsonl: "
-        "every sample that has no result, with the reason.",
+        "every sample that has no result, with the reason. Next: `report`, to look at it.",
     )
     def annotations(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dataset: DataSet = getattr(context.resources, keys.resource)
@@ -114,11 +115,14 @@ def _published(keys: DataSetKeys, progress: Progress, *, after: str) -> dg.Asset
 
 
 def _contact_sheet(annotations: Path, image_root: Path) -> dict[str, Any]:
-    """A picture of the first grounded photos as Markdown; Dagster's page lets `data:` pictures through."""
-    jpeg = contact_sheet(
+    """A picture of the first grounded photos with their captions as Markdown; Dagster's page lets `data:` pictures through."""
+    sheet = contact_sheet(
         read_lines(annotations), lambda path: image_root / path, columns=_SHEET_COLUMNS, max_px=_SHEET_PX
     )
-    if jpeg is None:
+    if sheet is None:
         return {}
-    picture = f"![Some photos with their boxes](data:image/jpeg;base64,{b64encode(jpeg).decode('ascii')})"
-    return {"contact_sheet": dg.MetadataValue.md(picture)}
+    picture = (
+        f"![Some photos with their boxes](data:image/jpeg;base64,{b64encode(sheet.jpeg).decode('ascii')})"
+    )
+    words = [f"{number}. {code_span(caption)}" for number, caption in enumerate(sheet.captions, 1)]
+    return {"contact_sheet": dg.MetadataValue.md("\n".join([picture, "", *words]))}

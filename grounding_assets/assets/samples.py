@@ -20,7 +20,7 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
         required_resource_keys={keys.resource},
         backfill_policy=dg.BackfillPolicy.single_run(),
         description="The input JSONL, checked line by line. Every (image, caption) pair becomes one partition; "
-        "lines that cannot be used are listed in rejected.jsonl.",
+        "lines that cannot be used are listed in rejected.jsonl. Next: `annotation_run`.",
     )
     def samples(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         dataset: DataSet = getattr(context.resources, keys.resource)
@@ -43,6 +43,7 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
                 "lines": len(workspace.samples.line_ids),
                 "samples": len(workspace.samples.entries),
                 "rejected_lines": workspace.samples.rejected,
+                "repeated_lines": workspace.samples.repeated,
                 "partitions_added": added,
                 "partitions_removed": gone,
                 "images_found": f"{found} of the first {probed}",

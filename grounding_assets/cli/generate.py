@@ -13,7 +13,14 @@ from grounding_assets.cli.terminal import TerminalProgress, closing_words
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.names import dataset_name
-from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, EXIT_WAITING, RunStopped, visible
+from grounding_assets.core.errors import (
+    EXIT_OK,
+    EXIT_SAMPLES_FAILED,
+    EXIT_WAITING,
+    Interrupted,
+    RunStopped,
+    visible,
+)
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
 from grounding_assets.graph import build_defs, steps_in_graph
@@ -54,11 +61,15 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     if summary is None:
         raise RunStopped("The run ended before it reached a sample.")
     print(closing_words(summary))
+    if summary.left_out_lines():
+        print(f"Input:      {summary.left_out_lines()}")
     for warning in summary.warnings:
         print(f"Warning:     {visible(warning)}")
     stop, results = summary.stopped_by, dataset.results_dir
     if (results / "annotations.jsonl").is_file():
         print(f"Annotations: {results / 'annotations.jsonl'}")
+    if not isinstance(stop, Interrupted):
+        _renew_report(dataset, spec_file, summary.set_size)
     if stop is not None:
         raise stop
     complete = summary.done_before + summary.done >= summary.requested
@@ -69,17 +80,31 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     waits = not complete and summary.in_batches and not summary.failed
     if not complete and not waits:
         print(f"Failures:    {results / 'failures.jsonl'}; the same command tries them again.")
+        for words in summary.first_failures:
+            print(f"             {visible(words)}")
     if spec.workflow.is_pilot:
         _end_pilot(dataset, spec_file, overrides)
         check_gates(spec, dataset.workspace())
     return EXIT_OK if complete else EXIT_WAITING if waits else EXIT_SAMPLES_FAILED
 
 
+def _renew_report(dataset: DataSet, spec_file: str, samples: int) -> None:
+    if not (dataset.results_dir / "annotations.jsonl").is_file():
+        return
+    limit = dataset.spec.image_grounding.report.renew_up_to
+    if samples > limit:
+        print(
+            f"Report:      not renewed, for {samples:,} samples (image_grounding.report.renew_up_to is {limit:,}): "
+            f"auto_label report -e {spec_file}"
+        )
+        return
+    file, _ = dataset.write_report()
+    print(f"Look at it:  {file}")
+
+
 def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> None:
     chosen = chosen_samples(dataset.workspace().samples.ids, dataset.spec.workflow)
-    file, _ = dataset.write_report()
     print(pilot_words(dataset, chosen))
-    print(f"Look at it:  {file}")
     print(f"The full set: {full_run_command(spec_file, overrides)}")
 
 

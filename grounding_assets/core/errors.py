@@ -69,6 +69,25 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     ENDPOINT_ERROR = "endpoint_error"
 
+    @property
+    def remedy(self) -> str:
+        """What a user can do about it, in a sentence."""
+        return _REMEDIES[self]
+
+
+_REMEDIES: Mapping[Reason, str] = {
+    Reason.IMAGE_MISSING: "Check image_path in the input and image_grounding.data.image_root.",
+    Reason.IMAGE_UNREADABLE: "Replace the file, or convert it to JPEG or PNG.",
+    Reason.IMAGE_TOO_LARGE: "Scale or crop the image.",
+    Reason.UNPARSABLE: "Look at the reply; if many samples fail so, take a stronger model.",
+    Reason.TRUNCATED: "Raise max_tokens (Gemini: max_output_tokens); a model that repeats itself needs a higher temperature.",
+    Reason.REFUSED: "Take another model for this sample, or leave it out of the input.",
+    Reason.COORDINATES: "Run `auto_label doctor`, then set image_grounding.vlm.family as it says.",
+    Reason.RATE_LIMITED: "Run again later, or lower image_grounding.workflow.max_workers.",
+    Reason.TIMEOUT: "Raise the timeout of the endpoint in image_grounding.vlm, or lower workflow.max_workers.",
+    Reason.ENDPOINT_ERROR: "The message quotes the endpoint: follow it, or run again later.",
+}
+
 
 class SampleFailure(GroundingError):
     """One sample got no result for one step. It becomes a row, and is tried again by the next run."""

@@ -13,10 +13,18 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from dagster import AssetExecutionContext, AssetKey, AssetMaterialization, DagsterInstance, OpExecutionContext
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetMaterialization,
+    AssetObservation,
+    DagsterInstance,
+    OpExecutionContext,
+)
 from dagster._core.definitions.dependency import NodeHandle
 from dagster._core.events import (
     AssetMaterializationPlannedData,
+    AssetObservationData,
     DagsterEvent,
     DagsterEventType,
     StepMaterializationData,
@@ -108,19 +116,14 @@ class BatchEmitter:
     def materialized(self, materialization: AssetMaterialization) -> None:
         """Reports one finished partition. Returns at once unless `capacity` events are waiting."""
         message = materialization.description or f"Materialized value {materialization.label}."
-        event = DagsterEvent(
-            event_type_value=DagsterEventType.ASSET_MATERIALIZATION.value,
-            job_name=self._origin.job_name,
-            step_handle=self._origin.step_handle,
-            node_handle=self._origin.node_handle,
-            step_kind_value=self._origin.step_kind,
-            logging_tags=self._origin.logging_tags,
-            event_specific_data=StepMaterializationData(materialization),
-            message=message,
-            pid=os.getpid(),
-            step_key=self._origin.step_key,
+        self._emit_of_step(
+            DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(materialization), message
         )
-        self._emit(event, message)
+
+    def observed(self, observation: AssetObservation) -> None:
+        """Reports what is known of one partition beside its status. Returns like `materialized`."""
+        message = observation.description or f"Observed {observation.label}."
+        self._emit_of_step(DagsterEventType.ASSET_OBSERVATION, AssetObservationData(observation), message)
 
     def planned(self, asset_key: AssetKey, partition_keys: Iterable[str]) -> None:
         """Reports that the run means to materialize these partitions: without it none can show as failed.
@@ -158,6 +161,26 @@ class BatchEmitter:
                 raise
             if error.__cause__ is not failure.__cause__:
                 error.add_note(str(failure))
+
+    def _emit_of_step(
+        self,
+        event_type: DagsterEventType,
+        told: StepMaterializationData | AssetObservationData,
+        message: str,
+    ) -> None:
+        event = DagsterEvent(
+            event_type_value=event_type.value,
+            job_name=self._origin.job_name,
+            step_handle=self._origin.step_handle,
+            node_handle=self._origin.node_handle,
+            step_kind_value=self._origin.step_kind,
+            logging_tags=self._origin.logging_tags,
+            event_specific_data=told,
+            message=message,
+            pid=os.getpid(),
+            step_key=self._origin.step_key,
+        )
+        self._emit(event, message)
 
     def _emit(self, event: DagsterEvent, user_message: str) -> None:
         entry = EventLogEntry(

@@ -121,7 +121,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         return list(known[1])
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Stores events in their order, materializations and planned ones in one transaction per database.
+        """Stores events in their order, materializations, planned ones and observations in one transaction per database.
 
         Of each unbroken sequence of such events either all are stored or, if this raises, none: the run
         shards are committed first and the index, which every status is read from, last. Other events are
@@ -200,6 +200,7 @@ def _is_asset_event(event: EventLogEntry) -> bool:
     return event.dagster_event_type in (
         DagsterEventType.ASSET_MATERIALIZATION,
         DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        DagsterEventType.ASSET_OBSERVATION,
     )
 
 

@@ -29,7 +29,7 @@ def test_a_sample_is_done_when_its_last_step_is() -> None:
     summary.count_done(
         checkpoint(calls=2, attempts=2, tokens_in=20, tokens_out=4, seconds=3.0), Step.GROUNDING
     )
-    summary.count_failed(SampleFailure(Reason.TIMEOUT, "x", attempts=8))
+    summary.count_failed("s1", SampleFailure(Reason.TIMEOUT, "x", attempts=8))
     figures = summary.figures()
     assert (figures["done"], figures["failed"]) == (1, 1)
     assert (figures["tokens_in"], figures["tokens_out"], figures["retries"]) == (30, 6, 2)

@@ -12,7 +12,7 @@ from grounding_assets.core.report.palette import PALETTE
 from grounding_assets.core.report.thumbnails import Photo, PhotoSize, fitting_size, in_order, small_photo
 from tests.corpus import CORPUS, coco24_gold, needs_corpus
 from tests.report.generated import HEIGHT, WIDTH, annotated, photo_files, records
-from tests.report.showcase import showcase_records, write_photos
+from tests.report.showcase import PHRASES, showcase_records, write_photos
 
 
 def decoded(jpeg: bytes) -> Image.Image:
@@ -86,7 +86,7 @@ def test_a_contact_sheet_shows_boxes_where_they_are(tmp_path: Path) -> None:
     write_photos(tmp_path)
     sheet = contact_sheet(showcase_records(), lambda path: tmp_path / path, 1, WIDTH)
     assert sheet is not None
-    picture = np.asarray(decoded(sheet).convert("RGB")).astype(int)
+    picture = np.asarray(decoded(sheet.jpeg).convert("RGB")).astype(int)
     assert picture.shape == (HEIGHT, WIDTH, 3)
     hue = [int(PALETTE[0][at : at + 2], 16) for at in (1, 3, 5)]
     marked = np.abs(picture - hue).sum(axis=2) < 90
@@ -99,7 +99,9 @@ def test_a_contact_sheet_takes_each_readable_photo_once(tmp_path: Path) -> None:
     lines = [record for record in showcase_records() for _ in range(3)]
     sheet = contact_sheet(lines, lambda path: tmp_path / path, 4, 800)
     assert sheet is not None
-    assert decoded(sheet).size == (800, 3 * (197 * 3 // 4) + 2 * 4)
+    assert decoded(sheet.jpeg).size == (800, 3 * (197 * 3 // 4) + 2 * 4)
+    boxed = [name for name, (_, phrases) in PHRASES.items() if name != "lost" and any(p[1] for p in phrases)]
+    assert list(sheet.captions) == [PHRASES[name][0] for name in boxed]
 
 
 def test_a_contact_sheet_reads_no_further_than_it_needs(tmp_path: Path) -> None:
@@ -125,6 +127,7 @@ def test_a_contact_sheet_of_real_photos_is_small() -> None:
     lines = [
         {
             "image_path": gold["file"],
+            "caption": gold["captions"][0],
             "expressions": [{"instances": [{"bbox": found["box"]}]} for found in gold["instances"]],
         }
         for gold in coco24_gold()
@@ -132,5 +135,5 @@ def test_a_contact_sheet_of_real_photos_is_small() -> None:
     for columns, max_px in ((4, 800), (6, 2400)):
         sheet = contact_sheet(lines, lambda path: CORPUS / "coco24" / path, columns, max_px)
         assert sheet is not None
-        assert len(sheet) <= 150_000
-        assert decoded(sheet).width > max_px // 3
+        assert len(sheet.jpeg) <= 150_000
+        assert decoded(sheet.jpeg).width > max_px // 3

@@ -11,6 +11,8 @@ from grounding_assets.core.errors import GroundingError, SampleFailure
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
+_FIRST_FAILURES = 3
+
 
 @dataclass
 class RunSummary:
@@ -18,6 +20,8 @@ class RunSummary:
 
     requested: int = 0
     """Samples asked for, done before or not."""
+    set_size: int = 0
+    """Samples of the whole data set."""
     pending: int = 0
     """Samples that had something to do when the run began."""
     steps: tuple[Step, ...] = ()
@@ -29,6 +33,12 @@ class RunSummary:
     """Samples that this run is through with, whatever came of them."""
     steps_done: Counter[str] = field(default_factory=Counter)
     failed_by_reason: Counter[str] = field(default_factory=Counter)
+    first_failures: list[str] = field(default_factory=list)
+    """The first few, in words."""
+    rejected_lines: int = 0
+    """Lines of the input that cannot be used."""
+    repeated_lines: int = 0
+    """Lines of the input whose sample an earlier line has named."""
     other_settings: int = 0
     """Results that were made with other settings than this run's."""
     to_redo: int = 0
@@ -89,7 +99,9 @@ class RunSummary:
         self.retries += max(0, int(provenance.get("attempts", calls)) - calls)
         self._latencies_s.append(float(provenance.get("seconds", 0.0)) / max(1, calls))
 
-    def count_failed(self, failure: SampleFailure) -> None:
+    def count_failed(self, sample_id: str, failure: SampleFailure) -> None:
+        if len(self.first_failures) < _FIRST_FAILURES:
+            self.first_failures.append(f"{sample_id}: {failure.reason}: {failure}")
         self.failed_by_reason[str(failure.reason)] += 1
         self.calls += failure.attempts
         self.tokens_in += int(failure.provenance.get("tokens_in", 0))
@@ -107,8 +119,20 @@ class RunSummary:
         return (
             f"{self.done_before + self.done} of {self.requested} samples have a result, {self.done} of them new; "
             f"{self.failed} failed, {self.still_pending} are pending. {self.calls} calls took "
-            f"{self.tokens_in + self.tokens_out} tokens in {self.elapsed_s:.1f} s."
+            f"{self.tokens_in + self.tokens_out} tokens in {self.elapsed_s:.1f} s.{self.left_out_lines()}"
         )
+
+    def left_out_lines(self) -> str:
+        """What became of input lines that are no samples of their own, in a sentence; empty if there are none."""
+        told = [
+            f"{count} input lines {what}"
+            for count, what in (
+                (self.rejected_lines, "were rejected (rejected.jsonl says why)"),
+                (self.repeated_lines, "repeat an earlier one and share its result"),
+            )
+            if count
+        ]
+        return f" {'; '.join(told)}." if told else ""
 
     def figures(self) -> dict[str, Any]:
         """Plain numbers, in the order in which a reader wants them."""
@@ -122,6 +146,8 @@ class RunSummary:
             **({"without_step_0": self.without_step_0} if self.without_step_0 else {}),
             **({"in_batches": self.in_batches} if self.in_batches else {}),
             "made_with_other_settings": self.other_settings,
+            "rejected_lines": self.rejected_lines,
+            "repeated_lines": self.repeated_lines,
             "calls": self.calls,
             "retries": self.retries,
             "tokens_in": self.tokens_in,

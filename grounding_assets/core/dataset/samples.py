@@ -74,6 +74,11 @@ class SampleIndex:
         return status.st_mtime_ns, status.st_size
 
     @property
+    def repeated(self) -> int:
+        """Lines whose sample an earlier line has named."""
+        return len(self.line_ids) - len(self.entries)
+
+    @property
     def ids(self) -> list[str]:
         return list(self.entries)
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,20 @@ _PAPER = "#f4f4f2"
 _QUALITIES = (85, 75, 65, 50, 35, 20)
 
 
+@dataclass(frozen=True, slots=True)
+class ContactSheet:
+    """A picture, and what it shows."""
+
+    jpeg: bytes
+    """At most `MAX_BYTES`."""
+    captions: tuple[str, ...]
+    """Of its photos, which are numbered from 1."""
+
+
 def contact_sheet(
     records: Iterable[Mapping[str, Any]], image_file: Callable[[str], Path], columns: int, max_px: int
-) -> bytes | None:
-    """The first photos with boxes as a JPEG of at most `MAX_BYTES`, or None if there is no such photo.
+) -> ContactSheet | None:
+    """The first photos with boxes, numbered, or None if there is no such photo.
 
     At most `columns` x `columns` cells of 4:3 within `max_px` pixels of width; each photo once; photos
     that cannot be read are passed over, as the report names them. `records` is read only as far as needed.
@@ -32,6 +43,7 @@ def contact_sheet(
         raise ValueError(f"{columns} columns do not fit into {max_px} pixels; give fewer or more pixels")
     cell_size = (width_px, width_px * 3 // 4)
     cells: list[Image.Image] = []
+    captions: list[str] = []
     seen: set[str] = set()
     for record in records:
         path = str(record["image_path"])
@@ -39,15 +51,18 @@ def contact_sheet(
             continue
         seen.add(path)
         try:
-            cells.append(_cell(record, image_file(path), cell_size))
+            cells.append(_cell(record, image_file(path), cell_size, number=len(cells) + 1))
         except SampleFailure:
             continue
+        captions.append(str(record.get("cleaned_caption", record["caption"])))
         if len(cells) == columns * columns:
             break
-    return _encode(_arrange(cells, columns, cell_size)) if cells else None
+    if not cells:
+        return None
+    return ContactSheet(_encode(_arrange(cells, columns, cell_size)), tuple(captions))
 
 
-def _cell(record: Mapping[str, Any], path: Path, cell_size: tuple[int, int]) -> Image.Image:
+def _cell(record: Mapping[str, Any], path: Path, cell_size: tuple[int, int], *, number: int) -> Image.Image:
     photo, (width, height) = read_small(path, max(cell_size))
     photo.thumbnail(cell_size, Image.Resampling.LANCZOS)
     pen = ImageDraw.Draw(photo)
@@ -59,6 +74,8 @@ def _cell(record: Mapping[str, Any], path: Path, cell_size: tuple[int, int]) -> 
             outline = (left, top, max(right - 1, left), max(bottom - 1, top))
             pen.rectangle(outline, outline=INK, width=3)
             pen.rectangle(outline, outline=colour_of(position), width=2)
+    pen.rectangle((0, 0, 9 * len(str(number)) + 6, 18), fill=INK)
+    pen.text((4, 1), str(number), fill=_PAPER, font_size=14)
     return photo
 
 

@@ -1,0 +1,100 @@
+"""What a run has to do: which samples, which of their steps, and what of it is made again."""
+
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from grounding_assets.core.annotation.summary import RunSummary
+from grounding_assets.core.budget.gates import check_gates
+from grounding_assets.core.budget.pilot import chosen_samples
+from grounding_assets.core.dataset.workspace import PendingSample, Workspace
+from grounding_assets.core.errors import GroundingError
+from grounding_assets.core.spec.settings import WorkflowSpec
+from grounding_assets.core.steps import Step
+from grounding_assets.partitions import DataSetKeys
+from resources.dataset import DataSet
+
+
+def selected_steps(steps: Sequence[Step], keys: DataSetKeys, selected: set[dg.AssetKey]) -> tuple[Step, ...]:
+    """Those up to the last one that the run is to materialize."""
+    last = [step for step in Step if keys.asset(step.asset) in selected or step is Step.EXTRACTION][-1]
+    return tuple(step for step in steps if step in last.so_far) or (last,)
+
+
+def chosen_of_run(
+    workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequence[str] | None
+) -> list[str]:
+    if partition_keys is None:
+        return chosen_samples(workspace.samples.ids, workflow)
+    unknown = [key for key in partition_keys if key not in workspace.samples.entries]
+    if unknown:
+        raise dg.Failure(
+            f"{len(unknown)} of the chosen samples are no longer in {workspace.samples.path}, the first is "
+            f"'{unknown[0]}'. Materialize `samples` to bring the partitions up to date.",
+            allow_retries=False,
+        )
+    return list(partition_keys)
+
+
+def order_redo(
+    workspace: Workspace,
+    chosen: Sequence[str],
+    steps: Sequence[Step],
+    notice: Callable[[str], None],
+    *,
+    forced: bool,
+) -> None:
+    """Gives the order of a forced run, and says what is left of earlier ones. Nothing is moved."""
+    redo = workspace.redo
+    left = sum(any(workspace.is_to_redo(sample_id, step) for step in steps) for sample_id in chosen)
+    if left:
+        notice(f"{left} samples are still to be redone, as force_reprocess ordered on {redo.open[0].given}.")
+    if forced:
+        redo.give(chosen, steps)
+        return
+    waiting = sum(
+        redo.latest(sample_id, step) is not redo.order_of(sample_id, step)
+        for sample_id in (chosen if redo.open else ())
+        for step in steps
+    )
+    if waiting:
+        notice(
+            f"{waiting} results were to be redone with other settings than this run's, and are kept: run with those "
+            "settings to go on, or with image_grounding.workflow.force_reprocess=true to redo them with these."
+        )
+
+
+def plan(
+    workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step], summary: RunSummary
+) -> list[PendingSample]:
+    pending = list(workspace.pending(chosen, steps))
+    if Step.EXTRACTION not in steps:
+        ready = [p for p in pending if workspace.next_fingerprint(p.sample_id, p.steps[0]) is not None]
+        summary.without_step_0 = len(pending) - len(ready)
+        pending = ready
+    summary.pending = len(pending)
+    summary.to_redo = sum(workspace.shown_step(p.sample_id, steps[-1]) is not None for p in pending)
+    summary.done_before = len(chosen) - len(pending) - summary.without_step_0
+    return pending
+
+
+def closed_gate(
+    dataset: DataSet, workspace: Workspace, pending: Sequence[PendingSample]
+) -> GroundingError | None:
+    """Why the whole set may not be annotated; a pilot, and a run that redoes everything, may always."""
+    workflow = dataset.spec.workflow
+    if not pending or workflow.is_pilot or workflow.force_reprocess:
+        return None
+    try:
+        check_gates(dataset.spec, workspace)
+    except GroundingError as error:
+        return error
+    return None
+
+
+def made_otherwise(
+    dataset: DataSet, workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step]
+) -> int:
+    return sum(
+        workspace.made_with_other_settings(chosen, step, dataset.settings_fingerprint(step)) for step in steps
+    )
