@@ -25,6 +25,7 @@ SLOW = (
     "doors/test_dg.py",
     "doors/test_export.py",
     "doors/test_reparse.py",
+    "doors/test_review.py",
 )
 """Paths below tests/. `make test` leaves them out, `make test-slow` runs just them, and CI runs both."""
 

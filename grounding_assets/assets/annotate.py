@@ -116,10 +116,11 @@ def build_annotate(
             rejected_lines=workspace.samples.rejected,
             repeated_lines=workspace.samples.repeated,
         )
-        order_redo(workspace, chosen, steps, notice, forced=workflow.force_reprocess)
+        chosen = order_redo(workspace, chosen, steps, notice, workflow)
+        summary.requested = len(chosen)
         pending = plan(workspace, chosen, steps, summary)
         summary.other_settings = made_otherwise(dataset, workspace, chosen, steps)
-        if summary.other_settings and not workflow.force_reprocess:
+        if summary.other_settings and not (workflow.force_reprocess or workflow.redo != "none"):
             notice(
                 f"{summary.other_settings} results were made with other settings than this run's and are kept; "
                 "image_grounding.workflow.force_reprocess=true redoes them."

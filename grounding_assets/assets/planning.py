@@ -9,6 +9,8 @@ from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import GroundingError
+from grounding_assets.core.review.rejected import rejected_results
+from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.settings import WorkflowSpec
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys
@@ -41,17 +43,21 @@ def order_redo(
     chosen: Sequence[str],
     steps: Sequence[Step],
     notice: Callable[[str], None],
-    *,
-    forced: bool,
-) -> None:
-    """Gives the order of a forced run, and says what is left of earlier ones. Nothing is moved."""
+    workflow: WorkflowSpec,
+) -> list[str]:
+    """Gives the order of a run that redoes results, and says what is left of earlier ones. Nothing is moved.
+
+    Returns the samples that the run is about: the chosen ones, or those of them that reviewers rejected.
+    """
     redo = workspace.redo
     left = sum(any(workspace.is_to_redo(sample_id, step) for step in steps) for sample_id in chosen)
     if left:
-        notice(f"{left} samples are still to be redone, as force_reprocess ordered on {redo.open[0].given}.")
-    if forced:
+        notice(f"{left} samples are still to be redone, as was ordered on {redo.open[0].given}.")
+    if workflow.redo == "rejected":
+        return _order_rejected(workspace, chosen, steps, notice)
+    if workflow.force_reprocess:
         redo.give(chosen, steps)
-        return
+        return list(chosen)
     waiting = sum(
         redo.latest(sample_id, step) is not redo.order_of(sample_id, step)
         for sample_id in (chosen if redo.open else ())
@@ -62,6 +68,25 @@ def order_redo(
             f"{waiting} results were to be redone with other settings than this run's, and are kept: run with those "
             "settings to go on, or with image_grounding.workflow.force_reprocess=true to redo them with these."
         )
+    return list(chosen)
+
+
+def _order_rejected(
+    workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step], notice: Callable[[str], None]
+) -> list[str]:
+    """Samples that were rejected are made again, and expressions that were are asked about again, alone."""
+    rejected = rejected_results(Reviews.load(workspace.results_dir), workspace, steps[-1])
+    asked = set(chosen)
+    samples = asked.intersection(rejected.samples)
+    phrases = {name: places for name, places in rejected.phrases.items() if name in asked}
+    workspace.redo.give(samples, steps)
+    if Step.GROUNDING in steps:
+        workspace.redo.give(phrases, [step for step in steps if step.gives_boxes], phrases)
+    count = sum(map(len, phrases.values()))
+    notice(
+        f"Rejected, and asked again: {len(samples)} samples, and {count} expressions of {len(phrases)} others."
+    )
+    return [sample_id for sample_id in chosen if sample_id in samples or sample_id in phrases]
 
 
 def plan(
@@ -81,9 +106,9 @@ def plan(
 def closed_gate(
     dataset: DataSet, workspace: Workspace, pending: Sequence[PendingSample]
 ) -> GroundingError | None:
-    """Why the whole set may not be annotated; a pilot, and a run that redoes everything, may always."""
+    """Why the whole set may not be annotated; a pilot, and a run that redoes results, may always."""
     workflow = dataset.spec.workflow
-    if not pending or workflow.is_pilot or workflow.force_reprocess:
+    if not pending or workflow.is_pilot or workflow.force_reprocess or workflow.redo != "none":
         return None
     try:
         check_gates(dataset.spec, workspace)

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     generate = commands.add_parser(
         "generate", parents=[debug], help="annotate everything that is pending, then write the JSONL files"
     )
-    _add_spec_arguments(generate)
+    _add_spec_arguments(generate, "redo=rejected, and settings that override the spec, in Hydra's grammar")
     generate.set_defaults(run=_generate)
 
     report = commands.add_parser("report", parents=[debug], help="write report.html from the results")
@@ -105,9 +105,11 @@ def _parser() -> argparse.ArgumentParser:
     review.set_defaults(run=_review)
 
     evaluate = commands.add_parser(
-        "evaluate", parents=[debug], help="measure the results on gold=FILE; other=FOLDER compares two"
+        "evaluate",
+        parents=[debug],
+        help="measure the results on gold=FILE or gold=reviewed; other=FOLDER compares two",
     )
-    _add_spec_arguments(evaluate, "gold=FILE other=FOLDER steps=step_1, and settings as a.b=value")
+    _add_spec_arguments(evaluate, "gold=FILE|reviewed other=FOLDER steps=step_1, and settings as a.b=value")
     evaluate.set_defaults(run=_evaluate)
 
     estimate = commands.add_parser(

@@ -20,9 +20,11 @@ from grounding_assets.core.evaluation import (
 )
 from grounding_assets.core.evaluation.results import Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import Missing, Steps
+from grounding_assets.core.review.gold import write_reviewed_gold
 from grounding_assets.core.spec.loading import load_spec
 
 _OWN = ("gold", "other", "steps", "missing", "min_span_iou")
+_REVIEWED = "reviewed"
 _HEADLINES = ("r1_50", "box_recall_50", "all_box_f1")
 """What a comparison is put into words for."""
 _ANNOTATIONS = "annotations.jsonl"
@@ -33,10 +35,16 @@ def evaluate(spec_file: str, words: Sequence[str]) -> int:
     """Prints the figures and writes `evaluation.json`; annotates nothing."""
     given, overrides = split_words(words, _OWN)
     spec = load_spec(Path(spec_file), overrides)
+    results_dir = Path(spec.results_dir).absolute()
     gold = given.get("gold") or spec.data.gold_jsonl
     if not gold:
-        raise SpecError("No gold is named: give gold=FILE, or set image_grounding.data.gold_jsonl.")
-    results_dir = Path(spec.results_dir).absolute()
+        raise SpecError(
+            "No gold is named: give gold=FILE or gold=reviewed, or set image_grounding.data.gold_jsonl."
+        )
+    if gold == _REVIEWED:
+        gold = _reviewed_gold(results_dir)
+        # other expressions of a sample were not judged, and count neither for nor against step 0
+        given.setdefault("steps", "step_1")
     judgement = judge_results(
         Path(gold).absolute(), results_dir / _ANNOTATIONS, _options(given), _other_file(given.get("other"))
     )
@@ -48,6 +56,16 @@ def evaluate(spec_file: str, words: Sequence[str]) -> int:
     _print(console, judgement)
     print(f"Evaluation: {file}")
     return EXIT_OK
+
+
+def _reviewed_gold(results_dir: Path) -> Path:
+    reviewed = write_reviewed_gold(results_dir)
+    if reviewed.without_box:
+        print(
+            f"{reviewed.without_box:,} expressions were rejected without a box that is right: they are in no figure, "
+            "which flatters the results."
+        )
+    return reviewed.file
 
 
 def _options(given: dict[str, str]) -> JudgeOptions:

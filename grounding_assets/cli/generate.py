@@ -10,6 +10,7 @@ from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.cli.pilot import full_run_command, pilot_words
 from grounding_assets.cli.terminal import TerminalProgress, closing_words
+from grounding_assets.cli.words import as_overrides
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.names import dataset_name
@@ -41,6 +42,7 @@ def generate(spec_file: str, overrides: Sequence[str]) -> int:
 
 
 def _generate(spec_file: str, overrides: Sequence[str]) -> int:
+    overrides = as_overrides(overrides, "image_grounding.workflow", ("redo",))
     spec = load_spec(Path(spec_file), overrides)
     if spec.ignored:
         print(f"Of no effect here, since they are of TAO's other pipelines: {', '.join(spec.ignored)}.")

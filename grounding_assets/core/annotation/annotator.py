@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from grounding_assets.core.annotation.asking import Asker, Deferred, asking
+from grounding_assets.core.annotation.asking_again import ground_sample
 from grounding_assets.core.annotation.listener import Listener, at_no_cost
 from grounding_assets.core.annotation.preparation import PreparedSample, prepare_sample
-from grounding_assets.core.annotation.teacher import Teacher, check_same
+from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verification import verify_sample
 from grounding_assets.core.annotation.verification_journal import VerificationJournal
 from grounding_assets.core.annotation.verifier import Verifier
@@ -229,12 +230,9 @@ class Annotator:
         )
 
     async def _ground(self, prepared: PreparedSample, extraction: Checkpoint) -> Checkpoint:
-        caption, expressions = extraction.cleaned_caption, extraction.expressions
-        result = await self._teacher.ground(prepared.image, caption, expressions)
-        check_same(expressions, result.expressions)
-        return await self._store(
-            Step.GROUNDING, prepared, result, caption, extraction.output_fingerprint, "", prepared.size
-        )
+        result = await ground_sample(self._workspace, self._teacher, prepared.image, extraction)
+        caption, made_of = extraction.cleaned_caption, extraction.output_fingerprint
+        return await self._store(Step.GROUNDING, prepared, result, caption, made_of, "", prepared.size)
 
     async def _verify(self, prepared: PreparedSample, grounding: Checkpoint) -> Checkpoint | None:
         """None where the run was stopped before the last question."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grounding_assets.core.annotation.asking_again import ASKED_AGAIN
 from grounding_assets.core.annotation.extraction_reply import read_cleaned
 from grounding_assets.core.annotation.grounding_reply import (
     MAX_EXPRESSIONS_PER_CALL,
@@ -29,7 +30,6 @@ from grounding_assets.core.store.sample_locks import Claims
 PARSED_STEPS = (Step.EXTRACTION, Step.GROUNDING)
 """Those whose replies a parser turns into results."""
 _READABLE_LATER = (Reason.UNPARSABLE, Reason.TRUNCATED, Reason.COORDINATES)
-"""Failures whose replies are worth reading again."""
 
 
 class LeftAlone(Exception):
@@ -138,6 +138,8 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
         LeftAlone, SampleFailure: the replies cannot be read today either.
     """
     convention = CONVENTIONS.get(str(stored.provenance.get("convention")))
+    if ASKED_AGAIN in stored.provenance:
+        raise LeftAlone("its expressions were not all asked about together")
     if convention is None:
         raise LeftAlone("its provenance names no known convention")
     sent_size = _size(stored.provenance.get("sent_size"))
@@ -269,28 +271,26 @@ def _size(pair: Any) -> tuple[int, int]:
 
 def _compared(before: Checkpoint | None, after: Checkpoint, step: Step) -> Reparsed | None:
     if before is None:
-        return Reparsed(after.sample_id, step, f"a failure that can be read: {_contents(after)}", after)
+        return Reparsed(
+            after.sample_id,
+            step,
+            f"a failure that can be read: {len(after.expressions)} expressions, {sum(map(len, _all_boxes(after)))} boxes",
+            after,
+        )
     if (before.cleaned_caption, before.expressions) == (after.cleaned_caption, after.expressions):
         return None
     return Reparsed(after.sample_id, step, _difference(before, after), after)
 
 
-def _contents(result: Checkpoint) -> str:
-    return f"{len(result.expressions)} expressions, {_boxes(result)} boxes"
-
-
-def _boxes(result: Checkpoint) -> int:
-    return sum(len(expression.instances) for expression in result.expressions)
-
-
 def _difference(before: Checkpoint, after: Checkpoint) -> str:
     changes = []
+    count_before, count_after = (sum(map(len, _all_boxes(result))) for result in (before, after))
     if before.cleaned_caption != after.cleaned_caption:
         changes.append("cleaned caption")
     if [e.char_span for e in before.expressions] != [e.char_span for e in after.expressions]:
         changes.append(f"expressions {len(before.expressions)} -> {len(after.expressions)}")
-    if _boxes(before) != _boxes(after):
-        changes.append(f"boxes {_boxes(before)} -> {_boxes(after)}")
+    if count_before != count_after:
+        changes.append(f"boxes {count_before} -> {count_after}")
     elif _all_boxes(before) != _all_boxes(after):
         changes.append("boxes moved")
     return ", ".join(changes) or "noun chunks, scores or statuses"

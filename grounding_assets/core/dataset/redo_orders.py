@@ -8,7 +8,7 @@ an order is finished, and forgotten, when every result that it names carries its
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +26,8 @@ class RedoOrder:
     settings: Mapping[Step, str]
     """By step to redo: digest of the settings to redo it with."""
     sample_ids: frozenset[str]
+    phrases: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """By sample id: positions of the expressions to ask about in step 1, where it is not to be all of them."""
 
 
 class RedoOrders:
@@ -37,7 +39,7 @@ class RedoOrders:
         self._settings = settings
         self.open: list[RedoOrder] = []
         """The oldest first; a later one takes precedence."""
-        self._unwritten: RedoOrder | None = None
+        self._unwritten: list[RedoOrder] = []
 
     def load(self) -> None:
         """Reads what is on disk.
@@ -50,26 +52,37 @@ class RedoOrders:
             try:
                 row = json.loads(file.read_bytes())
                 settings = {step: str(row["settings"][step]) for step in in_order(row["settings"])}
-                found.append(
-                    RedoOrder(file.stem, str(row["given"]), settings, frozenset(map(str, row["sample_ids"])))
-                )
+                phrases = {
+                    str(name): tuple(map(int, places)) for name, places in row.get("phrases", {}).items()
+                }
+                ids = frozenset(map(str, row["sample_ids"]))
+                found.append(RedoOrder(file.stem, str(row["given"]), settings, ids, phrases))
             except FileNotFoundError:
                 # finished by another run
                 continue
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise InputError(f"{file} is damaged: delete it, then force the run again.") from None
         self.open = sorted(found, key=lambda order: (order.given, order.order_id))
 
-    def give(self, sample_ids: Sequence[str], steps: Sequence[Step]) -> None:
-        """Orders these results to be redone with this run's settings, except where an open order says the same."""
+    def give(
+        self,
+        sample_ids: Iterable[str],
+        steps: Sequence[Step],
+        phrases: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        """Orders these results to be redone with this run's settings, except where an open order says the same.
+
+        `phrases`, see `RedoOrder`.
+        """
         named = frozenset(
             sample_id for sample_id in sample_ids if not all(self.order_of(sample_id, step) for step in steps)
         )
         if named:
             own = self._settings or {}
             given = datetime.now(UTC).isoformat(timespec="microseconds")
-            order = RedoOrder(secrets.token_hex(8), given, {step: own.get(step, "") for step in steps}, named)
-            self._unwritten = order
+            settings = {step: own.get(step, "") for step in steps}
+            order = RedoOrder(secrets.token_hex(8), given, settings, named, phrases or {})
+            self._unwritten.append(order)
             self.open.append(order)
 
     def order_of(self, sample_id: str, step: Step) -> RedoOrder | None:
@@ -85,23 +98,23 @@ class RedoOrders:
         return None
 
     def write_down(self) -> None:
-        """Makes an order durable; called before its first result is stored. Thread-safe.
+        """Makes orders durable; called before its first result is stored. Thread-safe.
 
         Raises:
             RunStopped: it cannot be written.
         """
-        order = self._unwritten
-        if order is None:
-            return
-        file = self._file(order)
-        with stopping_if_unwritable(file), replacing(file) as stream:
-            row = {
-                "given": order.given,
-                "settings": dict(order.settings),
-                "sample_ids": sorted(order.sample_ids),
-            }
-            stream.write(to_json(row))
-        self._unwritten = None
+        for order in tuple(self._unwritten):
+            file = self._file(order)
+            with stopping_if_unwritable(file), replacing(file) as stream:
+                row = {
+                    "given": order.given,
+                    "settings": dict(order.settings),
+                    "sample_ids": sorted(order.sample_ids),
+                    "phrases": {name: list(places) for name, places in sorted(order.phrases.items())},
+                }
+                stream.write(to_json(row))
+        # another thread that came meanwhile wrote the same
+        self._unwritten = []
 
     def close(self, finished: Iterable[RedoOrder]) -> None:
         """Forgets orders that are carried out."""
@@ -109,8 +122,7 @@ class RedoOrders:
             with stopping_if_unwritable(self._file(order)):
                 self._file(order).unlink(missing_ok=True)
             self.open.remove(order)
-            if order is self._unwritten:
-                self._unwritten = None
+            self._unwritten = [other for other in self._unwritten if other is not order]
 
     def _is_own(self, order: RedoOrder, step: Step) -> bool:
         return self._settings is None or self._settings.get(step) == order.settings[step]

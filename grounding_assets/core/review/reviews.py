@@ -94,13 +94,13 @@ class Reviews:
             if phrase is not None and not phrase.is_rejected and judged.vouches_for(phrase):
                 confirmed[_outcome(phrase)] += 1
                 vouched.add(len(kept))
-                kept.append((position, held_instances(phrase)))
+                kept.append((position, vouched_expression(phrase)))
             else:
                 kept.append((position, None))
         if sample.expressions and not kept:
             left_out["samples without an expression left"] += 1
             return None
-        return replace(_with_instances(sample, kept), vouched=frozenset(vouched))
+        return replace(_with_expressions(sample, kept), vouched=frozenset(vouched))
 
 
 def reviews_file(results_dir: Path) -> Path:
@@ -123,16 +123,20 @@ def image_sha256(record: Mapping[str, Any]) -> str:
     return next((str(step["image_sha256"]) for step in reversed(made) if step.get("image_sha256")), "")
 
 
-def held_instances(phrase: JudgedPhrase) -> tuple[Instance, ...]:
-    """The boxes that a reviewer vouches for: those of the result that was judged, or those of the correction.
+def vouched_expression(phrase: JudgedPhrase) -> Expression:
+    """The expression as a reviewer vouches for it: with the boxes that were judged, or those of the correction.
 
     In a correction, a box that was left as it was keeps its score.
     """
-    judged = expression_from_record(phrase.row).instances
-    if phrase.word is None or phrase.word.boxes is None:
-        return judged
-    by_box = {instance.bbox: instance for instance in judged}
-    return tuple(by_box.get(box) or Instance(box, REVIEWER_SCORE, "reviewer") for box in phrase.word.boxes)
+    judged = expression_from_record(phrase.row)
+    held = judged.instances
+    if phrase.word is not None and phrase.word.boxes is not None:
+        by_box = {instance.bbox: instance for instance in held}
+        held = tuple(
+            by_box.get(box) or Instance(box, REVIEWER_SCORE, "reviewer") for box in phrase.word.boxes
+        )
+    status = GroundingStatus.BOXED if held else GroundingStatus.NONE_SEEN
+    return replace(judged, instances=held, grounding_status=status)
 
 
 def _outcome(phrase: JudgedPhrase) -> str:
@@ -145,22 +149,21 @@ def _same_boxes(phrase: JudgedPhrase, expression: Expression) -> bool:
     return phrase.boxes == boxes
 
 
-def _with_instances(
-    sample: AnnotatedSample, kept: Sequence[tuple[int, tuple[Instance, ...] | None]]
+def _with_expressions(
+    sample: AnnotatedSample, kept: Sequence[tuple[int, Expression | None]]
 ) -> AnnotatedSample:
-    """Some of the expressions, by position, each with other instances or (None) with its own."""
-    if all(instances is None for _, instances in kept) and len(kept) == len(sample.expressions):
+    """Some of the expressions, by position, each with other boxes or (None) with its own."""
+    if all(vouched is None for _, vouched in kept) and len(kept) == len(sample.expressions):
         return sample
     expressions, rows = [], []
-    for position, instances in kept:
+    for position, vouched in kept:
         expression, row = sample.expressions[position], sample.record["expressions"][position]
-        if instances is not None and instances != expression.instances:
-            status = GroundingStatus.BOXED if instances else GroundingStatus.NONE_SEEN
-            expression = replace(expression, instances=instances, grounding_status=status)
-            name = str(row.get("expression_id", ""))
-            sample_id, _, number = name.rpartition("/e")
-            written = expression.to_record(sample_id, int(number) if number.isdigit() else position)
-            row = {**row, **written}
+        if vouched is not None and vouched.instances != expression.instances:
+            expression = replace(
+                expression, instances=vouched.instances, grounding_status=vouched.grounding_status
+            )
+            sample_id, _, number = str(row.get("expression_id", "")).rpartition("/e")
+            row = {**row, **expression.to_record(sample_id, int(number) if number.isdigit() else position)}
         expressions.append(expression)
         rows.append(row)
     return replace(

@@ -43,6 +43,8 @@ class WorkflowSpec(Section):
     0: it stops at once."""
     force_reprocess: bool = False
     """Redo samples that are done; their old results are kept aside."""
+    redo: Literal["none", "rejected"] = "none"
+    """rejected: ask again for what reviewers rejected, and for nothing else; see `auto_label review`."""
     max_cost: float = Field(default=0, ge=0)
     """Most that this data set may cost in all its runs, in the currency of the prices; 0: no cap. Needs the price of each
     model that is asked."""

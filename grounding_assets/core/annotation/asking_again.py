@@ -1,0 +1,45 @@
+"""Step 1 of a sample: about all of its expressions, or about those only that are to be asked again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from grounding_assets.core.annotation.teacher import Teacher, TeacherImage, check_same
+from grounding_assets.core.dataset.workspace import Workspace
+from grounding_assets.core.records import Grounding
+from grounding_assets.core.steps import Step
+from grounding_assets.core.store.checkpoint import Checkpoint
+
+ASKED_AGAIN = "expressions_asked_again"
+"""In a result's provenance: positions of the expressions that its replies are about; the others are an earlier result's."""
+
+
+async def ground_sample(
+    workspace: Workspace, teacher: Teacher[Any], image: TeacherImage | None, extraction: Checkpoint
+) -> Grounding:
+    """Asks the teacher; what an order leaves in place is taken from the result that it replaces."""
+    caption, expressions = extraction.cleaned_caption, extraction.expressions
+    positions = _positions(workspace, extraction)
+    earlier = workspace.groundings.store.load(extraction.sample_id) if positions else None
+    if earlier is None:
+        result = await teacher.ground(image, caption, expressions)
+        check_same(expressions, result.expressions)
+        return result
+    asked = [expressions[position] for position in positions]
+    result = await teacher.ground(image, caption, asked)
+    check_same(asked, result.expressions)
+    merged = list(earlier.expressions)
+    for position, expression in zip(positions, result.expressions, strict=True):
+        merged[position] = expression
+    kept_of = {name: earlier.provenance.get(name) for name in ("backend", "model", "prompt_version")}
+    provenance = {**result.provenance, ASKED_AGAIN: list(positions), "other_expressions": kept_of}
+    return replace(result, expressions=tuple(merged), provenance=provenance)
+
+
+def _positions(workspace: Workspace, extraction: Checkpoint) -> Sequence[int]:
+    """Of the expressions to ask about; empty: all."""
+    sample_id = extraction.sample_id
+    order = workspace.redo.order_of(sample_id, Step.GROUNDING) if workspace.redo.open else None
+    positions = order.phrases.get(sample_id, ()) if order is not None else ()
+    # without a result of these very expressions and this image there is nothing to leave in place
+    return positions if positions and workspace.is_done(sample_id, Step.GROUNDING) else ()
