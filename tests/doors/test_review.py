@@ -72,8 +72,8 @@ def test_rejected_is_gone_corrected_is_corrected_and_nothing_else_moves(project,
     corrected = next(i for i, e in enumerate(box["expressions"]) if e["instances"])
     marks = write_marks(
         project,
-        mark(phrase, **{f"e{boxed[0]}": {"verdict": "reject"}}),
-        mark(box, **{f"e{corrected}": {"boxes": [[1, 2, 30, 40]]}}),
+        mark(phrase, None, **{f"e{boxed[0]}": {"verdict": "reject"}}),
+        mark(box, None, **{f"e{corrected}": {"boxes": [[1, 2, 30, 40]]}}),
         mark(whole, "reject"),
     )
     assert command(project, "review", marks) == 0
@@ -121,7 +121,7 @@ def test_results_are_measured_on_what_reviewers_said(project, capsys) -> None:
     marks = write_marks(
         project,
         mark(accepted, "accept"),
-        mark(corrected, **{f"e{place}": {"boxes": [[0, 0, 3, 3]]}}),
+        mark(corrected, None, **{f"e{place}": {"boxes": [[0, 0, 3, 3]]}}),
         mark(rejected, e0={"verdict": "reject"}),
     )
     assert command(project, "review", marks) == 0
