@@ -6,7 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from grounding_assets.core.spec.settings import ExportFormat, Spec
+from grounding_assets.core.spec.export_settings import ExportFormat
+from grounding_assets.core.spec.settings import Spec
 from grounding_assets.graph import build_defs
 from tests.evaluation.test_verification_effect import written
 
