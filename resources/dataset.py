@@ -282,9 +282,11 @@ class DataSet:
         if not self.spec.vlm.batch.is_on or not isinstance(teacher, VlmTeacher):
             yield None
             return
-        from resources.vlm.batch.batching import batching
+        from resources.vlm.batch.run import batching
 
-        service = build_batch_service(self.spec, self._credentials)
+        service = build_batch_service(
+            self.spec, self._credentials, by_file=self.spec.vlm.batch.mode == "file"
+        )
         async with batching(
             self.spec.vlm.batch, self.results_dir, service, teacher, notice, Prices.of(self.spec)
         ) as run:

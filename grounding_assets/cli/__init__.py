@@ -22,7 +22,8 @@ What is replaced is kept aside in turn: restoring once more brings it back."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns 0 if every sample has a result, 1 if some failed, 2 for wrong input."""
+    """Runs the command; returns 0 if every sample has a result, 1 if some failed, 2 for wrong input, 3 if some
+    wait for batch jobs."""
     options, extras = _parser().parse_known_args(
         without_tao_flags(sys.argv[1:] if arguments is None else arguments)
     )
@@ -90,7 +91,15 @@ def _parser() -> argparse.ArgumentParser:
         "generate", parents=[debug], help="annotate everything that is pending, then write the JSONL files"
     )
     _add_spec_arguments(generate, "redo=rejected, and settings that override the spec, in Hydra's grammar")
+    generate.add_argument("--wait", action="store_true", help="wait for batch jobs instead of ending")
     generate.set_defaults(run=_generate)
+
+    batch = commands.add_parser(
+        "batch", parents=[debug], help="list the batch jobs, cancel id=ID, or collect what has ended"
+    )
+    batch.add_argument("action", choices=("list", "cancel", "collect"))
+    _add_spec_arguments(batch, "id=ID or id=all, give_up=true, and settings as a.b=value")
+    batch.set_defaults(run=_batch)
 
     report = commands.add_parser("report", parents=[debug], help="write report.html from the results")
     _add_spec_arguments(report)
@@ -218,7 +227,13 @@ def _demo(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     from grounding_assets.cli.generate import generate
 
-    return generate(options.experiment_spec_file, _overrides(options))
+    return generate(options.experiment_spec_file, _overrides(options), wait=options.wait)
+
+
+def _batch(options: argparse.Namespace) -> int:
+    from grounding_assets.cli.batch import batch
+
+    return batch(options.action, options.experiment_spec_file, _overrides(options))
 
 
 def _report(options: argparse.Namespace) -> int:

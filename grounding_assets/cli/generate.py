@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from grounding_assets.cli.batch import wait_for_jobs
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.cli.pilot import full_run_command, pilot_words
@@ -35,10 +36,14 @@ from resources.run_config import overrides_from
 _ASSETS = ("samples", "annotation_run", "annotations")
 
 
-def generate(spec_file: str, overrides: Sequence[str]) -> int:
-    """Annotates what is pending and writes the rollups; returns the exit code."""
+def generate(spec_file: str, overrides: Sequence[str], *, wait: bool = False) -> int:
+    """Annotates what is pending and writes the rollups; returns the exit code. `wait`: for batch jobs as well."""
     with ending_on_signals():
-        return _generate(spec_file, overrides)
+        code = _generate(spec_file, overrides)
+        while wait and code == EXIT_WAITING:
+            wait_for_jobs(load_spec(Path(spec_file), overrides))
+            code = _generate(spec_file, overrides)
+        return code
 
 
 def _generate(spec_file: str, overrides: Sequence[str]) -> int:

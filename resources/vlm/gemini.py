@@ -13,7 +13,7 @@ from resources.vlm.manners import Manners, Teachable
 from resources.vlm.transport import Transport
 
 _ADDRESS = "https://generativelanguage.googleapis.com"
-_VERSION = "v1beta"
+VERSION = "v1beta"
 """media_resolution and thinking levels are fields of v1beta."""
 _REFUSALS = frozenset(
     {"SAFETY", "RECITATION", "SPII", "PROHIBITED_CONTENT", "BLOCKLIST", "IMAGE_SAFETY", "LANGUAGE",
@@ -47,7 +47,7 @@ class GeminiClient(EndpointClient):
         api_key = header_key(api_key, f"{setting}.api_key or GOOGLE_API_KEY")
         scrub, where = Scrubber(api_key), base_url or "the Gemini API"
         path = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
-        root = f"{(base_url or _ADDRESS).rstrip('/')}/{_VERSION}"
+        root = f"{(base_url or _ADDRESS).rstrip('/')}/{VERSION}"
         transport = Transport(
             f"{root}/{quote(path)}:generateContent",
             {"x-goog-api-key": api_key, "Content-Type": "application/json"},

@@ -28,6 +28,10 @@ HOSTED_NIM_IMAGE_BYTES = 134_900
 def check_teacher(spec: Spec, credentials: Credentials, section: str = VLM_SECTION) -> None:
     """Raises SpecError where no teacher can be made of the settings, which stand in `section` of the spec."""
     vlm = spec.vlm
+    if vlm.batch.is_on and (vlm.backend == "local" or (vlm.backend == "gemini" and vlm.batch.mode == "file")):
+        raise SpecError(
+            f"{section}.batch.mode={vlm.batch.mode} does not go with backend {vlm.backend}: set it to off."
+        )
     if vlm.backend == "gemini" and not credentials.gemini:
         keyless = "local" if section == VLM_SECTION else "same"
         raise SpecError(
@@ -40,7 +44,13 @@ def check_teacher(spec: Spec, credentials: Credentials, section: str = VLM_SECTI
                 f"No model is named: set {section}.openai.model_name as the endpoint lists it "
                 f"(GET {vlm.openai.base_url or 'https://api.openai.com/v1'}/models)."
             )
-        if not vlm.openai.base_url and not credentials.openai:
+        if vlm.batch.mode == "file":
+            if not family_of_spec(spec).is_sure:
+                raise SpecError(
+                    f"No endpoint to measure how {vlm.openai.model_name} writes boxes: set {section}.family for "
+                    f"{section}.batch.mode=file."
+                )
+        elif not vlm.openai.base_url and not credentials.openai:
             raise SpecError(
                 f"No endpoint: set {section}.openai.base_url (such as http://localhost:8000/v1), or "
                 "OPENAI_API_KEY for OpenAI's own."
@@ -188,18 +198,29 @@ def build_client(
     )
 
 
-def build_batch_service(spec: Spec, credentials: Credentials) -> "BatchService":
+def build_batch_service(spec: Spec, credentials: Credentials, *, by_file: bool) -> "BatchService":
     """Who runs the batch jobs of the spec's endpoint. Raises SpecError where nobody does."""
     vlm = spec.vlm
-    if vlm.backend == "openai" and vlm.batch.mode == "on":
+    if by_file:
+        from resources.vlm.batch.file_batches import FileBatches
+
+        return FileBatches()
+    if vlm.backend == "gemini":
+        from resources.vlm.batch.gemini_batches import GeminiBatches
+
+        return GeminiBatches(
+            base_url=vlm.gemini.base_url,
+            api_key=credentials.gemini,
+            model=vlm.gemini.model,
+            setting=f"{VLM_SECTION}.gemini",
+        )
+    if vlm.backend == "openai":
         from resources.vlm.batch.openai_batches import OpenAiBatches
 
         return OpenAiBatches(
             base_url=vlm.openai.base_url, api_key=credentials.openai, setting=f"{VLM_SECTION}.openai"
         )
-    raise SpecError(
-        f"{VLM_SECTION}.batch.mode={vlm.batch.mode} does not go with backend {vlm.backend}: set it to off."
-    )
+    raise SpecError(f"The backend {vlm.backend} has no batch jobs: set {VLM_SECTION}.batch.mode=off.")
 
 
 def server_settings(spec: Spec) -> dict[str, Any]:

@@ -35,7 +35,8 @@ async def work_with_teacher(
     with nullcontext() if local else open_account(spec, results_dir, notice) as account:
         teacher = build_teacher(spec, credentials, learned, account, notice)
         try:
-            if spec.vlm.measure and Step.GROUNDING in spec.workflow.run_steps:
+            reachable = spec.vlm.batch.mode != "file"
+            if reachable and spec.vlm.measure and Step.GROUNDING in spec.workflow.run_steps:
                 follows = await make_sure_of_boxes(spec, teacher, measurements)
                 if follows.text:
                     (warn if follows.kind == "warns" else notice)(follows.text)

@@ -1,11 +1,13 @@
 """Runs by batch against a simulated endpoint, in this process, over real HTTP and with the real SDKs."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.annotation.annotator import Annotator
+from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.dataset.rollup import write_outputs
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.spec.loading import validate_spec
@@ -90,3 +92,14 @@ def run_to_the_end(
             break
         jobs_ended(endpoint)
     return outcomes
+
+
+def spent(folder: Path) -> dict[str, Any]:
+    """What the account counts for batches."""
+    batch = read_ledger(folder / "results", has_verifier=False).spent().batch
+    return {name: getattr(batch, name) for name in ("calls", "tokens_in", "tokens_out", "projected")}
+
+
+def job_files(folder: Path) -> list[dict[str, Any]]:
+    """What is written down of each job."""
+    return [json.loads(file.read_bytes()) for file in sorted(folder.glob("results/batch/*/job.json"))]

@@ -1,10 +1,9 @@
 """A life by batch at an endpoint of OpenAI's form: the same records, each request paid for once."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tests.batch.runs import batch_spec, jobs_ended, run, run_to_the_end
+from tests.batch.runs import batch_spec, jobs_ended, run, run_to_the_end, spent
 from tests.core.workspaces import json_lines, write_input
 from tests.corpus import CORPUS
 from tests.doors.project import coco24_rows
@@ -59,14 +58,3 @@ def test_the_account_holds_a_job_at_its_projection_until_it_is_collected(tmp_pat
     assert before["tokens_out"] == 10 * spec.vlm.openai.max_tokens
     assert after["calls"] == calls > 10
     assert after["projected"] == 0 and after["tokens_out"] < before["tokens_out"]
-
-
-def spent(folder: Path) -> dict[str, Any]:
-    from grounding_assets.core.budget.call_file import read_ledger
-
-    batch = read_ledger(folder / "results", has_verifier=False).spent().batch
-    return {name: getattr(batch, name) for name in ("calls", "tokens_in", "tokens_out", "projected")}
-
-
-def job_files(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(file.read_bytes()) for file in sorted(folder.glob("results/batch/*/job.json"))]

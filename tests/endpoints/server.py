@@ -24,6 +24,7 @@ from tests.endpoints.batching import BatchPlan
 from tests.endpoints.families import FAMILIES, Family
 from tests.endpoints.faults import GEMINI_ONLY, FaultPlan, Faults
 from tests.endpoints.frames import Server, untouched
+from tests.endpoints.gemini_batching import GeminiBatchRoutes
 from tests.endpoints.gemini_kind import GeminiKind
 from tests.endpoints.manner import Manner
 from tests.endpoints.model import Behaviour, SimulatedModel
@@ -114,7 +115,7 @@ class SimulatedEndpoint:
         self.recorder = Recorder(keep_requests)
         self.plan = FaultPlan(self._checked(faults or Faults()))
         self.keeps_alive = keeps_alive
-        self.batch = OpenAiBatchRoutes(batch, self.key) if batch else None
+        self.batch = self._batch_routes(batch) if batch else None
         self.host, self.port = host, port
         self._runner: web.AppRunner | None = None
 
@@ -172,6 +173,11 @@ class SimulatedEndpoint:
             await stop.wait()
         finally:
             await runner.cleanup()
+
+    def _batch_routes(self, plan: BatchPlan) -> OpenAiBatchRoutes | GeminiBatchRoutes:
+        if self.kind.name == "gemini":
+            return GeminiBatchRoutes(plan, self.key, self.model)
+        return OpenAiBatchRoutes(plan, self.key)
 
     def _checked(self, faults: Faults) -> Faults:
         named = {rule.fault for rule in faults.rules} | {faults.limit_fault}

@@ -12,8 +12,8 @@ from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import stopping_if_unwritable, sync_folder, to_json, write_whole
 
 JOB = "job.json"
-REQUESTS, KEYS, OUTPUT, ERRORS, USED = (
-    f"{name}.jsonl" for name in ("requests", "keys", "output", "errors", "used")
+REQUESTS, KEYS, RESULTS, OUTPUT, ERRORS, USED = (
+    f"{name}.jsonl" for name in ("requests", "keys", "results", "output", "errors", "used")
 )
 
 
@@ -73,6 +73,8 @@ class Job:
     """Whether a request without a line was tried; not in a job that expired or was cancelled."""
     problem: str = ""
     """What a user should know of it."""
+    fits_later: bool = False
+    """Whether it failed for too much that waits at the endpoint."""
     figures: Mapping[str, int] = field(default_factory=dict)
     """What its result file held, once it is collected."""
 

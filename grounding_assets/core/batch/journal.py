@@ -11,7 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from grounding_assets.core.batch.job import ERRORS, JOB, KEYS, OUTPUT, USED, Job, Phase, load, save
+from grounding_assets.core.batch.job import (
+    ERRORS,
+    JOB,
+    KEYS,
+    OUTPUT,
+    REQUESTS,
+    RESULTS,
+    USED,
+    Job,
+    Phase,
+    load,
+    save,
+)
 from grounding_assets.core.batch.request_file import remove_job_files
 from grounding_assets.core.batch.results import LinePlace, ResultLine, index_lines, read_line
 from grounding_assets.core.errors import RunStopped
@@ -155,7 +167,7 @@ class Journal:
 
     def _finish(self, job: Job) -> None:
         self.note(job.to(Phase.FINISHED))
-        for name in (KEYS, OUTPUT, ERRORS, USED):
+        for name in (REQUESTS, RESULTS, KEYS, OUTPUT, ERRORS, USED):
             (self.folder_of(job) / name).unlink(missing_ok=True)
 
     def _take_in(self, job: Job) -> Job:

@@ -152,8 +152,10 @@ class BatchSpec(Section):
     """on: by the endpoint's batch jobs; file: request files are written and result files read, for `vllm run-batch`."""
     rest: Literal["calls", "batch"] = "calls"
     """How the few requests of a job that failed or must be put again are asked: by ordinary calls, or in the next job."""
-    max_requests: int = Field(default=50_000, ge=1, le=50_000)
-    """Most requests of one job."""
+    submit: bool = True
+    """Submit new jobs; false: only collect those under way."""
+    max_requests: int = Field(default=50_000, ge=1, le=1_000_000)
+    """Most requests of one job; endpoints of OpenAI's form take 50,000."""
     max_megabytes: int = Field(default=200, ge=1, le=2_000)
     """Most megabytes of one job's request file; endpoints of OpenAI's form take 200."""
     max_enqueued_tokens: int = Field(default=0, ge=0)

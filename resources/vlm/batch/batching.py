@@ -3,38 +3,31 @@ and what they ask beyond those goes into new jobs.
 """
 
 import asyncio
-import fcntl
 import hashlib
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from grounding_assets.core import prompts
 from grounding_assets.core.annotation.asking import Asker
 from grounding_assets.core.annotation.calls import ModelRequest
 from grounding_assets.core.annotation.listener import Listener
 from grounding_assets.core.batch.job import Job, Phase
-from grounding_assets.core.batch.journal import FOLDER, Journal
+from grounding_assets.core.batch.journal import Journal
 from grounding_assets.core.batch.request_file import RequestFile
 from grounding_assets.core.batch.service import BatchService
-from grounding_assets.core.budget.account import OF_BATCH, BatchAccount, BudgetReached, Intent
-from grounding_assets.core.budget.call_file import FileAccount
+from grounding_assets.core.budget.account import OF_BATCH, BatchAccount, Intent
 from grounding_assets.core.budget.cost import Usage, money
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
-from grounding_assets.core.errors import RunStopped, SampleFailure
-from grounding_assets.core.files import stopping_if_unwritable, to_json
+from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.files import to_json
 from grounding_assets.core.spec.model_settings import BatchSpec
 from grounding_assets.core.steps import Step
-from grounding_assets.core.store.checkpoint import Checkpoint
-from resources.vlm.batch.caller import BatchCaller
 from resources.vlm.batch.settlement import settle_job, settle_unsent
 from resources.vlm.batch.submission import Submission
+from resources.vlm.batch.using_up import UsingUp
 from resources.vlm.client import EndpointClient
-from resources.vlm.retry import RetryingCaller
 from resources.vlm.teacher import VlmTeacher
 
 
@@ -61,8 +54,8 @@ class Batching:
         self._max_bytes = min(service.max_bytes, settings.max_megabytes * 1_000_000)
         self._building: RequestFile | None = None
         self._adding = asyncio.Lock()
-        self.is_full = False
-        """Whether the account's quota of waiting tokens leaves no room: what is not submitted is held back."""
+        self.is_full = not settings.submit
+        """Whether nothing more is submitted, since the quota of waiting tokens is used up: the rest is held back."""
         self.submitted: list[Job] = []
         """By this run."""
 
@@ -88,6 +81,12 @@ class Batching:
             await asyncio.to_thread(settle_job, self._account, self._client, self._journal, job)
             self._journal.collected(job)
             self._notice(self._collected_words(self._journal.jobs[job.id]))
+            if job.fits_later:
+                self.is_full = True
+            elif job.problem:
+                raise RunStopped(
+                    f"Batch {job.id} failed as a whole, and nothing is owed for it: {job.problem} Run again to submit anew."
+                )
         elif job.problem:
             self._notice(
                 f"Batch {job.id} cannot be looked at: {job.problem} Its samples wait; `auto_label batch cancel id={job.id}` "
@@ -115,7 +114,7 @@ class Batching:
 
     def heard_by(self, listener: Listener) -> Listener:
         """The same listener; an answer is used up once what became of it is on disk."""
-        return _Using(listener, self._journal)
+        return UsingUp(listener, self._journal)
 
     def ordered(self, pending: Sequence[PendingSample], workspace: Workspace) -> Iterator[PendingSample]:
         """Those with answers first; without those that wait for a job, and no more once no job has room."""
@@ -218,24 +217,14 @@ class Batching:
             price = self._prices.batch
             cost = f", which cost {money(taken, price):,.2f} {price.currency} at most" if price else ""
             words = f"{sum(job.requests for job in new):,} requests were submitted in {len(new)} jobs{cost}; {words}"
-        words += "; the rest is held back for the quota" if self.is_full else ""
+        words += "; the rest is held back for the quota" if self.is_full and self._settings.submit else ""
+        if self._service.name == "file":
+            folder = self._journal.folder / "<id>"
+            return (
+                f"{words}. For each of {', '.join(job.id for job in open_)}: vllm run-batch -i {folder}/requests.jsonl "
+                f"-o {folder}/results.jsonl --model {open_[0].model}; then run again."
+            )
         return f"{words}. Results are due within a day: run again then, or now with --wait."
-
-
-class _Using:
-    """See `core.annotation.listener.Listener`."""
-
-    def __init__(self, listener: Listener, journal: Journal):
-        self._listener, self._journal = listener, journal
-        self.started, self.finished, self.waiting = listener.started, listener.finished, listener.waiting
-
-    def done(self, checkpoint: Checkpoint, step: Step) -> None:
-        self._listener.done(checkpoint, step)
-        self._journal.used(checkpoint.sample_id, step)
-
-    def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None:
-        self._listener.failed(sample_id, step, failure)
-        self._journal.used(sample_id, step)
 
 
 def made_with(teacher: VlmTeacher, client: EndpointClient, service: BatchService) -> str:
@@ -262,58 +251,3 @@ def made_with(teacher: VlmTeacher, client: EndpointClient, service: BatchService
 def _intent(request: ModelRequest) -> Intent:
     one = Intent.of(request)
     return Intent(one.tokens_in, one.tokens_out, 1, OF_BATCH)
-
-
-@asynccontextmanager
-async def batching(
-    settings: BatchSpec,
-    results_dir: Path,
-    service: BatchService,
-    teacher: VlmTeacher,
-    notice: Callable[[str], None],
-    prices: Prices,
-) -> AsyncIterator[Batching]:
-    """The teacher asks by batch within the block; what it asked is submitted at its end, a cap's included.
-
-    Raises:
-        RunStopped: another process works with the batches, or see `Batching.catch_up`.
-    """
-    calls = teacher.caller
-    assert isinstance(calls, RetryingCaller)
-    client, account = calls.client, calls.account
-    assert isinstance(client, EndpointClient)
-    assert isinstance(account, FileAccount)
-    with _only_one(results_dir / FOLDER):
-        journal = Journal(results_dir)
-        run = Batching(settings, journal, service, client, account, teacher, notice, prices)
-        try:
-            await run.catch_up()
-            by_calls = settings.rest == "calls" and service.name != "file"
-            teacher.caller = BatchCaller(calls, client, journal, run.put, rest_by_calls=by_calls)
-            try:
-                yield run
-            except BudgetReached:
-                await run.submit()
-                raise
-            await run.submit()
-        finally:
-            teacher.caller = calls
-            run.discard()
-            service.close()
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    with stopping_if_unwritable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunStopped(
-                f"Another process is working with the batches of {folder.parent}: wait for its end."
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)

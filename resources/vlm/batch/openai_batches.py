@@ -23,6 +23,11 @@ _CLOCKS_S = 3600.0
 T = TypeVar("T")
 
 
+def chat_line_start(key: str) -> bytes:
+    """Of a line that holds a chat completion."""
+    return f'{{"custom_id": "{key}", "method": "POST", "url": "/v1/chat/completions", "body": '.encode()
+
+
 class OpenAiBatches:
     """See `core.batch.service.BatchService`."""
 
@@ -45,7 +50,7 @@ class OpenAiBatches:
         self._once = self._sdk.with_options(max_retries=0)
 
     def line_start(self, key: str) -> bytes:
-        return f'{{"custom_id": "{key}", "method": "POST", "url": "/v1/chat/completions", "body": '.encode()
+        return chat_line_start(key)
 
     def upload(self, file: Path, our_id: str) -> str:
         with file.open("rb") as stream:

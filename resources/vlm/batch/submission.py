@@ -102,7 +102,12 @@ class Submission:
             return job
         except (Gone, Refused) as error:
             return self._journal.note(job.to(job.phase, looked_at=time.time(), problem=str(error)))
-        return job.to(Phase.COLLECTED, ran_to_the_end=state.ran_to_the_end, problem=state.problem)
+        return job.to(
+            Phase.COLLECTED,
+            ran_to_the_end=state.ran_to_the_end,
+            problem=state.problem,
+            fits_later=state.may_fit_later,
+        )
 
     def _seen(self, job: Job, state: JobState) -> Job:
         now = time.time()

@@ -1,0 +1,127 @@
+"""`auto_label batch list|cancel|collect`, and waiting for jobs in `generate --wait`."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from grounding_assets.cli.terminal import duration
+from grounding_assets.cli.words import split_words
+from grounding_assets.core.batch.job import Job, Phase, save
+from grounding_assets.core.batch.journal import FOLDER, read_jobs
+from grounding_assets.core.batch.service import BatchService, Gone, Refused, Unreachable
+from grounding_assets.core.budget.cost import Usage, money
+from grounding_assets.core.budget.prices import Prices
+from grounding_assets.core.errors import EXIT_OK, SpecError, visible
+from grounding_assets.core.spec.loading import load_spec
+from grounding_assets.core.spec.settings import Spec
+from resources.credentials import Credentials
+from resources.vlm.batch.run import only_one
+from resources.vlm.resource import build_batch_service
+
+ACTIONS = ("list", "cancel", "collect")
+
+
+def batch(action: str, spec_file: str, overrides: Sequence[str]) -> int:
+    """Does what the action says; returns the exit code."""
+    words, settings = split_words(overrides, ("id", "give_up"))
+    spec = load_spec(Path(spec_file), settings)
+    if action == "collect":
+        from grounding_assets.cli.generate import generate
+
+        return generate(spec_file, [*settings, "image_grounding.vlm.batch.submit=false"])
+    jobs = read_jobs(Path(spec.results_dir))
+    if action == "list":
+        _print_table(jobs, spec)
+        return EXIT_OK
+    wanted = words.get("id", "")
+    chosen = [job for job in jobs if job.phase.is_open or job.phase is Phase.COLLECTED]
+    chosen = [job for job in chosen if wanted in (job.id, "all")]
+    if not chosen:
+        raise SpecError("Name a job that is under way: id=ID as `auto_label batch list` shows it, or id=all.")
+    with only_one(Path(spec.results_dir).absolute() / FOLDER):
+        for job in chosen:
+            print(visible(_cancel(spec, job, gives_up=words.get("give_up", "") == "true")))
+    return EXIT_OK
+
+
+def _cancel(spec: Spec, job: Job, *, gives_up: bool) -> str:
+    folder = Path(spec.results_dir).absolute() / FOLDER / job.id
+    if job.phase is Phase.SUBMITTED:
+        service = _service(spec, [job])
+        try:
+            service.cancel(job.job_id)
+        except (Gone, Refused, Unreachable) as error:
+            if not gives_up:
+                return f"{job.id}: {error} Add give_up=true to have its samples asked again; it counts as projected."
+        finally:
+            service.close()
+        if not gives_up:
+            return f"{job.id}: the endpoint was told. What is done by then is paid for: collect it with the next run."
+    elif not gives_up:
+        return f"{job.id} is {job.phase}: add give_up=true to have its samples asked again; it counts as projected."
+    save(folder, job.to(Phase.GIVEN_UP))
+    return f"{job.id} is given up: its samples are asked again, and it counts at what was projected."
+
+
+def _print_table(jobs: Sequence[Job], spec: Spec) -> None:
+    price = Prices.of(spec).batch
+    table = Table(title=f"{len(jobs)} batch jobs of {spec.results_dir}", title_justify="left")
+    for column in ("Id", "Phase", "State", "Requests", "Done", "Failed", "Age", "At most", "Model"):
+        table.add_column(column, overflow="fold")
+    for job in jobs:
+        taken = Usage(tokens_in=job.tokens_in, tokens_out=job.tokens_out)
+        cost = f"{money(taken, price):,.2f} {price.currency}" if price else "unknown"
+        done, failed = job.figures.get("answered", job.completed), job.failed
+        row = (
+            job.id,
+            job.phase,
+            job.status,
+            f"{job.requests:,}",
+            f"{done:,}",
+            f"{failed:,}",
+            duration(job.age_s),
+            cost,
+        )
+        table.add_row(*(visible(str(cell)) for cell in (*row, job.model)))
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    for job in jobs:
+        if job.problem:
+            console.print(visible(f"{job.id}: {job.problem}"), soft_wrap=True)
+
+
+def wait_for_jobs(spec: Spec) -> None:
+    """Returns once a job under way has ended, telling how far they are meanwhile."""
+    begun = time.monotonic()
+    service = _service(spec, read_jobs(Path(spec.results_dir)))
+    try:
+        while True:
+            jobs = [job for job in read_jobs(Path(spec.results_dir)) if job.phase is Phase.SUBMITTED]
+            done = 0
+            for job in jobs:
+                try:
+                    state = service.look(job.job_id)
+                except (Gone, Refused, Unreachable) as error:
+                    print(visible(f"Batch {job.id}: {error}"), file=sys.stderr, flush=True)
+                    continue
+                if state.ended and not job.problem:
+                    return
+                done += state.completed
+            asked = sum(job.requests for job in jobs)
+            line = f"{len(jobs)} jobs under way: {done:,} of {asked:,} requests done, {duration(time.monotonic() - begun)}"
+            print(line, file=sys.stderr, flush=True)
+            if not jobs:
+                return
+            time.sleep(spec.vlm.batch.look_every)
+    finally:
+        service.close()
+
+
+def _service(spec: Spec, jobs: Sequence[Job]) -> BatchService:
+    by_file = any(job.service == "file" for job in jobs)
+    return build_batch_service(spec, Credentials.of(spec, os.environ), by_file=by_file)
