@@ -6,9 +6,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from grounding_assets.cli.terminal import duration
 from grounding_assets.cli.words import split_words
 from grounding_assets.core.batch.job import Job, Phase, save
@@ -23,8 +20,6 @@ from resources.credentials import Credentials
 from resources.vlm.batch.run import only_one
 from resources.vlm.resource import build_batch_service
 
-ACTIONS = ("list", "cancel", "collect")
-
 
 def batch(action: str, spec_file: str, overrides: Sequence[str]) -> int:
     """Does what the action says; returns the exit code."""
@@ -36,7 +31,7 @@ def batch(action: str, spec_file: str, overrides: Sequence[str]) -> int:
         return generate(spec_file, [*settings, "image_grounding.vlm.batch.submit=false"])
     jobs = read_jobs(Path(spec.results_dir))
     if action == "list":
-        _print_table(jobs, spec)
+        _print_list(jobs, spec)
         return EXIT_OK
     wanted = words.get("id", "")
     chosen = [job for job in jobs if job.phase.is_open or job.phase is Phase.COLLECTED]
@@ -68,31 +63,16 @@ def _cancel(spec: Spec, job: Job, *, gives_up: bool) -> str:
     return f"{job.id} is given up: its samples are asked again, and it counts at what was projected."
 
 
-def _print_table(jobs: Sequence[Job], spec: Spec) -> None:
+def _print_list(jobs: Sequence[Job], spec: Spec) -> None:
     price = Prices.of(spec).batch
-    table = Table(title=f"{len(jobs)} batch jobs of {spec.results_dir}", title_justify="left")
-    for column in ("Id", "Phase", "State", "Requests", "Done", "Failed", "Age", "At most", "Model"):
-        table.add_column(column, overflow="fold")
+    print(f"{len(jobs)} batch jobs of {spec.results_dir}{':' if jobs else '.'}")
     for job in jobs:
         taken = Usage(tokens_in=job.tokens_in, tokens_out=job.tokens_out)
-        cost = f"{money(taken, price):,.2f} {price.currency}" if price else "unknown"
-        done, failed = job.figures.get("answered", job.completed), job.failed
-        row = (
-            job.id,
-            job.phase,
-            job.status,
-            f"{job.requests:,}",
-            f"{done:,}",
-            f"{failed:,}",
-            duration(job.age_s),
-            cost,
-        )
-        table.add_row(*(visible(str(cell)) for cell in (*row, job.model)))
-    console = Console(highlight=False, markup=False)
-    console.print(table)
-    for job in jobs:
-        if job.problem:
-            console.print(visible(f"{job.id}: {job.problem}"), soft_wrap=True)
+        cost = f", at most {money(taken, price):,.2f} {price.currency}" if price else ""
+        done = job.figures.get("answered", job.completed)
+        state = f"{job.phase}{f' ({job.status})' if job.status not in ('', job.phase) else ''}"
+        words = f"{job.id}  {state}: {done:,} of {job.requests:,} requests done, {job.failed:,} failed"
+        print(visible(f"{words}, {duration(job.age_s)} old{cost}, {job.model}. {job.problem}".strip()))
 
 
 def wait_for_jobs(spec: Spec) -> None:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tests.batch.runs import jobs_ended
-from tests.doors.project import coco24_rows, endpoint_settings, make_project
+from tests.doors.project import Project, coco24_rows, endpoint_settings, make_project
 from tests.endpoints.batching import BatchPlan
 from tests.endpoints.server import SimulatedEndpoint, running
-from tests.endurance.runs import generate
+from tests.endurance.runs import Ended, Run, generate
 
 ON = "image_grounding.vlm.batch.mode=on"
 
@@ -35,3 +35,35 @@ def test_a_set_in_three_runs(tmp_path: Path) -> None:
         assert project.status("groundings")["materialized"] == len(project.lines()) == 10
         assert generate(project, ON).code == 0
         assert set(endpoint.batch.batches.run.values()) == {1}
+
+
+def test_waiting_takes_one_command(tmp_path: Path) -> None:
+    with running(SimulatedEndpoint("vllm", batch=BatchPlan(delay_s=0.5))) as endpoint:
+        project = make_project(tmp_path, endpoint_settings(endpoint))
+        project.write_input(coco24_rows(5))
+        ended = generate(project, ON, "image_grounding.vlm.batch.look_every=1", "--wait")
+        assert ended.code == 0, ended.output
+        assert ended.stderr.count("requests are answered") == 2, "a job for each step"
+    assert len(project.lines()) == 5
+
+
+def test_jobs_are_listed_cancelled_and_collected(tmp_path: Path) -> None:
+    with running(SimulatedEndpoint("vllm", batch=BatchPlan(ends="cancelled", done_share=0))) as endpoint:
+        assert endpoint.batch is not None
+        project = make_project(tmp_path, endpoint_settings(endpoint))
+        project.write_input(coco24_rows(5))
+        assert generate(project, ON).code == 3
+        assert "submitted" in batch(project, "list").stdout
+        assert "the endpoint was told" in batch(project, "cancel", "id=all").stdout
+        jobs_ended(endpoint)
+        assert batch(project, "collect", ON).code == 1, "what was cancelled stays pending"
+        listed = batch(project, "list").stdout
+        assert "cancelled" in listed and "collected" in listed
+        assert len(endpoint.batch.batches.jobs) == 1, "collecting submits nothing"
+        assert endpoint.batch.batches.run.total() == 0
+
+
+def batch(project: Project, *words: str) -> Ended:
+    action, *others = words
+    with Run(project, "batch", action, "-e", "spec.yaml", *others) as run:
+        return run.ended()
