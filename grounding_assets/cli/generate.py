@@ -38,6 +38,7 @@ _ASSETS = ("samples", "annotation_run", "annotations")
 
 def generate(spec_file: str, overrides: Sequence[str], *, wait: bool = False) -> int:
     """Annotates what is pending and writes the rollups; returns the exit code. `wait`: for batch jobs as well."""
+    overrides = as_overrides(overrides, "image_grounding.workflow", ("redo",))
     with ending_on_signals():
         code = _generate(spec_file, overrides)
         while wait and code == EXIT_WAITING:
@@ -47,7 +48,6 @@ def generate(spec_file: str, overrides: Sequence[str], *, wait: bool = False) ->
 
 
 def _generate(spec_file: str, overrides: Sequence[str]) -> int:
-    overrides = as_overrides(overrides, "image_grounding.workflow", ("redo",))
     spec = load_spec(Path(spec_file), overrides)
     if spec.ignored:
         print(f"Of no effect here, since they are of TAO's other pipelines: {', '.join(spec.ignored)}.")

@@ -56,6 +56,9 @@ def run(spec: Spec, endpoint: SimulatedEndpoint, notices: list[str] | None = Non
     told = notices if notices is not None else []
     steps = spec.workflow.run_steps
 
+    if spec.workflow.force_reprocess:
+        workspace.redo.give(workspace.samples.ids, steps)
+
     async def work(teacher: Any) -> None:
         pending = list(workspace.pending(workspace.samples.ids, steps))
         async with dataset.by_batch(teacher, told.append) as jobs:

@@ -30,8 +30,8 @@ def test_a_set_by_request_and_result_files(tmp_path: Path) -> None:
         first = request_files(tmp_path)
         assert len(first) == 2
         done = run_batch(first[0], first[0].with_name("results.jsonl"), cluster.url, most=3)
-        told: list[str] = []
-        assert run(spec, cluster, told).pending == SAMPLES, "a file may still be on its way here"
+        outcome = run(spec, cluster)
+        assert outcome.pending == SAMPLES, "a file may still be on its way here"
         assert done == 3 and request_files(tmp_path) == first
         while files := request_files(tmp_path):
             for file in files:

@@ -44,6 +44,24 @@ def test_records_of_120_samples_equal_those_of_ordinary_calls(tmp_path: Path) ->
     assert {file.name for file in folders} == {"job.json"}, "what is used up is cleared away"
 
 
+def test_results_are_redone_by_batch_once_and_stand_until_then(tmp_path: Path) -> None:
+    write_input(tmp_path / "input.jsonl", coco24_rows(6))
+    root = CORPUS / "coco24"
+    with running(SimulatedEndpoint("vllm", batch=BatchPlan())) as endpoint:
+        assert endpoint.batch is not None
+        spec = batch_spec(tmp_path, endpoint, image_root=root)
+        assert run_to_the_end(spec, endpoint)[-1].pending == 0
+        before = endpoint.recorder.total
+        forced = batch_spec(tmp_path, endpoint, image_root=root, workflow={"force_reprocess": True})
+        run(forced, endpoint)
+        assert len(records(tmp_path / "results")) == 6
+        jobs_ended(endpoint)
+        assert run_to_the_end(spec, endpoint)[-1].pending == 0
+        assert endpoint.recorder.total == 2 * before
+        assert set(endpoint.batch.batches.run.values()) == {1}
+    assert len(records(tmp_path / "results")) == 6
+
+
 def test_the_account_holds_a_job_at_its_projection_until_it_is_collected(tmp_path: Path) -> None:
     write_input(tmp_path / "input.jsonl", coco24_rows(10))
     with running(SimulatedEndpoint("vllm", batch=BatchPlan())) as endpoint:

@@ -53,6 +53,7 @@ class Batching:
         self._identity = teacher.identity
         self._max_bytes = min(service.max_bytes, settings.max_megabytes * 1_000_000)
         self._building: RequestFile | None = None
+        self._workspace: Workspace | None = None
         self._adding = asyncio.Lock()
         self.is_full = not settings.submit
         """Whether nothing more is submitted, since the quota of waiting tokens is used up: the rest is held back."""
@@ -118,6 +119,7 @@ class Batching:
 
     def ordered(self, pending: Sequence[PendingSample], workspace: Workspace) -> Iterator[PendingSample]:
         """Those with answers first; without those that wait for a job, and no more once no job has room."""
+        self._workspace = workspace
         for sample_id, step in self._journal.waiting():
             known = sample_id in workspace.samples.entries
             if not known or not workspace.needs(sample_id, Step(step)):
@@ -173,6 +175,9 @@ class Batching:
         building, self._building = self._building, None
         if building is None or not building.requests:
             return
+        if self._workspace is not None:
+            # an order to redo is what the answers will be for: the runs that read them must know of it
+            await asyncio.to_thread(self._workspace.redo.write_down)
         await asyncio.to_thread(building.seal)
         identity = self._identity
         job = Job(
