@@ -20,6 +20,8 @@ SLOW = (
     "vlm/test_server_caps.py",
     "report/test_report_judging.py",
     "report/test_report_browser.py",
+    "report/test_report_correcting.py",
+    "report/test_round_trip.py",
     "report/test_report_looks.py",
     "doors/test_evaluate.py",
     "doors/test_dg.py",

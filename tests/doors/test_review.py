@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.cli import main
 from grounding_assets.core.review.judged import result_digest
 from tests.corpus import needs_corpus
 from tests.doors.project import Project, coco24_rows, endpoint_settings, make_project, sample_calls
 from tests.endpoints.server import SimulatedEndpoint, running
+from tests.review.commands import command, exported, with_phrases
 
 pytestmark = needs_corpus("coco24")
 ROWS = 12
@@ -32,10 +32,6 @@ def project(tmp_path: Path, endpoint: SimulatedEndpoint) -> Project:
     return project
 
 
-def command(project: Project, name: str, *words: str) -> int:
-    return main([name, "-e", str(project.spec), "-r", str(project.results), *words])
-
-
 def write_marks(project: Project, *marks: dict[str, Any], report: str = "tested", **others: Any) -> str:
     whole = {"report": report, "exported_at": "2026-11-01T10:00:00Z", "marks": list(marks), **others}
     (project.folder / "marks.json").write_text(json.dumps(whole))
@@ -46,23 +42,6 @@ def mark(record: dict[str, Any], verdict: str | None = None, **phrases: Any) -> 
     entry = {"sample_id": record["sample_id"], "result": result_digest(record)}
     said = {"verdict": verdict} if verdict else {}
     return entry | said | {"expressions": [{"index": int(n[1:]), **told} for n, told in phrases.items()]}
-
-
-def exported(project: Project) -> dict[tuple[str, str], dict[str, list[list[int]]]]:
-    """By image and caption: boxes by phrase."""
-    assert command(project, "export", "format=odvg", "min_score=0") == 0
-    lines = (project.results / "exports" / "odvg" / "train.jsonl").read_text().splitlines()
-    found: dict[tuple[str, str], dict[str, list[list[int]]]] = {}
-    for line in map(json.loads, lines):
-        boxes = found.setdefault((line["filename"], line["grounding"]["caption"]), {})
-        for region in line["grounding"]["regions"]:
-            boxes.setdefault(region["phrase"], []).append(region["bbox"])
-    return found
-
-
-def with_phrases(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those with two boxed expressions of different texts at least."""
-    return [line for line in lines if len({e["text"] for e in line["expressions"] if e["instances"]}) >= 2]
 
 
 def test_rejected_is_gone_corrected_is_corrected_and_nothing_else_moves(project, endpoint, capsys) -> None:
@@ -81,10 +60,10 @@ def test_rejected_is_gone_corrected_is_corrected_and_nothing_else_moves(project,
     told = capsys.readouterr().out
     assert "3 marks by reviewer" in told and "0 marks by reviewer" in told and "3 known already" in told
     expected = copy.deepcopy(before_review)
-    name = lambda line: (line["image_path"], line["cleaned_caption"])  # noqa: E731
-    del expected[name(phrase)][phrase["expressions"][boxed[0]]["text"]]
-    expected[name(box)][box["expressions"][corrected]["text"]] = [[1, 2, 30, 40]]
-    del expected[name(whole)]
+    del expected[phrase["expressions"][boxed[0]]["expression_id"]]
+    expected[box["expressions"][corrected]["expression_id"]] = [[1, 2, 30, 40]]
+    for expression in whole["expressions"]:
+        del expected[expression["expression_id"]]
     assert exported(project) == expected
 
     since = len(endpoint.requests)

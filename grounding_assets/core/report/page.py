@@ -28,10 +28,12 @@ from grounding_assets.core.report.rows import Row, named_line, row_of_failure, r
 from grounding_assets.core.report.summary import PLOT_SIZE, fact, facts, plots, reasons
 from grounding_assets.core.report.thumbnails import PhotoSize, fitting_size, in_order, small_photo
 from grounding_assets.core.review.judged import sample_id_of
+from grounding_assets.core.review.reviews import Reviews
+from grounding_assets.core.review.shown import shown_marks
 from grounding_assets.core.spec.settings import ReportSpec
 
 _WEB = files("grounding_assets.core.report") / "web"
-_SCRIPTS = ("dom.js", "caption.js", "card.js", "marks.js", "selection.js", "app.js")
+_SCRIPTS = ("dom.js", "caption.js", "card.js", "marks.js", "editing.js", "selection.js", "app.js")
 _ROWS_PER_CHUNK = 500
 _EARLY_PHOTOS = 24
 """Photos that stand before the script, so that the first screen is whole while the rest is still read."""
@@ -65,6 +67,7 @@ def write_report(
     settings: ReportSpec,
     seed: int = 0,
     gold: GoldSection | None = None,
+    reviews: Reviews | None = None,
 ) -> WrittenReport:
     """Writes `out`, replacing it once the new page is whole.
 
@@ -73,11 +76,11 @@ def write_report(
     expressions apart. Input order is that of the records, then that of the failures. `image_file` gives
     the file of an `image_path`; a photo that cannot be read is shown as a reason. `summary` holds further
     facts, label to value, that are shown unchanged; `seed` chooses the samples of a set with more than
-    `settings.max_samples`; `gold` is what was measured of these records.
+    `settings.max_samples`; `gold` is what was measured of these records, `reviews` what reviewers said of them before.
 
     Raises `InputError` for a line that is not an annotation, `OSError` if `out` cannot be written.
     """
-    figures, chosen = _chosen(records, failures, settings.max_samples or None, seed)
+    figures, chosen = _chosen(records, failures, settings.max_samples or None, seed, reviews or Reviews())
     photo_of_path = {path: position for position, path in enumerate(dict.fromkeys(p for p, _ in chosen))}
     paths = [image_file(path) for path in photo_of_path]
     size = fitting_size(paths, settings.thumbnail_px, _PHOTO_BUDGET_BYTES)
@@ -120,6 +123,7 @@ def _chosen(
     failures: Iterable[Mapping[str, Any]],
     max_samples: int | None,
     seed: int,
+    reviews: Reviews,
 ) -> tuple[Figures, list[tuple[str, str]]]:
     """Figures over all lines; path of the photo and row as JSON of each line that the page shows."""
     figures = Figures()
@@ -127,7 +131,9 @@ def _chosen(
     for record in records:
         with named_line(record):
             key = [sample_id_of(record), record["image_path"], record["caption"]]
-            choice.offer(json.dumps(key), _lazily(row_of_record, record))
+            choice.offer(
+                json.dumps(key), _lazily(lambda line: row_of_record(line, shown_marks(reviews, line)), record)
+            )
             figures.observe(record)
     for failure in failures:
         with named_line(failure):

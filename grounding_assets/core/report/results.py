@@ -5,6 +5,7 @@ from pathlib import Path
 from grounding_assets.core.files import read_lines, stopping_if_unwritable
 from grounding_assets.core.report.gold_section import gold_section
 from grounding_assets.core.report.page import WrittenReport, write_report
+from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.settings import ReportSpec
 
 
@@ -18,7 +19,8 @@ def write_results_report(
 ) -> WrittenReport:
     """Writes `report.html` of `annotations.jsonl` and `failures.jsonl`, line by line.
 
-    With `evaluation.json` beside them, the page shows its figures if they are of these annotations.
+    With `evaluation.json` beside them, the page shows its figures if they are of these annotations; with
+    `reviews.jsonl`, what reviewers said.
 
     Raises:
         InputError: there are no annotations yet, or a line is not one.
@@ -37,4 +39,5 @@ def write_results_report(
             summary={"rejected lines": rejected_lines},
             settings=settings,
             gold=gold_section(results_dir),
+            reviews=Reviews.load(results_dir),
         )

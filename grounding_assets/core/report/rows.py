@@ -33,11 +33,11 @@ def named_line(line: Mapping[str, Any]) -> Iterator[None]:
         ) from error
 
 
-def row_of_record(record: Mapping[str, Any]) -> Row:
+def row_of_record(record: Mapping[str, Any], review: Mapping[str, Any] | None = None) -> Row:
     """A line of `annotations.jsonl`, with doubt and filters computed.
 
     `size` is (width, height) in pixels or None; a box is `[x1, y1, x2, y2, score, score_source]`;
-    `span` is `[start, end)` in code points of `caption`.
+    `span` is `[start, end)` in code points of `caption`. `review`: marks that were taken over, see `shown_marks`.
     """
     caption = judged_caption(record)
     expressions = judged_expressions(record)
@@ -46,6 +46,7 @@ def row_of_record(record: Mapping[str, Any]) -> Row:
         "expressions": expressions,
         "provenance": record.get("provenance", {}),
         "result": digest_of([caption, expressions]),
+        "review": review,
     }
 
 
@@ -59,6 +60,7 @@ def row_of_failure(failure: Mapping[str, Any]) -> Row:
         "provenance": {},
         "failure": told,
         "result": digest_of(told),
+        "review": None,
     }
 
 

@@ -111,7 +111,7 @@ def is_same_image(judged: JudgedSample, record: Mapping[str, Any]) -> bool:
     """Whether the record is about the picture that was judged."""
     digest = image_sha256(record)
     same_file = not digest or not judged.image_sha256 or digest == judged.image_sha256
-    return same_file and judged.image_size == (record["width"], record["height"])
+    return same_file and judged.image_size == (record.get("width"), record.get("height"))
 
 
 def image_sha256(record: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ function showWaitingPhotos() {
 }
 
 function showPage(page) {
+  stopCorrecting();
   shownPage = page;
   waiting = [];
   const start = page * PAGE_SIZE;
@@ -44,8 +45,10 @@ function showState() {
   byId("empty").hidden = selected.length > 0;
   const accepted = marks.count("accept");
   const rejected = marks.count("reject");
-  byId("tally").textContent = `${counted.format(accepted)} accepted, ${counted.format(rejected)} rejected`;
-  byId("export").disabled = accepted + rejected === 0;
+  const phrases = marks.countPhrases();
+  const partly = phrases ? `, ${counted.format(phrases)} with marked phrases` : "";
+  byId("tally").textContent = `${counted.format(accepted)} accepted, ${counted.format(rejected)} rejected${partly}`;
+  byId("export").disabled = !rows.some((row) => marks.exported(row));
   for (const card of cards()) {
     if (Number(card.dataset.position) === current) card.setAttribute("aria-current", "true");
     else card.removeAttribute("aria-current");
@@ -82,6 +85,24 @@ function mark(verdict) {
   showState();
 }
 
+/** Marks one expression of the current sample; the mark that it bears is taken back. */
+function markPhrase(index, verdict) {
+  const row = selected[current];
+  const before = marks.phrase(row, index).verdict ?? null;
+  marks.setPhrase(row, index, { verdict: before === verdict ? null : verdict });
+  redrawCard(currentCard(), row);
+  showState();
+  phraseOf(index)?.querySelector(".expression").focus({ preventScroll: true });
+}
+
+const phraseOf = (index) => currentCard()?.querySelector(`.phrase[data-phrase="${index}"]`);
+
+/** Does something with the expression that has the focus. */
+function withPhrase(act) {
+  const phrase = document.activeElement?.closest?.(".phrase");
+  if (phrase) act(Number(phrase.dataset.phrase));
+}
+
 function markAndGoOn(verdict) {
   mark(verdict);
   if (current + 1 < selected.length) goTo(current + 1);
@@ -97,11 +118,18 @@ const KEYS = {
   u: () => mark(null),
   p: () => currentCard()?.querySelector(".provenance > summary").click(),
   g: () => setView(document.body.dataset.view === "grid" ? "reading" : "grid"),
+  y: () => withPhrase((index) => markPhrase(index, "accept")),
+  x: () => withPhrase((index) => markPhrase(index, "reject")),
+  e: () => withPhrase((index) => correct(currentCard(), selected[current], index)),
   "/": () => byId("find").focus(),
   "?": () => byId("help").showModal(),
 };
 
+for (let number = 1; number <= 9; number += 1)
+  KEYS[number] = () => phraseOf(number - 1)?.querySelector(".expression").focus();
+
 document.addEventListener("keydown", (event) => {
+  if (correctByKey(event)) return;
   const typing = event.target.closest?.("input:not([type=radio], [type=checkbox]), select, textarea");
   if (event.key === "Escape" && event.target === byId("find")) byId("samples").focus();
   if (typing || event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
@@ -116,11 +144,23 @@ byId("samples").addEventListener("click", ({ target }) => {
   const card = target.closest("article");
   if (!card) return;
   current = Number(card.dataset.position);
+  const phrase = target.closest(".phrase");
+  const index = phrase && Number(phrase.dataset.phrase);
+  const act = target.closest("[data-act]");
+  const phraseVerdict = target.closest("[data-phrase-verdict]");
+  if (act) return CORRECTIONS[act.dataset.act]();
+  if (phraseVerdict) return markPhrase(index, phraseVerdict.dataset.phraseVerdict);
+  if (target.closest("[data-correct]")) {
+    return isCorrecting(selected[current], index) ? stopCorrecting() : correct(card, selected[current], index);
+  }
   const pressed = target.closest("[data-verdict]");
   if (pressed) mark(pressed.getAttribute("aria-pressed") === "true" ? null : pressed.dataset.verdict);
   else showState();
 });
+byId("samples").addEventListener("pointerdown", beginDrag);
 byId("samples").addEventListener("focusin", ({ target }) => {
+  const picked = target.closest(".box.editable");
+  if (picked && correcting) correcting.picked = Number(picked.dataset.box);
   const card = target.closest("article");
   if (!card || Number(card.dataset.position) === current) return;
   current = Number(card.dataset.position);
@@ -154,7 +194,7 @@ byId("clear").addEventListener("click", () => {
 });
 byId("page-before").addEventListener("click", () => goTo((shownPage - 1) * PAGE_SIZE));
 byId("page-after").addEventListener("click", () => goTo((shownPage + 1) * PAGE_SIZE));
-byId("export").addEventListener("click", () => marks.export());
+byId("export").addEventListener("click", () => marks.export(byId("reviewer").value));
 byId("open-help").addEventListener("click", () => byId("help").showModal());
 
 const wishes = Object.assign({ view: PAGE.photo_px < FOR_READING_PX ? "grid" : "reading", theme: "light dark", shortcuts: true }, storage.read("wishes"));
@@ -172,6 +212,7 @@ function keepWish(name, value) {
 
 byId("view").addEventListener("change", ({ target }) => setView(target.value));
 byId("theme").addEventListener("change", ({ target }) => setTheme(target.value));
+byId("reviewer").addEventListener("change", ({ target }) => keepWish("reviewer", target.value));
 byId("shortcuts").addEventListener("change", ({ target }) => keepWish("shortcuts", target.checked));
 
 function setTheme(theme) {
@@ -183,10 +224,21 @@ function setTheme(theme) {
 setView(wishes.view === "grid" ? "grid" : "reading");
 setTheme(["light", "dark"].includes(wishes.theme) ? wishes.theme : "light dark");
 byId("shortcuts").checked = wishes.shortcuts !== false;
+byId("reviewer").value = String(wishes.reviewer ?? "");
+for (const name of ["summary", "purpose"]) byId(name).open = !matchMedia("(max-width: 800px)").matches;
 byId("storage-note").textContent = storage.works
-  ? "Marks stay in this browser for this file; export them to keep or share them."
+  ? "Marks stay in this browser for this file; export them to make them count."
   : "This browser keeps no marks for this file: export them before closing the tab.";
 refresh();
+
+/** A sample can be linked to: `report.html#<sample id>`. */
+function followLink() {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  const position = wanted ? selected.findIndex((row) => row.id === wanted) : -1;
+  if (position >= 0) goTo(position);
+}
+addEventListener("hashchange", followLink);
+followLink();
 
 (function watchPhotos() {
   showWaitingPhotos();

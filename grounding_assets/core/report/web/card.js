@@ -10,7 +10,7 @@ const VERDICT_TEXT = { accept: "accepted", reject: "rejected" };
 const MOST_SCORES = 8;
 
 const scoreText = ([, , , , score, source]) =>
-  typeof score !== "number" ? "no score" : score.toFixed(2) + (source === "default" ? " default" : "");
+  source === "reviewer" ? "yours" : typeof score !== "number" ? "no score" : score.toFixed(2) + (source === "default" ? " default" : "");
 
 function cardElement(row, verdict) {
   const card = el("article", { class: "sample", tabindex: "-1", "aria-label": `Sample ${row.id}` },
@@ -40,22 +40,26 @@ function photoElement(row) {
 function shapePhoto(figure, row, [width, height]) {
   figure.style.setProperty("--width", width);
   figure.style.setProperty("--height", height);
+  figure.imageSize = [width, height];
   const labels = [];
   const overlay = svg("svg", {
     viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", class: "boxes", role: "group", "aria-label": "Boxes",
   });
-  for (const { expression, position, box } of largestFirst(row.expressions)) {
+  for (const { expression, position, box, count } of largestFirst(row)) {
     const [x1, y1, x2, y2] = box;
-    const { text, boxes } = row.expressions[expression];
+    const { text } = row.expressions[expression];
+    const isEditable = isCorrecting(row, expression);
     const frame = { x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) };
-    const named = `${text}, box ${position + 1} of ${boxes.length}, score ${scoreText(box)}`;
-    const marks = { "data-expression": expression, "data-box": position };
-    const group = svg("g", { class: "box", tabindex: "0", role: "img", "aria-label": named, ...marks },
+    const named = `${text}, box ${position + 1} of ${count}, score ${scoreText(box)}`;
+    const namedBy = { "data-expression": expression, "data-box": position };
+    const looks = ["box", isEditable ? "editable" : "", marks.phrase(row, expression).verdict === "reject" ? "refused" : ""];
+    const group = svg("g", { class: looks.join(" ").trim(), tabindex: "0", role: "img", "aria-label": named, ...namedBy },
       svg("rect", { class: "halo", ...frame }), svg("rect", { class: "line", ...frame }));
     group.style.setProperty("--hue", hue(expression));
+    if (isEditable) group.append(...cornerHandles(box, figure, width));
     overlay.append(group);
     const place = ["tag", y1 / height < 0.06 ? "inside" : ""].join(" ");
-    const label = el("span", { class: place, "aria-hidden": "true", ...marks }, String(expression + 1),
+    const label = el("span", { class: place, "aria-hidden": "true", ...namedBy }, String(expression + 1),
       el("span", { class: "tag-more" }, ` ${scoreText(box)}`));
     label.style.setProperty("--hue", hue(expression));
     if (x1 / width > 0.8) label.style.right = `${(1 - x2 / width) * 100}%`;
@@ -67,11 +71,23 @@ function shapePhoto(figure, row, [width, height]) {
 }
 
 /** Small boxes are drawn last, so that they can be pointed at. */
-function largestFirst(expressions) {
+function largestFirst(row) {
   const area = ({ box: [x1, y1, x2, y2] }) => (x2 - x1) * (y2 - y1);
-  return expressions
-    .flatMap(({ boxes }, expression) => boxes.map((box, position) => ({ expression, position, box })))
+  return row.expressions
+    .flatMap((_, expression) => {
+      const boxes = shownBoxes(row, expression);
+      return boxes.map((box, position) => ({ expression, position, box, count: boxes.length }));
+    })
     .sort((a, b) => area(b) - area(a));
+}
+
+/** Draws what marks change: the boxes over the photo, and the list of expressions. */
+function redrawCard(card, row) {
+  card.querySelector(".expressions")?.replaceWith(expressionsElement(row));
+  const figure = card.querySelector(".photo");
+  const photo = figure.querySelector("img, p");
+  shapePhoto(figure, row, figure.imageSize);
+  if (photo) figure.prepend(photo);
 }
 
 /** Puts the photo in, if the page has been read that far; says whether there is nothing more to wait for. */
@@ -94,21 +110,40 @@ function showPhoto(figure, row) {
 
 function expressionsElement(row) {
   if (!row.expressions.length) return el("p", { class: "none" }, "The model found no expression in this caption.");
-  return el("ol", { class: "expressions" }, ...row.expressions.map((expression, index) => {
-    const { text, boxes, status, repaired } = expression;
-    const scores = boxes.slice(0, MOST_SCORES).map((box, position) =>
-      el("span", { class: "score", "data-expression": index, "data-box": position }, scoreText(box)));
-    const rest = boxes.length - scores.length;
-    const button = el("button", { type: "button", class: "expression", "data-expression": index },
-      el("span", { class: boxes.length ? "swatch" : "swatch unboxed" }, String(index + 1)),
-      el("bdi", { class: "expression-text" }, text),
-      boxes.length
-        ? el("span", { class: "scores" }, ...scores, rest > 0 ? el("span", { class: "score" }, `+${rest}`) : null)
-        : el("span", { class: "scores absent" }, `no box: ${STATUS_TEXT[status] ?? "none seen"}`),
-      repaired ? el("span", { class: "repaired", title: "The span was found by approximate search" }, "span repaired") : null);
-    button.style.setProperty("--hue", hue(index));
-    return el("li", {}, button);
-  }));
+  return el("ol", { class: "expressions" }, ...row.expressions.map((_, index) => phraseElement(row, index)));
+}
+
+function phraseElement(row, index) {
+  const { text, status, repaired } = row.expressions[index];
+  const mark = marks.phrase(row, index);
+  const boxes = shownBoxes(row, index);
+  const scores = boxes.slice(0, MOST_SCORES).map((box, position) =>
+    el("span", { class: "score", "data-expression": index, "data-box": position }, scoreText(box)));
+  const rest = boxes.length - scores.length;
+  const button = el("button", { type: "button", class: "expression", "data-expression": index },
+    el("span", { class: boxes.length ? "swatch" : "swatch unboxed" }, String(index + 1)),
+    el("bdi", { class: "expression-text" }, text),
+    boxes.length
+      ? el("span", { class: "scores" }, ...scores, rest > 0 ? el("span", { class: "score" }, `+${rest}`) : null)
+      : el("span", { class: "scores absent" }, `no box: ${mark.boxes ? "as you say" : STATUS_TEXT[status] ?? "none seen"}`),
+    mark.boxes ? el("span", { class: "corrected" }, "corrected") : null,
+    repaired ? el("span", { class: "repaired", title: "The span was found by approximate search" }, "span repaired") : null);
+  button.style.setProperty("--hue", hue(index));
+  return el("li", { class: "phrase", "data-phrase": index, "data-phrase-marked": mark.verdict ?? "" },
+    button, phraseTools(text, mark, isCorrecting(row, index)));
+}
+
+function phraseTools(text, mark, isOpen) {
+  const judge = (verdict, sign, name) => el("button", {
+    type: "button", "data-phrase-verdict": verdict, "aria-pressed": String(mark.verdict === verdict),
+    "aria-label": `${name} “${text}”`, title: `${name} this phrase`,
+  }, sign);
+  return el("span", { class: "phrase-tools" },
+    judge("accept", "✓", "Accept"), judge("reject", "✕", "Reject"),
+    el("button", {
+      type: "button", "data-correct": true, "aria-pressed": String(isOpen),
+      "aria-label": `Correct the boxes of “${text}”`, title: "Correct its boxes",
+    }, "✎"));
 }
 
 function failureElement({ step, reason, message, attempts }) {

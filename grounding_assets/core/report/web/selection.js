@@ -10,12 +10,19 @@ function searched(row) {
   return row.searched;
 }
 
+function isMarked(row, marked, marks) {
+  if (marked === "all") return true;
+  if (marked === "phrases") return marks.hasPhrases(row);
+  if (marked === "unmarked") return marks.of(row) === null && !marks.hasPhrases(row);
+  return marks.of(row) === marked;
+}
+
 /** Rows that hold the text, have any of the filters (where one is chosen), and bear the mark. */
 function select(rows, { text, filters, marked, sort }, marks) {
   const wanted = plainText(text.trim());
   const selected = rows.filter((row) =>
     (!wanted || searched(row).includes(wanted))
     && (!filters.size || row.filters.some((name) => filters.has(name)))
-    && (marked === "all" || (marks.of(row) ?? "unmarked") === marked));
+    && isMarked(row, marked, marks));
   return sort === "doubt" ? selected.sort((a, b) => b.doubt - a.doubt) : selected;
 }
