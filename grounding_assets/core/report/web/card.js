@@ -130,15 +130,15 @@ function phraseElement(row, index) {
     repaired ? el("span", { class: "repaired", title: "The span was found by approximate search" }, "span repaired") : null);
   button.style.setProperty("--hue", hue(index));
   return el("li", { class: "phrase", "data-phrase": index, "data-phrase-marked": mark.verdict ?? "" },
-    button, phraseTools(text, mark, isCorrecting(row, index)));
+    button, phraseTools(index, text, mark, isCorrecting(row, index)));
 }
 
-function phraseTools(text, mark, isOpen) {
+function phraseTools(index, text, mark, isOpen) {
   const judge = (verdict, sign, name) => el("button", {
     type: "button", "data-phrase-verdict": verdict, "aria-pressed": String(mark.verdict === verdict),
     "aria-label": `${name} “${text}”`, title: `${name} this phrase`,
   }, sign);
-  return el("span", { class: "phrase-tools" },
+  return el("span", { class: "phrase-tools", "data-expression": index },
     judge("accept", "✓", "Accept"), judge("reject", "✕", "Reject"),
     el("button", {
       type: "button", "data-correct": true, "aria-pressed": String(isOpen),
