@@ -7,8 +7,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from grounding_assets.core.exports.report import ExportReport
+from grounding_assets.core.spec.export_settings import ExportFormat
 
 CARD = "README.md"
+CHAT_FORMATS = ("ms_swift", "qwen_vl", "llama_factory")
+SOURCES: Mapping[ExportFormat, str] = {
+    "odvg": "the loaders of mmdetection 3.3.0 and Open-GroundingDino d248268 (27 July 2025)",
+    "odvg_detection": "the loaders of mmdetection 3.3.0 and Open-GroundingDino d248268 (27 July 2025)",
+    "mdetr": "the loaders of MDETR ea09acc, GLIP 9dda955 and mmdetection 3.3.0 (`Flickr30kDataset`)",
+    "coco": "cocodataset.org/#format-data",
+    "flickr30k_entities": "the data set's own reader, as in MDETR ea09acc",
+    "parquet": "pyarrow",
+    "ms_swift": "ms-swift's documentation at 3602360 (22 August 2026), release 4.6.0",
+    "qwen_vl": "Qwen3-VL's qwen-vl-finetune at 9658872 (30 January 2026)",
+    "llama_factory": "LLaMA-Factory's data/README.md at ff6d4d1 (18 August 2026), release 0.9.5",
+}
+"""The documents and programs that each format was written by."""
 _DEMO_WARNING = """> **Demonstration data.** {samples:,} of the samples were annotated by the embedded \
 demonstration teacher, which
 > knows 80 kinds of things and is there to try the pipeline out. Do not train on them.
@@ -33,6 +47,8 @@ def render_card(report: ExportReport) -> str:
         f"Images were dealt out by a hash of the seed ({report.settings.seed}) and their path, in the shares "
         + ", ".join(f"{_code(name)} {share:g}" for name, share in report.settings.fractions.items())
         + ". No image is in two splits.\n",
+        "## Format\n",
+        _format(report),
         "## Made by\n",
         _origins(report),
         "## Settings\n",
@@ -50,6 +66,34 @@ def render_card(report: ExportReport) -> str:
         "that annotated them.\n",
     ]
     return "\n".join(parts)
+
+
+def _format(report: ExportReport) -> str:
+    """Which documents it was written by, and what a reader has to know of its numbers."""
+    lines = [f"Written by {SOURCES[report.fmt]}.\n"]
+    if report.fmt in CHAT_FORMATS:
+        lines.append(
+            f"Task: {report.settings.task}. Images stand as in the annotations: set the folder that they start from.\n"
+        )
+    if report.fmt == "ms_swift":
+        lines.append(
+            "Boxes are pixels of the upright original; ms-swift makes the trained model's numbers of them.\n"
+        )
+    elif report.fmt in CHAT_FORMATS:
+        lines.append(_numbers_of(report))
+    return "\n".join(lines)
+
+
+def _numbers_of(report: ExportReport) -> str:
+    model = report.chat_model
+    if not model.writes_pixels:
+        return f"Boxes are {model.convention.name}, as the family {model.family} writes them.\n"
+    cap = report.settings.max_pixels
+    return (
+        f"Boxes are pixels of the image as the family {model.family} sees it in training, resized by the trainer with "
+        + (f"max_pixels {cap}" if cap else "its default max_pixels")
+        + ": train with the same.\n"
+    )
 
 
 def _origins(report: ExportReport) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from grounding_assets.core.dataset.annotated import AnnotatedSample, read_samples
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.exports.card import CARD, render_card
+from grounding_assets.core.exports.chat_model import QWEN3_VL, ChatModel
+from grounding_assets.core.exports.chat_writers import LlamaFactoryWriter, MsSwiftWriter, QwenVlWriter
 from grounding_assets.core.exports.coco import CocoWriter
 from grounding_assets.core.exports.filters import filtered, is_verified
 from grounding_assets.core.exports.flickr30k import Flickr30kWriter
@@ -31,6 +33,9 @@ WRITERS: Mapping[ExportFormat, type[Writer]] = {
     "coco": CocoWriter,
     "flickr30k_entities": Flickr30kWriter,
     "parquet": ParquetWriter,
+    "ms_swift": MsSwiftWriter,
+    "qwen_vl": QwenVlWriter,
+    "llama_factory": LlamaFactoryWriter,
 }
 _NO_DEMO = (
     "These annotations come from the embedded demonstration teacher and are no training data: use "
@@ -48,6 +53,8 @@ def export(
     fmt: ExportFormat,
     settings: ExportSpec | None = None,
     reviews: Reviews | None = None,
+    *,
+    chat_model: ChatModel = QWEN3_VL,
 ) -> ExportReport:
     """Writes grounded records into `out_dir` in one format, with a card and a machine-readable report.
 
@@ -59,6 +66,7 @@ def export(
         out_dir: a new or empty folder, or one that holds an earlier export, which is replaced.
         settings: by default nothing is left out, and there is one split, `train`.
         reviews: what reviewers said; it comes before the filters.
+        chat_model: whose numbers boxes are written in by the formats for vision-language models.
 
     Raises:
         SpecError: an unknown format, records of the demonstration teacher without `allow_demo_teacher`,
@@ -71,7 +79,7 @@ def export(
     ledger = Ledger({name: SplitCounts() for name in settings.fractions})
     origins, demo_samples = Origins(), 0
     with staged(out_dir) as staging:
-        job = ExportJob(staging.new, staging.scratch, settings, ledger)
+        job = ExportJob(staging.new, staging.scratch, settings, ledger, chat_model)
         with closing(WRITERS[fmt](job)) as writer:
             for sample, is_demo in _kept(records, settings, reviews or Reviews(), ledger):
                 if is_demo and not settings.allow_demo_teacher:
@@ -92,6 +100,7 @@ def export(
             demo_samples=demo_samples,
             origins=origins,
             settings=settings,
+            chat_model=chat_model,
         )
         (staging.new / CARD).write_text(render_card(report), encoding="utf-8")
         (staging.new / MANIFEST).write_bytes(to_json(report.to_dict()) + b"\n")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grounding_assets.core.exports.chat_model import ChatModel
 from grounding_assets.core.exports.origins import Origins
 from grounding_assets.core.exports.writer import SplitCounts
 from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
@@ -28,6 +29,7 @@ class ExportReport:
     """Samples that the embedded demonstration teacher annotated."""
     origins: Origins
     settings: ExportSpec
+    chat_model: ChatModel
 
     def to_dict(self) -> dict[str, Any]:
         """For `export.json` and asset metadata."""

@@ -8,7 +8,18 @@ from pydantic import Field, field_validator
 
 from grounding_assets.core.spec.model_settings import Section
 
-ExportFormat = Literal["odvg", "odvg_detection", "mdetr", "coco", "flickr30k_entities", "parquet"]
+ExportFormat = Literal[
+    "odvg",
+    "odvg_detection",
+    "mdetr",
+    "coco",
+    "flickr30k_entities",
+    "parquet",
+    "ms_swift",
+    "qwen_vl",
+    "llama_factory",
+]
+ExportTask = Literal["grounding", "detailed", "referring"]
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -31,6 +42,14 @@ class ExportSpec(Section):
     """coco, odvg_detection: boxes of one category that two captions of an image give are one object from this IoU on."""
     first_category_id: int = Field(default=1, ge=0, le=1)
     """coco: id of the first category; 0 for TAO's evaluation."""
+    task: ExportTask = "grounding"
+    """ms_swift, qwen_vl, llama_factory: expressions to boxes, the caption with its boxes, or boxes to an expression."""
+    refusals: bool = False
+    """The same, task grounding: also ask for expressions that the image does not show, and answer that it does not."""
+    target_model: str = "qwen3_vl"
+    """qwen_vl, llama_factory: the model to train, by its name or its family's; boxes are written in its numbers."""
+    max_pixels: int = Field(default=0, ge=0)
+    """The same, for models that write pixels (Qwen2.5-VL): the trainer's own max_pixels; 0: the trainer's default."""
     fractions: dict[str, float] = Field(default={"train": 1.0})
     """Splits by name and their shares of the images, such as {train: 0.9, val: 0.1}; they add up to 1."""
     seed: int = 0
