@@ -25,7 +25,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A stream whose content takes `path`'s place when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = _partial(path)
     try:
         with partial.open("xb") as stream:
@@ -66,6 +66,18 @@ def write_whole(path: Path, content: bytes) -> os.stat_result:
         partial.unlink(missing_ok=True)
         raise
     return status
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and what lacks above it. Their names are durable: with a name goes all that is below it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    made = list(itertools.takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in made:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

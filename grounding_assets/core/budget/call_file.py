@@ -20,7 +20,7 @@ from grounding_assets.core.budget.living import Living
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.budget.stored import stored_usage
 from grounding_assets.core.errors import RunStopped, SpecError
-from grounding_assets.core.files import stopping_if_unwritable, to_json
+from grounding_assets.core.files import make_folder, stopping_if_unwritable, sync_folder, to_json
 from grounding_assets.core.spec.settings import Spec
 
 CALLS = "calls.jsonl"
@@ -152,7 +152,7 @@ def begin(results_dir: Path, has_verifier: bool) -> None:
     stored = stored_usage(results_dir, has_verifier)
     rows = [settled_row(stored.teacher)] if stored.teacher.calls else []
     rows += [settled_row(stored.verifier, model=OF_VERIFIER)] if stored.verifier.calls else []
-    results_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(results_dir)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError:
@@ -162,6 +162,7 @@ def begin(results_dir: Path, has_verifier: bool) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    sync_folder(results_dir)
 
 
 def read_ledger(results_dir: Path, has_verifier: bool) -> Ledger:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.files import locked, replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.files import locked, make_folder, replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 
@@ -40,7 +40,7 @@ def dataset_name(spec: Spec) -> str:
     results_dir = Path(spec.results_dir).absolute()
     file = results_dir / NAME_FILE
     with stopping_if_unwritable(file):
-        results_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(results_dir)
         with locked(results_dir):
             kept = _kept(results_dir)
             name = proposed_name(results_dir)

@@ -17,6 +17,7 @@ from typing import Any
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.files import (
     file_stamp,
+    make_folder,
     remove_leftovers,
     stopping_if_unwritable,
     sync_folder,
@@ -52,7 +53,7 @@ class CheckpointStore:
         """
         for folder in (self.done_dir, self.failed_dir):
             with stopping_if_unwritable(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
                 remove_leftovers(folder)
         remove_leftovers(self.step_dir)
         self._prepared = True
@@ -159,7 +160,7 @@ class CheckpointStore:
     def stage(self, checkpoint: Checkpoint) -> None:
         """Makes a result durable that does not take its place yet. Raises RunStopped where it cannot be written."""
         with stopping_if_unwritable(self.staged_dir):
-            self.staged_dir.mkdir(exist_ok=True)
+            make_folder(self.staged_dir)
         self._write(self.staged_path(checkpoint.sample_id), checkpoint.to_json())
 
     def staged_ids(self) -> list[str]:
@@ -228,7 +229,7 @@ class CheckpointStore:
                 status = write_whole(path, content)
             except FileNotFoundError:
                 # what is paid for is not given up because its folder has gone
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
                 status, made_folder = write_whole(path, content), True
         self._unsynced.add(path.parent)
         return status, made_folder

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from grounding_assets.core.files import stopping_if_unwritable
+from grounding_assets.core.files import make_folder, stopping_if_unwritable
 
 _HELD = (errno.EACCES, errno.EAGAIN)
 """By another process, in fcntl(2)'s words."""
@@ -32,7 +32,7 @@ class Claims:
 
     def __enter__(self) -> Self:
         with stopping_if_unwritable(self._file):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._file.parent)
             self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
         return self
 
