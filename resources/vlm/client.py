@@ -209,6 +209,8 @@ class EndpointClient:
 
     def _message(self, status: int, sign: Sign) -> str:
         dialect, where, trouble = self._dialect, self._dialect.where, sign.trouble
+        if trouble is Trouble.SAMPLE_OR_ACCOUNT:
+            return f"{where} refuses this sample, or the key if it refuses all ({status})."
         if sign.reason is Reason.REFUSED:
             return f"{where} refuses this sample ({status})."
         if sign.is_about_key:

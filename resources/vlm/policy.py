@@ -26,9 +26,7 @@ CONSEQUENCES: Mapping[Trouble, Consequence] = {
     ),
     Trouble.SAMPLE: Consequence("the sample fails", "the sample fails", fails_sample=True),
     Trouble.SAMPLE_OR_ACCOUNT: Consequence(
-        "the run stops",
-        "the sample fails, once another call has worked; if none does, the run stops",
-        stops_at_start=True,
+        "the sample fails, once another call has worked; if none does, the run stops", "the same"
     ),
     Trouble.ACCOUNT: Consequence("the run stops", "the run stops", stops_always=True),
     Trouble.ENDPOINT: Consequence(

@@ -231,7 +231,7 @@ class RetryingCaller:
         """
         told = self._doubts.add(self._clock())
         count, settled = len(self._doubts), False
-        if count >= max(self._policy.in_doubt, self._active) or self._last_success is None:
+        if count >= max(self._policy.in_doubt, self._active):
             self._conclude_for_all(error, count)
         else:
             settled = await self._doubts.settled(told, self._active, self._policy.longest_doubt_s)

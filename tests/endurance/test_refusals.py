@@ -48,8 +48,15 @@ def failed(project: Project) -> dict[str, str]:
     [
         *((kind, Fault.FLAGGED, at, count, "refused") for kind in KINDS for at, count in ((0, 1), (9, 8))),
         # Gemini's 403 says PERMISSION_DENIED, which is about the key: it stops a run
-        *(("vllm", Fault.FORBIDDEN_BARE, 9, count, "refused") for count in (1, 8)),
-        *((kind, Fault.RATE_LIMITED_SECONDS, 9, count, "rate_limited") for kind in KINDS for count in (1, 8)),
+        *(
+            ("vllm", Fault.FORBIDDEN_BARE, at, count, "refused")
+            for at, count in ((0, 1), (0, 8), (9, 1), (9, 8))
+        ),
+        *(
+            (kind, Fault.RATE_LIMITED_SECONDS, at, count, "rate_limited")
+            for kind in KINDS
+            for at, count in ((0, 8), (9, 1), (9, 8))
+        ),
     ],
     ids=lambda value: str(value),
 )
