@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from grounding_assets.assets.annotate import build_annotate
+from grounding_assets.assets.batch_jobs import build_batch_jobs
 from grounding_assets.assets.endpoint_check import build_endpoint_check
 from grounding_assets.assets.evaluation import build_evaluation
 from grounding_assets.assets.exports import build_exports
@@ -13,6 +14,7 @@ from grounding_assets.assets.outcome import build_outcome_check
 from grounding_assets.assets.report import build_report
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
+from grounding_assets.batch_sensor import build_batch_results
 from grounding_assets.core.annotation.progress import NoProgress, Progress
 from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.spec.settings import Spec
@@ -58,6 +60,7 @@ def _definitions(
         build_samples(keys),
         build_endpoint_check(keys),
         build_annotate(keys, progress, steps),
+        *([build_batch_jobs(keys)] if spec.vlm.batch.is_on else []),
         *build_rollups(keys, progress, steps),
         build_report(keys, measured=bool(spec.data.gold_jsonl)),
         *([build_evaluation(keys)] if spec.data.gold_jsonl else []),
@@ -69,7 +72,10 @@ def _definitions(
         asset_checks=[build_outcome_check(keys, outputs)],
         assets=dg.map_asset_specs(lambda asset: asset.replace_attributes(owners=owners), assets),
         jobs=build_jobs(keys),
-        sensors=[build_new_samples(keys)],
+        sensors=[
+            build_new_samples(keys),
+            *([build_batch_results(keys, spec.vlm.batch.look_every)] if spec.vlm.batch.is_on else []),
+        ],
         resources={keys.resource: dataset_resource(spec, credentials)},
         # one op does the work; a process for each step would only cost start-up time
         executor=dg.in_process_executor,

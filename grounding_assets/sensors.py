@@ -18,7 +18,7 @@ from resources.dataset import DataSet
 
 MAX_SAMPLES_PER_RUN = 5_000
 _RUN_TAG = "grounding/new_samples"
-_UNFINISHED = [
+UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -44,7 +44,7 @@ def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
         if Step.EXTRACTION not in dataset.spec.workflow.run_steps:
             return dg.SkipReason("Without step 0, its output is the input; there is none to watch.")
         tags = {_RUN_TAG: keys.name}
-        if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
+        if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=UNFINISHED)):
             return dg.SkipReason("The samples found last are still being annotated.")
         file = dataset.input_file
         if not file.exists():

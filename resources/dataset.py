@@ -6,14 +6,13 @@ Launchpad or the command line overrides reaches every asset.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.account import VerifierAccount
 from grounding_assets.core.budget.call_file import open_account
-from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.dataset.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.dataset.names import dataset_name
@@ -38,17 +37,13 @@ from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources.credentials import Credentials
 from resources.vlm.measurements import Measurements
-from resources.vlm.resource import (
-    build_batch_service,
-    check_teacher,
-    result_settings,
-    teacher_notice,
-)
+from resources.vlm.resource import build_batch_service, check_teacher, result_settings, teacher_notice
 from resources.vlm.session import work_with_teacher
 from resources.vlm.teacher import VlmTeacher
 from resources.vlm.verifier import VlmVerifier, build_verifier, check_verifier
 
 if TYPE_CHECKING:
+    from grounding_assets.core.batch.service import BatchService
     from resources.vlm.batch.batching import Batching
     from resources.vlm.doctor import Examination
 
@@ -274,23 +269,20 @@ class DataSet:
             work_with_teacher(self.spec, self._credentials, self.results_dir, work, notice, warn or notice)
         )
 
-    @asynccontextmanager
-    async def by_batch(
+    def batch_service(self) -> "BatchService":
+        """Who runs the batch jobs; to be closed. Raises SpecError where nobody does."""
+        by_file = self.spec.vlm.batch.mode == "file"
+        return build_batch_service(self.spec, self._credentials, by_file=by_file)
+
+    def by_batch(
         self, teacher: Teacher[Any], notice: Callable[[str], None]
-    ) -> AsyncIterator["Batching | None"]:
-        """Within the block the teacher asks by batch jobs; None if that is off. See `resources.vlm.batch.batching`."""
+    ) -> AbstractAsyncContextManager["Batching | None"]:
+        """Within the block the teacher asks by batch jobs; None if that is off. See `batching`."""
         if not self.spec.vlm.batch.is_on or not isinstance(teacher, VlmTeacher):
-            yield None
-            return
+            return nullcontext()
         from resources.vlm.batch.run import batching
 
-        service = build_batch_service(
-            self.spec, self._credentials, by_file=self.spec.vlm.batch.mode == "file"
-        )
-        async with batching(
-            self.spec.vlm.batch, self.results_dir, service, teacher, notice, Prices.of(self.spec)
-        ) as run:
-            yield run
+        return batching(self.spec, self.results_dir, self.batch_service(), teacher, notice)
 
     @asynccontextmanager
     async def verifier(self, teacher: Teacher[Any]) -> AsyncIterator[VlmVerifier | None]:

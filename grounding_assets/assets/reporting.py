@@ -12,6 +12,8 @@ from typing import Self
 import dagster as dg
 
 from grounding_assets.assets import sample_events
+from grounding_assets.assets.batch_jobs import NAME as BATCH_JOBS
+from grounding_assets.assets.batch_jobs import batch_metadata
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.workspace import Workspace
@@ -108,6 +110,13 @@ class DagsterListener:
         """These wait for batch jobs, of which `words` tell."""
         self._summary.in_batches = len(sample_ids)
         self._summary.batch_words = words
+        self._context.log_event(
+            dg.AssetMaterialization(
+                self._keys.asset(BATCH_JOBS),
+                description=visible(words) or None,
+                metadata=batch_metadata(self._workspace.results_dir),
+            )
+        )
 
     def stopping(self, grace_s: float) -> None:
         """Somebody asked the run to end."""

@@ -18,6 +18,7 @@ from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import EXIT_OK, InputError
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 
@@ -45,12 +46,30 @@ def estimate(spec_file: str, overrides: Sequence[str]) -> int:
         return EXIT_OK
     projection = project_set(figures, figures.remaining)
     console.print(_table(projection, figures, spec, prices.currency))
+    if (words := both_ways(projection, figures, spec, prices)) is not None:
+        console.print(words, markup=False, soft_wrap=True)
     for line in [
         *_remarks(figures, spec, prices, log),
         *_caps_in_the_way(spec, spent, projection, prices.currency),
     ]:
         console.print(line, markup=False, soft_wrap=True)
     return EXIT_OK
+
+
+def both_ways(projection: Projection, figures: PilotFigures, spec: Spec, prices: Prices) -> str | None:
+    """What the calls cost one by one and by batch; None where that is not known, or there are no batches."""
+    batch = prices.batch
+    if batch is None or Step.VERIFICATION in spec.workflow.run_steps:
+        return None
+    calls, cost = projection.calls.expected, projection.cost
+    time = project_seconds(figures, projection.samples, spec.workflow.max_workers).expected
+    within = f" in about {duration(time)}" if time >= 1 else ""
+    share = spec.vlm.price.batch_share
+    return (
+        f"{calls:,.0f} calls: {cost.expected:,.2f} {batch.currency} by ordinary calls{within}, "
+        f"{share * cost.expected:,.2f} {batch.currency} (at most {share * cost.high:,.2f}) by batch within a day, where the "
+        "endpoint has batch jobs."
+    )
 
 
 def _table(projection: Projection, figures: PilotFigures, spec: Spec, currency: str | None) -> Table:

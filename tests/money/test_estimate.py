@@ -99,3 +99,19 @@ def test_what_failed_samples_took_is_part_of_the_projection(tmp_path, capsys, mo
         expected, low, high = row_of(told, name)
         assert expected == pytest.approx(2 * seen, abs=1), name
         assert low < expected < high, name
+
+
+def test_both_ways_are_shown_side_by_side(tmp_path, capsys):
+    prepare_set(tmp_path, 10)
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True)) as endpoint:
+        run(capped_spec(tmp_path, endpoint, 1, {}), endpoint)
+        prepare_set(tmp_path, 60)
+        spec = write_spec(tmp_path, capped_spec(tmp_path, endpoint, 1, {}))
+        assert main(["estimate", "-e", spec]) == 0
+    told = capsys.readouterr().out
+    found = re.search(
+        r"100 calls: ([\d.,]+) EUR by ordinary calls.*?, ([\d.,]+) EUR .* by batch within a day", told
+    )
+    assert found is not None, told
+    ordinary, by_batch = (float(text.replace(",", "")) for text in found.groups())
+    assert by_batch == pytest.approx(ordinary / 2, abs=0.01)

@@ -13,7 +13,7 @@ from grounding_assets.core.budget.call_file import FileAccount
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import stopping_if_unwritable
-from grounding_assets.core.spec.model_settings import BatchSpec
+from grounding_assets.core.spec.settings import Spec
 from resources.vlm.batch.batching import Batching
 from resources.vlm.batch.caller import BatchCaller
 from resources.vlm.client import EndpointClient
@@ -23,12 +23,11 @@ from resources.vlm.teacher import VlmTeacher
 
 @asynccontextmanager
 async def batching(
-    settings: BatchSpec,
+    spec: Spec,
     results_dir: Path,
     service: BatchService,
     teacher: VlmTeacher,
     notice: Callable[[str], None],
-    prices: Prices,
 ) -> AsyncIterator[Batching]:
     """The teacher asks by batch within the block; what it asked is submitted at its end, a cap's included.
 
@@ -42,6 +41,7 @@ async def batching(
     assert isinstance(account, FileAccount)
     with only_one(results_dir / FOLDER):
         journal = Journal(results_dir)
+        settings, prices = spec.vlm.batch, Prices.of(spec)
         run = Batching(settings, journal, service, client, account, teacher, notice, prices)
         try:
             await run.catch_up()
