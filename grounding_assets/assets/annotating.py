@@ -1,6 +1,6 @@
 """Takes the pending samples of a run through its steps: teacher, verifier and batch jobs, brought together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from grounding_assets.assets.reporting import DagsterListener
@@ -12,6 +12,12 @@ from grounding_assets.core.batch.journal import held_samples
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import GroundingError, Interrupted
 from resources.dataset import DataSet
+from resources.vlm.shared_pictures import (
+    SharingTeacher,
+    after_extractions,
+    extractions_first,
+    sharing_groups,
+)
 
 if TYPE_CHECKING:
     from resources.vlm.batch.batching import Batching
@@ -46,6 +52,32 @@ def annotate_pending(
     async def annotate(
         teacher: Teacher[Any], verifier: Verifier[Any] | None, jobs: "Batching | None"
     ) -> None:
+        if dataset.spec.workflow.share_pictures == "on":
+            await annotate_sharing(teacher, verifier)
+            return
+        # each is let go once it is begun: at 100,000 samples that is room for 20 images
+        each = (pending.pop() for _ in range(len(pending)))
+        await annotate_each(teacher, verifier, jobs, jobs.ordered(list(each), workspace) if jobs else each)
+
+    async def annotate_sharing(teacher: Teacher[Any], verifier: Verifier[Any] | None) -> None:
+        """All of step 0 first: what a picture is asked about is known only then."""
+        everything = pending[::-1]
+        first = extractions_first(workspace, everything)
+        if first:
+            await annotate_each(teacher, verifier, None, iter(first))
+        rest = after_extractions(workspace, everything, first)
+        sharing = SharingTeacher(teacher, workspace, sharing_groups(workspace, rest))
+        try:
+            await annotate_each(sharing, verifier, None, iter(rest))
+        finally:
+            await sharing.aclose()
+
+    async def annotate_each(
+        teacher: Teacher[Any],
+        verifier: Verifier[Any] | None,
+        jobs: "Batching | None",
+        samples: Iterator[PendingSample],
+    ) -> None:
         annotator = Annotator(
             workspace,
             teacher,
@@ -62,9 +94,7 @@ def annotate_pending(
 
         listener.annotating()
         with stopping_on_signals(stop):
-            # each is let go once it is begun: at 100,000 samples that is room for 20 images
-            each = (pending.pop() for _ in range(len(pending)))
-            await annotator.run(jobs.ordered(list(each), workspace) if jobs else each)
+            await annotator.run(samples)
 
     try:
         dataset.with_teacher(work, notice, warn)

@@ -166,12 +166,10 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
 def _parts(
     stored: Checkpoint, expressions: Sequence[Expression]
 ) -> Iterator[tuple[Sequence[Expression], int, int]]:
-    """Which replies (from, to) are about which expressions: the last of them counted when it came.
-
-    Raises:
-        LeftAlone: there are several calls' replies, and nothing tells where one call's end.
-    """
+    """Which replies (from, to) are about which expressions: the last counted. Raises LeftAlone where nothing tells."""
     count = len(expressions)
+    if stored.provenance.get("captions_asked_together"):
+        raise LeftAlone("its expressions were asked about together with those of other captions")
     answered_by = stored.provenance.get("answered_by")
     if not answered_by:
         calls = -(-count // MAX_EXPRESSIONS_PER_CALL)

@@ -140,15 +140,15 @@ class PriceSpec(Section):
         return bool(self.input_per_million or self.output_per_million)
 
 
-def _as_mode(mode: object) -> object:
-    # YAML takes the words for truth values
+def as_switch(mode: object) -> object:
+    """The words that YAML takes for truth values as words again."""
     return {True: "on", False: "off"}[mode] if isinstance(mode, bool) else mode
 
 
 class BatchSpec(Section):
     """Batch jobs instead of single calls: half the price, within a day."""
 
-    mode: Annotated[Literal["off", "on", "file"], BeforeValidator(_as_mode)] = "off"
+    mode: Annotated[Literal["off", "on", "file"], BeforeValidator(as_switch)] = "off"
     """on: by the endpoint's batch jobs; file: request files are written and result files read, for `vllm run-batch`."""
     rest: Literal["calls", "batch"] = "calls"
     """How the few requests of a job that failed or must be put again are asked: by ordinary calls, or in the next job."""

@@ -14,7 +14,13 @@ from pydantic import (
 )
 
 from grounding_assets.core.spec.export_settings import ExportSpec
-from grounding_assets.core.spec.model_settings import Section, VerifierSpec, VlmSpec, verifier_or_default
+from grounding_assets.core.spec.model_settings import (
+    Section,
+    VerifierSpec,
+    VlmSpec,
+    as_switch,
+    verifier_or_default,
+)
 from grounding_assets.core.spec.paths import LocalPath
 from grounding_assets.core.steps import Step, in_order
 
@@ -41,6 +47,8 @@ class WorkflowSpec(Section):
     patience: float = Field(default=3600, ge=0, le=604_800)
     """How long a run waits for an endpoint that has worked, or says that it is loading, to answer again, in seconds;
     0: it stops at once."""
+    share_pictures: Annotated[Literal["off", "on"], BeforeValidator(as_switch)] = "off"
+    """Ask step 1 about all captions of a picture together, identical expressions once; step 0 of all samples goes first."""
     force_reprocess: bool = False
     """Redo samples that are done; their old results are kept aside."""
     redo: Literal["none", "rejected"] = "none"
@@ -166,6 +174,10 @@ class ImageGroundingSpec(Section):
             raise ValueError(
                 f"vlm.price is in {prices[0].currency} and vlm_verifier.price in {prices[1].currency}: give "
                 "both in one currency, since they are added up"
+            )
+        if self.workflow.share_pictures == "on" and self.vlm.batch.is_on:
+            raise ValueError(
+                "workflow.share_pictures goes with ordinary calls: set vlm.batch.mode=off, or share nothing"
             )
         if self.workflow.min_recall and not self.data.gold_jsonl:
             raise ValueError("workflow.min_recall needs data.gold_jsonl: records with human boxes")
