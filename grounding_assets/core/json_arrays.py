@@ -25,7 +25,9 @@ def elements(path: Path, name: str) -> Iterator[dict[str, Any]]:
                 found = found or key == name
                 if key == name and element is not None:
                     if not isinstance(element, dict):
-                        raise ValueError(f"'{name}' holds something other than objects")
+                        raise ValueError(
+                            f"{repr(name) if name else 'the array'} holds something other than objects"
+                        )
                     yield element
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from None

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,17 @@ def test_a_damaged_second_archive_leaves_nothing_of_the_first(tmp_path: Path) ->
     with pytest.raises(InputError, match=r"00001.tar is no archive"):
         import_source(folder, tmp_path / "out" / "out.jsonl", ImportOptions())
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_archive_that_was_cut_between_two_files_is_told(tmp_path: Path) -> None:
+    shard = img2dataset_shard(tmp_path / "00000.tar")
+    assert not import_source(shard, tmp_path / "whole.jsonl", ImportOptions()).left_out
+    with tarfile.open(shard) as archive:
+        cut = archive.getmember("000000002.jpg").offset
+    shard.write_bytes(shard.read_bytes()[:cut])
+    report = import_source(shard, tmp_path / "cut.jsonl", ImportOptions())
+    assert report.written == len(CAPTIONS) - 1
+    assert [words for words in report.left_out if "has no end mark" in words], report.left_out
 
 
 def test_text_beside_an_image_is_not_taken_from_outside_the_folder(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """WebDataset archives as rows: files of one key, up to the first dot of its name, are one sample."""
 
 import lzma
+import os
 import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,20 @@ def read_archives(source: Path, images: ExtractedImages, options: ImportOptions)
             raise InputError(
                 f"{path} is no archive that can be read: {error}. Nothing was imported."
             ) from None
+        if not _has_end_mark(path):
+            yield LeftOut(path.name, "the archive has no end mark: it was cut, or is still being written")
+
+
+def _has_end_mark(path: Path) -> bool:
+    """False for an archive that tarfile reads without complaint up to where it was cut, between two members.
+
+    A compressed one that was cut is an error.
+    """
+    with path.open("rb") as stream:
+        if stream.read(512)[257:262] != b"ustar":
+            return True
+        stream.seek(-512, os.SEEK_END)
+        return not any(stream.read())
 
 
 def _contents(path: Path, archive: tarfile.TarFile) -> Iterator[tuple[str, str, bytes | str]]:
