@@ -1,6 +1,7 @@
 """The store of results: whole or not at all, damaged ones set aside, and an index that only saves reading."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -174,6 +175,19 @@ def test_a_corrupt_checkpoint_is_set_aside_and_counted(store: CheckpointStore, c
     assert CheckpointIndex(store).refresh().corrupt == 0
     store.save(plain())
     assert store.load("a") == plain()
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a link to a device", "a dangling link"])
+def test_what_is_no_file_among_the_checkpoints_is_passed_over(store: CheckpointStore, kind: str) -> None:
+    store.save(plain("b"))
+    odd = store.path("a")
+    if kind == "a pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to("/dev/zero" if "device" in kind else odd.with_name("nothing"))
+    index = CheckpointIndex(store).refresh()
+    assert set(index.entries) == {"b"} and index.corrupt == (kind != "a dangling link")
+    assert store.load("a") is None
 
 
 def test_damaged_bytes_never_make_a_result_that_breaks_the_format(store: CheckpointStore) -> None:

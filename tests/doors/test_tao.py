@@ -48,6 +48,9 @@ def test_a_folder_that_tao_began_is_continued_and_nothing_finished_is_asked_agai
     write_tao_results(
         project.results, rows(tmp_path / "photos"), tmp_path / "photos", failed_0={2}, failed_1={3}
     )
+    for name in ("annotations.jsonl", f"{STEPS[1]}/annotations.jsonl"):
+        # as an editor leaves it
+        (project.results / name).write_text("\n" + (project.results / name).read_text())
     before = {
         path.relative_to(project.results): path.read_bytes()
         for path in project.results.rglob("*")

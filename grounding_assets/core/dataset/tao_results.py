@@ -101,7 +101,8 @@ def _candidates(results_dir: Path) -> list[Path]:
 
 
 def _first_record(path: Path) -> Any:
-    return next(_read(path), None)
+    """The first that can be read: a blank or broken line before it does not make a file another's."""
+    return next((record for record in _read(path) if record is not None), None)
 
 
 def _read(path: Path) -> Iterator[Any]:
@@ -166,6 +167,8 @@ def _take_over(
 ) -> None:
     sample, cleaned = workspace.samples.read(sample_id), cleaned_caption(record)
     rows, dropped = placed_rows(record)
+    if step is Step.GROUNDING and not all("instances" in row for row in record["expressions"]):
+        raise KeyError("instances")  # without which an expression is not one that the model did not see
     expressions = tuple(expression_from_record({**row, "instances": []}) for row in rows)
     stated = declared_size(record)
     image_size = declared_or_header_size(workspace.image_file(sample), stated)

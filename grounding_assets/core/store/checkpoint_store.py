@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -139,10 +140,10 @@ class CheckpointStore:
 
     def load_failure(self, sample_id: str) -> dict[str, Any] | None:
         path = self._failed_path(sample_id)
-        raw = _read(path)
         try:
+            raw = _read(path)
             row = None if raw is None else json.loads(raw)
-        except (ValueError, RecursionError):
+        except (CorruptCheckpoint, ValueError, RecursionError):
             self._set_aside(path)
             return None
         if not isinstance(row, dict) or row.get("reason") not in list(Reason):
@@ -265,6 +266,10 @@ def _refuse(constant: str) -> Any:
 
 def _read(path: Path) -> bytes | None:
     try:
+        # asked before it is opened: a pipe would be waited for, a device read for ever
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise CorruptCheckpoint("no regular file")
         return path.read_bytes()
     except FileNotFoundError:
         return None
