@@ -223,6 +223,8 @@ class EndpointClient:
             slip = ""
             if without_path(where):
                 slip = f" Most servers want a path in it: {where.rstrip('/')}/v1"
+            elif where.rstrip("/").endswith("/chat/completions"):
+                slip = " Leave /chat/completions out: it is added."
             check = f"{dialect.model_setting} and {dialect.setting}.base_url"
             return f"{where} does not serve the model '{dialect.model}' ({status}): check {check}.{slip}"
         if status == 413:
@@ -260,7 +262,7 @@ def _as_body(document: Any) -> bytes:
 
 def _as_json(document: Any) -> str:
     try:
-        return json.dumps(document)[:_LONGEST_WORDS]
+        return json.dumps(document)[:_LONGEST_WORDS] if document else ""
     except RecursionError:
         return ""
 

@@ -26,11 +26,11 @@ _STRUCTURE = re.compile(
 )
 _TOO_LARGE = re.compile(
     r"too (large|high|big|many)|at most|exceed\w*|maximum|max(imum)? (value|allowed)|less than|lower than|greater than|"
-    r"range|supports? up to|> ?\d|longer than|limit"
+    r"range|supports? up to|[<>]=? ?\d|longer than|limit|范围"
 )
-_CONTEXT = re.compile(r"context (?:length|window|size)[^\d]{0,30}(\d+)")
+_CONTEXT = re.compile(r"(?:context (?:length|window|size)[^\d]{0,30}|tokens \+ \S{1,40} must be <= ?)(\d+)")
 _INPUT = re.compile(
-    r"(\d+) (?:input tokens|in the messages|tokens from the input|prompt tokens|of text input)|"
+    r"(\d+) (?:`?inputs?`? tokens|in the messages|tokens from the input|prompt tokens|of text input)|"
     r"(?:prompt|input)[^\d]{0,40}?(\d+) (?:input )?tokens"
 )
 _LEAST_TOKENS = 64
@@ -229,7 +229,7 @@ class Teachable:
             "|".join(
                 [
                     *(name.lower() for name in self._token_limits),
-                    "max_?(output_?|completion_?)?tokens",
+                    "max[_ ]?((output|completion|new)[_ ]?)?tokens",
                     "maximum tokens",
                 ]
             )

@@ -1,6 +1,7 @@
 """Any endpoint that speaks OpenAI's chat completions: NIM, TAO microservice, vLLM, LM Studio, custom."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,14 +17,13 @@ from resources.vlm.keys import Scrubber, header_key
 from resources.vlm.manners import Manners, Teachable
 from resources.vlm.transport import Transport
 
-_CUT = frozenset({"length", "max_tokens", "max_output_tokens", "max_length", "model_length", "token_limit",
-                  "max_completion_tokens", "model_context_window_exceeded"})  # fmt: skip
-_REFUSED = frozenset({"content_filter", "content_filtered", "sensitive", "safety", "refusal", "refused", "moderation",
-                      "blocked", "blocklist", "prohibited_content", "recitation", "spii", "image_safety",
-                      "guardrail_intervened", "guardrail"})  # fmt: skip
-_BROKEN = frozenset({"error", "network_error", "abort", "aborted", "cancelled", "canceled", "failed", "server_error",
-                     "internal_error", "timeout"})  # fmt: skip
-"""Finish reasons, in lower case, that endpoints and gateways have for a cut, a refusal, and trouble of their own."""
+_CUT = re.compile(r"length|max_?\w*token|token_?limit|model_context|error_limit")
+_REFUSED = re.compile(r"content_?filter|safety|sensitive|refus|moderat|block|prohibit|recitation|spii|guardrail|polic|violat|toxic|"
+                      r"censor|unsafe|flagged")  # fmt: skip
+_BROKEN = re.compile(
+    r"error|abort|cancel|fail|time(d_)?_?out|network|insufficient|interrupt|overload|unavailable"
+)
+"""In finish reasons, in lower case: what endpoints and gateways call a refusal, a cut, and trouble of their own, in this order."""
 
 
 class OpenAiClient(EndpointClient):
@@ -120,8 +120,8 @@ class ChatCompletions:
         if not isinstance(choice, dict) or not isinstance(message, dict):
             raise NoAnswer(document)
         detail = str(choice.get("finish_reason") or "")[:100]
-        how = detail.lower().replace("-", "_")
-        if how in _BROKEN:
+        finish = finish_of(detail)
+        if finish is None:
             raise NoAnswer(document, f"{self.where} broke off ({detail}).")
         text, thought = _text(message)
         usage = document.get("usage")
@@ -130,7 +130,6 @@ class ChatCompletions:
             token_count(usage.get("prompt_tokens")),
             token_count(usage.get("completion_tokens")),
         )
-        finish = Finish.LENGTH if how in _CUT else Finish.REFUSED if how in _REFUSED else Finish.COMPLETE
         refusal = message.get("refusal")
         if isinstance(refusal, str) and refusal:
             text, finish, detail = refusal, Finish.REFUSED, "refusal"
@@ -151,6 +150,16 @@ class ChatCompletions:
             counted=tokens_in is not None and tokens_out is not None,
             remark=elsewhere,
         )
+
+
+def finish_of(reason: str) -> Finish | None:
+    """What a finish reason means, whoever's word it is; None for trouble of the endpoint's own."""
+    how = reason.lower().replace("-", "_").replace(" ", "_")
+    if _REFUSED.search(how):
+        return Finish.REFUSED
+    if _CUT.search(how):
+        return Finish.LENGTH
+    return None if _BROKEN.search(how) else Finish.COMPLETE
 
 
 def _cached(usage: Mapping[str, Any]) -> int:

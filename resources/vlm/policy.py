@@ -36,7 +36,9 @@ CONSEQUENCES: Mapping[Trouble, Consequence] = {
         "tried again; 5 in a row and 10 s, or 2 and a minute, stop the run",
         "tried again after the longer of backoff and what was asked; if all fail, the run pauses",
     ),
-    Trouble.LOADING: Consequence("the run pauses", "the run pauses", pauses_at_once=True),
+    Trouble.LOADING: Consequence(
+        "the run pauses", "the run pauses; tried again if others are answered meanwhile", pauses_at_once=True
+    ),
 }
 
 

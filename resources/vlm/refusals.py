@@ -14,7 +14,8 @@ from grounding_assets.core.annotation.calls import Trouble
 from grounding_assets.core.errors import Reason
 
 _WORD_FIELDS = ("message", "msg", "code", "type", "status", "reason", "title", "detail", "error", "description",
-                "errors", "details", "error_msg", "error_code", "quotaId", "violations", "metadata", "raw")  # fmt: skip
+                "errors", "details", "error_msg", "error_code", "quotaId", "violations", "metadata", "raw", "base_resp",
+                "status_msg")  # fmt: skip
 """Where a body says something of its own. Not `input`, `body` or `ctx`, which hold what was sent."""
 _LONGEST_TEXT = 20_000
 _MOST_BRACKETS = 500_000
@@ -144,6 +145,10 @@ def _status(*codes: int) -> tuple[range, ...]:
 
 _ANY_ERROR = (range(200, 600),)
 _CLIENT, _SERVER = range(400, 500), range(500, 600)
+_NO_PICTURE = (
+    r"(?!\W+(?:\w+\W+){0,3}(?:image|picture|photo|multi-?modal|media|video|file|url|data|processor)s?\b)"
+)
+"""What servers say of one picture that cannot be read, in the words that they have for a model."""
 SIGNS: tuple[Sign, ...] = (
     Sign(
         "the words name a closed account (`account deactivated`, `organization has been disabled`)",
@@ -154,14 +159,20 @@ SIGNS: tuple[Sign, ...] = (
         ),
     ),
     Sign(
-        "the words name credit, balance, billing or a quota that is used up (`insufficient_quota`, `credit balance is too low`)",
-        (_CLIENT, _SERVER),
+        "the words name credit, balance or a quota that is used up (`insufficient_quota`, `insufficient balance`)",
+        _ANY_ERROR,
+        Trouble.ACCOUNT,
+        re.compile(r"insufficient[_ ](quota|credit|balance|fund)\w*|budget_exceeded|余额不足|欠费"),
+    ),
+    Sign(
+        "4xx whose words speak of credit, billing, a budget or a day's quota (`credit balance is too low`)",
+        (_CLIENT,),
         Trouble.ACCOUNT,
         re.compile(
-            r"insufficient[_ ](quota|credit|balance|fund)\w*|(credit|account) balance|(out of|no|not enough|more) credits|"
-            r"billing[_ ](hard|not|issue|account|limit)\w*|payment required|quota (has been |is )?(exhausted|used up)|arrear\w*|"
-            r"budget has been exceeded|budget_exceeded|exceeded[ _]?budget|spend(ing)? (limit|cap)|"
-            r"perday\w*|usage limit (has been )?(reached|exceeded)"
+            r"(credit|account|overdue) balance|(out of|no|not enough|more|all available) credits|credit[ _]limit|overdue\w*|"
+            r"billing[_ ](hard|not|issue|account|limit)\w*|payment required|quota (has been |is )?(exhausted|used up)|"
+            r"out of (\w+ ){0,2}quota|arrear\w*|budget has been exceeded|exceeded[ _]?budget|spend(ing)? (limit|cap)|"
+            r"perday\w*|-per-day\b|usage limit (has been )?(reached|exceeded)"
         ),
     ),
     Sign("402", _status(402), Trouble.ACCOUNT),
@@ -178,8 +189,9 @@ SIGNS: tuple[Sign, ...] = (
         Trouble.SAMPLE,
         re.compile(
             r"content[_ -]?(filter|policy|management|moderation|safety|inspection)\w*|moderat(ion|ed)|\bflagged\b|responsible ?ai\w*|"
-            r"data_?inspection\w*|inappropriate|safety (system|filter|polic|check)\w*|image_?safety|prohibited[_ ]content|sensitive (content|information)|"
-            r"usage polic\w+|content_violation|policy[_ ]violation"
+            r"data_?inspection\w*|inappropriate|safety[_ -]?(system|filter|polic|check|setting|guard|reason|violation)\w*|"
+            r"image_?safety|prohibited[_ ]content|(?<!case[ -])sensitive|usage (polic|guideline)\w+|content_violation|"
+            r"policy[_ ]violation|\bnsfw\b|high risk|guardrail\w*|敏感|违规"
         ),
         Reason.REFUSED,
     ),
@@ -197,7 +209,7 @@ SIGNS: tuple[Sign, ...] = (
         Trouble.ACCOUNT,
         re.compile(
             r"\bkey\b|permission|unauthori[sz]ed|authenticat\w+|authori[sz]\w+|credential\w*|\btoken\b|"
-            r"unregistered|access denied|not allowed to|(region|country)\b"
+            r"unregistered|not allowed to|(region|country)\b"
         ),
         is_about_key=True,
     ),
@@ -206,14 +218,17 @@ SIGNS: tuple[Sign, ...] = (
         "the words say that the model failed to load (`model_load_error`)",
         (_CLIENT, _SERVER, range(200, 300)),
         Trouble.ENDPOINT,
-        re.compile(r"model_load_error|failed to load"),
+        re.compile(
+            r"model_load_error|failed to load (the )?(model|weights|engine)|(model|engine)\b[^.]{0,60} failed to load"
+        ),
     ),
     Sign(
         "202, or 5xx, 409, 425 or 429 whose words say that it is loading or starting",
         (_SERVER, *_status(202, 409, 425, 429)),
         Trouble.LOADING,
         re.compile(
-            r"\bloading\b|model_loading|(being|not( yet)?) loaded|initiali[sz]\w+|starting( up)?\b|warming|cold start|not (yet )?ready|not_ready"
+            rf"(\bloading\b|\b(re)?starting\b|initiali[sz](ing|ed)){_NO_PICTURE}|model_loading|server_initializing|"
+            r"(?<!image )(?<!picture )(being|not( yet)?) loaded|warming|cold start|not (yet )?ready|not_ready"
         ),
     ),
     Sign("202 without an answer", _status(202), Trouble.LOADING),

@@ -175,7 +175,9 @@ class RetryingCaller:
             await self._settle_doubt(error, attempts)
             return
         self._count_failure(attempts)
-        if consequence.pauses_at_once or self._is_down(error):
+        # an endpoint that has answered others meanwhile is not what is loading
+        answers_others = self._last_success is not None and self._last_success > sent_at
+        if (consequence.pauses_at_once and not answers_others) or self._is_down(error):
             self._begin_pause(error)
         if self._pause is not None:
             self._give_up_after_patience(error)

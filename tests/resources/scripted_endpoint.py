@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from grounding_assets.core.annotation.calls import CallError, Finish, ModelReply, ModelRequest, Trouble
-from grounding_assets.core.errors import Reason
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.images.prepared_image import PreparedImage
 from resources.vlm.policy import RetryPolicy
 from resources.vlm.retry import CallOutcome, RetryingCaller
@@ -96,3 +96,25 @@ def gaps(endpoint: Endpoint) -> list[float]:
 
 async def in_parallel(count: int, work: Callable[[], Awaitable[Any]]) -> list[Any]:
     return await asyncio.gather(*(work() for _ in range(count)), return_exceptions=True)
+
+
+def failures(endpoint: Endpoint, count: int, workers: int, **policy: Any) -> tuple[list[Any], float]:
+    """What came of `count` calls, each new one begun when another has ended; and the time it took."""
+
+    async def run() -> tuple[list[Any], float]:
+        calls, outcomes = caller(endpoint, workers, **policy), []
+        remaining: Iterator[int] = iter(range(count))
+
+        async def worker() -> None:
+            for _ in remaining:
+                try:
+                    outcomes.append(await calls.call(REQUEST))
+                except SampleFailure as failure:
+                    outcomes.append(failure)
+
+        results = await asyncio.gather(*(worker() for _ in range(workers)), return_exceptions=True)
+        stops = [result for result in results if result is not None]
+        assert all(isinstance(stop, RunStopped) for stop in stops), stops
+        return outcomes + stops, now()
+
+    return run_in_virtual_time(run())

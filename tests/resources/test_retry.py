@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from tests.resources.scripted_endpoint import (
     Endpoint,
     call_once,
     caller,
+    failures,
     gaps,
     in_parallel,
     now,
@@ -96,28 +96,6 @@ def test_rate_limits_are_bounded_in_time_and_number(asked_s: float | None) -> No
     endpoint = Endpoint(lambda number, at: trouble(Reason.RATE_LIMITED, asked_s))
     assert 600 < run_in_virtual_time(run()) <= 900.5
     assert len(endpoint.sent_at) <= 30
-
-
-def failures(endpoint: Endpoint, count: int, workers: int, **policy: Any) -> tuple[list[Any], float]:
-    """What came of `count` calls, each new one begun when another has ended; and the time it took."""
-
-    async def run() -> tuple[list[Any], float]:
-        calls, outcomes = caller(endpoint, workers, **policy), []
-        remaining: Iterator[int] = iter(range(count))
-
-        async def worker() -> None:
-            for _ in remaining:
-                try:
-                    outcomes.append(await calls.call(REQUEST))
-                except SampleFailure as failure:
-                    outcomes.append(failure)
-
-        results = await asyncio.gather(*(worker() for _ in range(workers)), return_exceptions=True)
-        stops = [result for result in results if result is not None]
-        assert all(isinstance(stop, RunStopped) for stop in stops), stops
-        return outcomes + stops, now()
-
-    return run_in_virtual_time(run())
 
 
 @pytest.mark.parametrize(
@@ -281,40 +259,3 @@ def test_an_endpoint_that_is_loading_is_waited_for_from_the_beginning() -> None:
     assert seconds < 120 + 61 and len(notices) == 2
     with pytest.raises(RunStopped, match="Stopped: loading happened"):
         call_once(Endpoint(scripted(trouble(Trouble.LOADING))), patience_s=0)
-
-
-# -- what may be one sample's or everybody's --------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "error", [trouble(Trouble.SAMPLE_OR_ACCOUNT), trouble(Reason.RATE_LIMITED, 86_400.0)]
-)
-@pytest.mark.parametrize("workers", [1, 4, 16])
-def test_one_refusal_among_many_is_that_samples(error: CallError, workers: int) -> None:
-    """The very first one among them."""
-    endpoint = Endpoint(lambda number, at: error if number in (0, 40, 120, 299) else None)
-    outcomes, _ = failures(endpoint, count=300, workers=workers)
-    assert [type(outcome) for outcome in outcomes].count(SampleFailure) == 4
-    assert len(outcomes) == 300 and not [o for o in outcomes if isinstance(o, RunStopped)]
-
-
-@pytest.mark.parametrize(
-    "error", [trouble(Trouble.SAMPLE_OR_ACCOUNT), trouble(Reason.RATE_LIMITED, 86_400.0)]
-)
-@pytest.mark.parametrize(("workers", "doubtful"), [(1, 2), (2, 1), (4, 0), (16, 0)])
-@pytest.mark.parametrize("since", [0, 100])
-def test_all_of_them_refused_stop_the_run(error: CallError, workers: int, doubtful: int, since: int) -> None:
-    endpoint = Endpoint(lambda number, at: error if number >= since else None)
-    outcomes, _ = failures(endpoint, count=300, workers=workers)
-    failed = [outcome for outcome in outcomes if isinstance(outcome, SampleFailure)]
-    assert len(failed) == doubtful and all(failure.in_doubt for failure in failed)
-    assert [type(outcome) for outcome in outcomes].count(RunStopped) == workers
-    assert len(endpoint.sent_at) <= since + max(workers, 3)
-
-
-def test_all_told_to_wait_for_less_than_patience_wait_that_long() -> None:
-    notices: list[str] = []
-    endpoint = Endpoint(lambda number, at: trouble(Reason.RATE_LIMITED, 1800.0) if 60 < at < 1800 else None)
-    outcomes, seconds = failures(endpoint, count=1000, workers=8, notices=notices)
-    assert all(isinstance(outcome, CallOutcome) for outcome in outcomes) and len(outcomes) == 1000
-    assert len(notices) == 2 and 1860 <= seconds < 2000

@@ -193,6 +193,11 @@ TOO_LARGE = [
     ("This model's maximum context length is 8192 tokens. However, you requested 60192 tokens (192 in the messages, 60000 in the completion).", 8000),
     ("Invalid max_tokens value, the valid range of max_tokens is [1, 8000]", 8000),
     ("`max_tokens` must be less than or equal to `8000`", 8000),
+    ("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 192 `inputs` tokens and 60000 `max_new_tokens`", 8000),
+    ("Requested token count exceeds the model's maximum context length of 8192 tokens. You requested a total of 60192 tokens: 192 tokens from the input messages and 60000 tokens for the completion.", 8000),
+    ("Requests with max_tokens > 8000 must have stream=true", 8000),
+    ("too many tokens: max tokens must be less than or equal to 8000, the maximum output for this model - received 60000.", 8000),
+    ("max_tokens 参数非法。取值范围 [1, 8000]", 8000),
     ("The maximum tokens you requested exceeds the model limit of 8000. Try again with a maximum tokens value that is lower", 8000),
 ]  # fmt: skip
 

@@ -30,6 +30,12 @@ def test_a_base_url_without_path_that_finds_nothing_names_v1(slash: str) -> None
     assert f"{server.url}/v1" in str(found)
 
 
+def test_a_base_url_that_holds_the_whole_path_is_told_to_leave_its_end_out() -> None:
+    with raw_server(lambda arrived, handler: (404, {}, b"")) as server:
+        (found,) = asked(lambda: openai_client(f"{server.url}/v1/chat/completions"))
+    assert str(found).endswith(" Leave /chat/completions out: it is added.")
+
+
 @pytest.mark.parametrize(("make", "good"), CLIENTS)
 @pytest.mark.parametrize("status", [307, 308])
 def test_a_redirect_on_the_same_host_is_followed_with_method_and_body(
