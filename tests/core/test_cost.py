@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from grounding_assets.core.budget.cost import Usage, money, project
+from grounding_assets.core.budget.usual import booked_per_reply
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.spec.model_settings import PriceSpec
 
@@ -55,6 +56,18 @@ def test_twenty_samples_predict_five_hundred_in_at_least_90_of_100_runs(spread, 
         ):
             covered[name] += estimate.low - 1e-9 <= value <= estimate.high + 1e-9
     assert min(covered.values()) >= 90, covered
+
+
+@pytest.mark.parametrize("requests", [50, 500])
+@pytest.mark.parametrize("spread", [0.0, 0.5, 1.2])
+def test_what_a_batch_is_booked_at_covers_what_it_takes_in_at_least_90_of_100_runs(spread, requests):
+    rng = np.random.default_rng(7)
+    covered = 0
+    for _ in range(100):
+        tokens = np.exp(rng.normal(5.5, spread, 50 + requests)).astype(int) + 1
+        covered += requests * booked_per_reply(tokens[:50].tolist(), 8192) >= tokens[50:].sum()
+    assert covered >= 90
+    assert booked_per_reply([300] * 9, 8192) == 8192, "too few to tell"
 
 
 def test_an_interval_is_narrow_enough_to_be_of_use():

@@ -9,6 +9,8 @@ from typing import Any
 _NEVER_RUN = frozenset({"batch_expired", "batch_cancelled", "batch_canceled", "request_expired"})
 """Codes of lines that stand for a request which was not tried and is not paid for."""
 _NO_STATUS = 500
+_LONGEST_LINE = 32 << 20
+"""Bytes of a line that is read, as of any reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
         return
     offset = 0
     with file.open("rb") as stream:
-        for line in stream:
+        # a longer one comes in pieces, none of which is JSON
+        while line := stream.readline(_LONGEST_LINE):
             if line.strip():
                 yield offset, line
             offset += len(line)

@@ -19,6 +19,7 @@ from grounding_assets.core.batch.service import BatchService
 from grounding_assets.core.budget.account import OF_BATCH, BatchAccount, Intent
 from grounding_assets.core.budget.cost import Usage, money
 from grounding_assets.core.budget.prices import Prices
+from grounding_assets.core.budget.usual import usual_tokens_out
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import to_json
@@ -54,6 +55,8 @@ class Batching:
         self._max_bytes = min(service.max_bytes, settings.max_megabytes * 1_000_000)
         self._building: RequestFile | None = None
         self._workspace: Workspace | None = None
+        self._usual_out: dict[Step, int] = {}
+        """Tokens that a reply is booked at."""
         self._adding = asyncio.Lock()
         self.is_full = not settings.submit
         """Whether nothing more is submitted, since the quota of waiting tokens is used up: the rest is held back."""
@@ -120,6 +123,11 @@ class Batching:
     def ordered(self, pending: Sequence[PendingSample], workspace: Workspace) -> Iterator[PendingSample]:
         """Those with answers first; without those that wait for a job, and no more once no job has room."""
         self._workspace = workspace
+        most = int(self._identity["max_tokens"])
+        # before the first result of this run is stored
+        self._usual_out = {
+            step: usual_tokens_out(workspace, step, most) for step in (Step.EXTRACTION, Step.GROUNDING)
+        }
         for sample_id, step in self._journal.waiting():
             known = sample_id in workspace.samples.entries
             if not known or not workspace.needs(sample_id, Step(step)):
@@ -147,7 +155,7 @@ class Batching:
             if self.is_full:
                 return
             parts = [self._service.line_start(key), *self._client.encoded(request), b"}\n"]
-            size, intent = sum(map(len, parts)), _intent(request)
+            size, intent = sum(map(len, parts)), self._intent(asker.step, request)
             if not self._has_quota_for(intent):
                 self.is_full = True
                 return
@@ -169,6 +177,10 @@ class Batching:
         waiting = sum(job.tokens_in for job in self._journal.open)
         waiting += self._building.tokens_in if self._building else 0
         return not limit or not waiting or waiting + intent.tokens_in <= limit
+
+    def _intent(self, step: Step, request: ModelRequest) -> Intent:
+        tokens_out = min(request.max_tokens, self._usual_out.get(step, request.max_tokens))
+        return Intent(Intent.of(request).tokens_in, tokens_out, 1, OF_BATCH)
 
     async def submit(self) -> None:
         """What is under construction. Raises RunStopped."""
@@ -220,7 +232,7 @@ class Batching:
                 tokens_in=sum(job.tokens_in for job in new), tokens_out=sum(job.tokens_out for job in new)
             )
             price = self._prices.batch
-            cost = f", which cost {money(taken, price):,.2f} {price.currency} at most" if price else ""
+            cost = f", which should cost at most {money(taken, price):,.2f} {price.currency}" if price else ""
             words = f"{sum(job.requests for job in new):,} requests were submitted in {len(new)} jobs{cost}; {words}"
         words += "; the rest is held back for the quota" if self.is_full and self._settings.submit else ""
         if self._service.name == "file":
@@ -251,8 +263,3 @@ def made_with(teacher: VlmTeacher, client: EndpointClient, service: BatchService
         ],
     ]
     return hashlib.sha256(to_json(settings)).hexdigest()[:16]
-
-
-def _intent(request: ModelRequest) -> Intent:
-    one = Intent.of(request)
-    return Intent(one.tokens_in, one.tokens_out, 1, OF_BATCH)
