@@ -1,6 +1,6 @@
 """`expressions`, `groundings` and `annotation_run`: one op that takes samples through all steps.
 
-`verifications` is in the graph only where the location's spec has step "2".
+`verifications` is in the graph only if the location's spec has step "2".
 
 With partitions in the run it annotates those; without, everything that is pending. The partitioned
 outputs are never yielded, since that would mark failed samples as materialized too: each finished
@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from grounding_assets.assets.annotating import annotate_pending
-from grounding_assets.assets.outcome import end_annotation, writes_files
+from grounding_assets.assets.outcome import INCOMPLETE, WAITING, end_annotation, writes_files
 from grounding_assets.assets.planning import (
     chosen_of_run,
     closed_gate,
@@ -26,6 +26,7 @@ from grounding_assets.assets.reporting import DagsterListener, upstream_of
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.rollup import write_outputs, write_outputs_beside_other_runs
+from grounding_assets.core.dataset.workspace import PendingSample
 from grounding_assets.core.errors import visible
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys, provenance_tags
@@ -43,35 +44,9 @@ _GIVES = {
 def build_annotate(
     keys: DataSetKeys, progress: Progress, steps_in_graph: Sequence[Step]
 ) -> dg.AssetsDefinition:
-    samples, endpoint, run = (keys.asset(name) for name in ("samples", "endpoint_check", "annotation_run"))
-    step_keys = [keys.asset(step.asset) for step in steps_in_graph]
-
     @dg.multi_asset(
         name=f"{keys.name}__annotate",
-        specs=[
-            *(
-                dg.AssetSpec(
-                    keys.asset(step.asset),
-                    deps=upstream_of(step, keys),
-                    partitions_def=keys.partitions,
-                    skippable=True,
-                    group_name="annotation",
-                    kinds={"vlm"},
-                    description=f"Step {step}: {_GIVES[step]}. Open a partition to see its phrases, or why it failed.",
-                )
-                for step in steps_in_graph
-            ),
-            dg.AssetSpec(
-                run,
-                # of its own accord: the dependencies of outputs that are not selected order nothing
-                deps=[samples, endpoint, *step_keys],
-                skippable=True,
-                group_name="annotation",
-                kinds={"vlm"},
-                description="Materialize this to annotate everything that is pending: new samples, "
-                "changed captions, earlier failures. Next: `annotations` and `report`, or the job annotate_pending for all.",
-            ),
-        ],
+        specs=_specs(keys, steps_in_graph),
         can_subset=True,
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={keys.resource},
@@ -80,87 +55,140 @@ def build_annotate(
         keep_large_buffers_apart()
         fail_dead_runs(context.instance)
         dataset: DataSet = getattr(context.resources, keys.resource)
-        selected = set(context.selected_asset_keys)
-        partitioned = context.has_partition_key or context.has_partition_key_range
-        workspace = dataset.workspace()
-        steps = dataset.spec.workflow.run_steps
-        lacking = [step for step in steps if step not in steps_in_graph]
+        lacking = [step for step in dataset.spec.workflow.run_steps if step not in steps_in_graph]
         if lacking:
             raise dg.Failure(
                 f'This code location has no step "{lacking[0]}": add it to image_grounding.workflow.steps of its spec.',
                 allow_retries=False,
             )
-        if partitioned:
-            steps = selected_steps(steps, keys, selected)
-        chosen = chosen_of_run(
-            workspace, dataset.spec.workflow, list(context.partition_keys) if partitioned else None
-        )
+        run = _Run(context, keys, progress, dataset)
+        run.annotate()
+        asset = keys.asset("annotation_run")
+        stop = run.summary.stopped_by
+        if asset in context.selected_asset_keys and (stop is None or run.files_follow):
+            yield dg.MaterializeResult(
+                asset_key=asset,
+                metadata=_metadata(run.summary),
+                # the samples of this very run came after the run's inputs were noted
+                tags=provenance_tags([keys.asset(step.asset) for step in steps_in_graph]),
+            )
+        if stop is not None and not run.files_follow:
+            if run.partitioned:
+                # in a failed run, every chosen partition that was not reached would show as failed
+                context.instance.report_run_canceling(context.run, message=str(stop))
+            raise dg.Failure(str(stop), allow_retries=False)
+        end_annotation(context, keys, run.summary)
 
-        def notice(text: str) -> None:
-            context.log.info(visible(text))
-            progress.notice(text)
+    return annotate
 
-        def warn(text: str) -> None:
-            context.log.warning(text)
-            progress.notice(text)
-            summary.warnings.append(text)
 
-        for text in [*dataset.notes, *([dataset.notice] if dataset.notice else [])]:
-            notice(text)
-        workflow = dataset.spec.workflow
-        summary = RunSummary(
-            requested=len(chosen),
-            set_size=len(workspace.samples.entries),
+def _specs(keys: DataSetKeys, steps_in_graph: Sequence[Step]) -> list[dg.AssetSpec]:
+    samples, endpoint, run = (keys.asset(name) for name in ("samples", "endpoint_check", "annotation_run"))
+    return [
+        *(
+            dg.AssetSpec(
+                keys.asset(step.asset),
+                deps=upstream_of(step, keys),
+                partitions_def=keys.partitions,
+                skippable=True,
+                group_name="annotation",
+                kinds={"vlm"},
+                description=f"Step {step}: {_GIVES[step]}. Open a partition to see its phrases, or why it failed.",
+            )
+            for step in steps_in_graph
+        ),
+        dg.AssetSpec(
+            run,
+            # named here as well: the dependencies of outputs that are not selected order nothing
+            deps=[samples, endpoint, *(keys.asset(step.asset) for step in steps_in_graph)],
+            skippable=True,
+            group_name="annotation",
+            kinds={"vlm"},
+            description="Materialize this to annotate everything that is pending: new samples, "
+            "changed captions, earlier failures. Next: `annotations` and `report`, or the job annotate_pending for all.",
+        ),
+    ]
+
+
+class _Run:
+    """One run of the op: plans, annotates, and writes the files however that ends."""
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, keys: DataSetKeys, progress: Progress, dataset: DataSet
+    ):
+        self._context, self._keys, self._progress, self._dataset = context, keys, progress, dataset
+        self._workspace = dataset.workspace()
+        self.partitioned = context.has_partition_key or context.has_partition_key_range
+        self.files_follow = not self.partitioned and writes_files(context, keys)
+        """Whether later steps of the run write the files."""
+        steps = dataset.spec.workflow.run_steps
+        if self.partitioned:
+            steps = selected_steps(steps, keys, set(context.selected_asset_keys))
+        samples = self._workspace.samples
+        self.summary = RunSummary(
+            set_size=len(samples.entries),
             steps=steps,
-            max_workers=workflow.max_workers,
-            rejected_lines=workspace.samples.rejected,
-            repeated_lines=workspace.samples.repeated,
+            max_workers=dataset.spec.workflow.max_workers,
+            rejected_lines=samples.rejected,
+            repeated_lines=samples.repeated,
         )
-        chosen = order_redo(workspace, chosen, steps, notice, workflow)
+
+    def annotate(self) -> None:
+        """Leaves what it came to in `summary`; what ended it early is kept there and not raised."""
+        for text in [*self._dataset.notes, *([self._dataset.notice] if self._dataset.notice else [])]:
+            self._notice(text)
+        chosen, pending = self._planned()
+        dataset, workspace, summary = self._dataset, self._workspace, self.summary
+        written = False
+        try:
+            with DagsterListener(self._context, self._keys, workspace, summary, self._progress) as listener:
+                listener.report_done(chosen, summary.steps, everything=self.partitioned)
+                stop = None if self.partitioned else closed_gate(dataset, workspace, pending)
+                summary.stopped_by = stop or annotate_pending(
+                    dataset, workspace, pending, listener, self._notice, self._warn
+                )
+            written = self.files_follow
+        finally:
+            # however it ended, what it came to is on disk before anybody is told why
+            if self.partitioned:
+                write_outputs_beside_other_runs(workspace, dataset.spec.workflow.run_steps, self._notice)
+            elif not written:
+                write_outputs(workspace, dataset.spec.workflow.run_steps, self._notice)
+        self._context.log.info(visible(summary.sentence()))
+
+    def _planned(self) -> tuple[list[str], list[PendingSample]]:
+        """The samples that the run is about, and what is to be done of them."""
+        workspace, summary, workflow = self._workspace, self.summary, self._dataset.spec.workflow
+        keys = list(self._context.partition_keys) if self.partitioned else None
+        chosen = chosen_of_run(workspace, workflow, keys)
+        chosen = order_redo(workspace, chosen, summary.steps, self._notice, workflow)
         summary.requested = len(chosen)
-        pending = plan(workspace, chosen, steps, summary)
-        summary.other_settings = made_otherwise(dataset, workspace, chosen, steps)
+        pending = plan(workspace, chosen, summary.steps, summary)
+        summary.other_settings = made_otherwise(self._dataset, workspace, chosen, summary.steps)
         if summary.other_settings and not (workflow.force_reprocess or workflow.redo != "none"):
-            notice(
+            self._notice(
                 f"{summary.other_settings} results were made with other settings than this run's and are kept; "
                 "image_grounding.workflow.force_reprocess=true redoes them."
             )
-        files_follow = not partitioned and writes_files(context, keys)
-        written = False
-        try:
-            with DagsterListener(context, keys, workspace, summary, progress) as listener:
-                listener.report_done(chosen, steps, everything=partitioned)
-                error = None if partitioned else closed_gate(dataset, workspace, pending)
-                error = error or annotate_pending(dataset, workspace, pending, listener, notice, warn)
-            written = files_follow
-        finally:
-            # however it ended, what it came to is on disk before anybody is told why
-            if partitioned:
-                write_outputs_beside_other_runs(workspace, dataset.spec.workflow.run_steps, notice)
-            elif not written:
-                write_outputs(workspace, dataset.spec.workflow.run_steps, notice)
-        context.log.info(visible(summary.sentence()))
-        summary.stopped_by = error
-        if run in selected and (error is None or files_follow):
-            yield dg.MaterializeResult(
-                asset_key=run,
-                metadata=_metadata(summary),
-                # the samples of this very run came after the run's inputs were noted
-                tags=provenance_tags(step_keys),
-            )
-        if error is not None and not files_follow:
-            if partitioned:
-                # in a failed run, every chosen partition that was not reached would show as failed
-                context.instance.report_run_canceling(context.run, message=str(error))
-            raise dg.Failure(str(error), allow_retries=False)
-        end_annotation(context, keys, summary)
+        return chosen, pending
 
-    return annotate
+    def _notice(self, text: str) -> None:
+        self._context.log.info(visible(text))
+        self._progress.notice(text)
+
+    def _warn(self, text: str) -> None:
+        self._context.log.warning(text)
+        self._progress.notice(text)
+        self.summary.warnings.append(text)
 
 
 def _metadata(summary: RunSummary) -> dict[str, Any]:
     first = {"first_failures": "; ".join(summary.first_failures)} if summary.first_failures else {}
     reasons = {f"failed_{reason}": count for reason, count in sorted(summary.failed_by_reason.items())}
-    stopped = {} if summary.stopped_by is None else {"stopped_by": str(summary.stopped_by)}
+    ending = {
+        INCOMPLETE: summary.incompleteness,
+        WAITING: summary.batch_words if summary.waits_for_batches else "",
+    }
     warnings = {"warnings": "\n".join(summary.warnings)} if summary.warnings else {}
-    return {**summary.figures(), **reasons, **first, **stopped, **warnings}
+    said = {name: words for name, words in ending.items() if words}
+    return {**summary.figures(), **reasons, **first, **said, **warnings}

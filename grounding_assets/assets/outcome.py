@@ -4,7 +4,7 @@ The last step of a run is a check on `annotation_run`, which fails the run, so t
 for the samples of another one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -13,6 +13,8 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.partitions import DataSetKeys
 
 _CHECK = "every_sample_has_a_result"
+INCOMPLETE, WAITING = "incomplete", "waiting"
+"""In the metadata of `annotation_run`: why a run has not done what it was asked for; what of it is in batch jobs."""
 _RUNS_LOOKED_AT = 100
 
 
@@ -41,21 +43,16 @@ def build_outcome_check(keys: DataSetKeys, outputs: Sequence[dg.AssetKey]) -> dg
         record = next((record for record in recent if record.run_id in own), None)
         materialized = (record or recent[0]).asset_materialization if recent else None
         if materialized is None:
-            reason = "annotation_run was never materialized."
+            reason, waiting = "annotation_run was never materialized.", ""
         else:
-            figures = {name: value.value for name, value in materialized.metadata.items()}
-            reason = _incompleteness(
-                _count(figures, "failed"),
-                _count(figures, "without_step_0"),
-                str(figures.get("stopped_by", "")),
-                str(figures.get("first_failures", "")),
-            )
+            said = {name: str(value.value) for name, value in materialized.metadata.items()}
+            reason, waiting = said.get(INCOMPLETE, ""), said.get(WAITING, "")
         yield dg.AssetCheckResult(
             asset_key=keys.asset("annotation_run"),
             check_name=_CHECK,
-            passed=not reason,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=reason or "Every sample of the run has a result.",
+            passed=not (reason or waiting),
+            severity=dg.AssetCheckSeverity.WARN if waiting and not reason else dg.AssetCheckSeverity.ERROR,
+            description=reason or waiting or "Every sample of the run has a result.",
         )
         if record is not None:
             _fail_for(reason)
@@ -70,9 +67,7 @@ def end_annotation(context: dg.AssetExecutionContext, keys: DataSetKeys, summary
         dg.Failure: samples have no result; never retried by Dagster, the next run takes up exactly those.
     """
     if not _ends_with_check(context, keys):
-        first = "; ".join(summary.first_failures)
-        stopped_by = str(summary.stopped_by or "")
-        _fail_for(_incompleteness(summary.failed, summary.without_step_0, stopped_by, first))
+        _fail_for(summary.incompleteness)
 
 
 def writes_files(context: dg.AssetExecutionContext, keys: DataSetKeys) -> bool:
@@ -104,30 +99,6 @@ def raise_for_vanished(workspace: Workspace) -> None:
 
 def _op_name(keys: DataSetKeys) -> str:
     return f"{keys.name}__{_CHECK}"
-
-
-def _count(figures: Mapping[str, object], name: str) -> int:
-    count = figures.get(name, 0)
-    assert isinstance(count, int)
-    return count
-
-
-def _incompleteness(failed: int, without_step_0: int, stopped_by: str, first_failures: str) -> str:
-    """Why a run has not done what it was asked for; empty if it has. `stopped_by`: what ended it early."""
-    if stopped_by:
-        return stopped_by
-    if failed:
-        first = f" The first: {first_failures}" if first_failures else ""
-        return (
-            f"{failed} samples failed; failures.jsonl says why. Materialize annotation_run to retry just those."
-            f"{first}"
-        )
-    if without_step_0:
-        return (
-            f"{without_step_0} samples have no output of the step before; run with workflow.steps "
-            '["0", "1"], or ["0", "1", "2"].'
-        )
-    return ""
 
 
 def _fail_for(reason: str) -> None:

@@ -79,20 +79,21 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
         _renew_report(dataset, spec_file, summary.set_size)
     if stop is not None:
         raise stop
-    complete = summary.done_before + summary.done >= summary.requested
-    if complete and failure is not None:
+    incomplete = bool(summary.incompleteness)
+    if failure is not None and not incomplete:
         raise RunStopped(failure.description or "The run failed.")
     if summary.batch_words:
         print(f"Batches:     {visible(summary.batch_words)}")
-    waits = not complete and summary.in_batches and not summary.failed
-    if not complete and not waits:
+    if incomplete:
         print(f"Failures:    {results / 'failures.jsonl'}; the same command tries them again.")
         for words in summary.first_failures:
             print(f"             {visible(words)}")
     if spec.workflow.is_pilot:
         _end_pilot(dataset, spec_file, overrides)
         check_gates(spec, dataset.workspace())
-    return EXIT_OK if complete else EXIT_WAITING if waits else EXIT_SAMPLES_FAILED
+    if incomplete:
+        return EXIT_SAMPLES_FAILED
+    return EXIT_WAITING if summary.waits_for_batches else EXIT_OK
 
 
 def _renew_report(dataset: DataSet, spec_file: str, samples: int) -> None:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from grounding_assets.core.annotation.summary import RunSummary
-from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
@@ -51,3 +53,36 @@ def test_time_left_follows_the_rate_so_far() -> None:
     assert summary.seconds_left is not None and 19 < summary.seconds_left < 21
     summary.finished = 30
     assert summary.seconds_left == 0
+
+
+def of_ten(pending: int, done: int = 0, in_batches: int = 0, **fields: object) -> RunSummary:
+    one = RunSummary(requested=10, pending=pending, done_before=10 - pending, steps=(Step.EXTRACTION,))
+    one.done, one.in_batches = done, in_batches
+    for name, value in fields.items():
+        setattr(one, name, value)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("run", "words", "waits"),
+    [
+        (of_ten(0), "", False),
+        (of_ten(3, done=3), "", False),
+        (of_ten(3, done=2), "1 samples are still pending", False),
+        (of_ten(3, done=1, in_batches=2), "", True),
+        (of_ten(3, done=1, in_batches=1), "1 samples are still pending", True),
+        # jobs of other samples than this run's
+        (of_ten(3, done=3, in_batches=5), "", False),
+        (of_ten(0, without_step_0=4), "4 samples have no output of the step before", False),
+        (of_ten(3, done=1, in_batches=2, stopped_by=RunStopped("Stopped: x")), "Stopped: x", True),
+    ],
+)
+def test_a_run_is_complete_waits_or_says_why_not(run: RunSummary, words: str, waits: bool) -> None:
+    assert run.incompleteness.startswith(words) and bool(run.incompleteness) == bool(words)
+    assert run.waits_for_batches == waits
+
+
+def test_failures_are_named() -> None:
+    run = of_ten(3, done=2)
+    run.count_failed("a", SampleFailure(Reason.REFUSED, "no"))
+    assert run.incompleteness.startswith("1 samples failed") and "a: refused: no" in run.incompleteness

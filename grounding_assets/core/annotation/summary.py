@@ -74,6 +74,30 @@ class RunSummary:
         return max(0, self.pending - self.done - self.failed)
 
     @property
+    def incompleteness(self) -> str:
+        """Why the run has not done what it was asked for, and what to do; empty if it has, or waits for batch jobs only."""
+        if self.stopped_by is not None:
+            return str(self.stopped_by)
+        if self.failed:
+            first = f" The first: {'; '.join(self.first_failures)}" if self.first_failures else ""
+            return (
+                f"{self.failed} samples failed; failures.jsonl says why. Materialize annotation_run to retry just "
+                f"those.{first}"
+            )
+        if self.without_step_0:
+            return (
+                f"{self.without_step_0} samples have no output of the step before; run with workflow.steps "
+                '["0", "1"], or ["0", "1", "2"].'
+            )
+        left = self.still_pending - self.in_batches
+        return f"{left} samples are still pending: run again." if left > 0 else ""
+
+    @property
+    def waits_for_batches(self) -> bool:
+        """Whether samples of the run have no result yet because their requests are in batch jobs."""
+        return self.still_pending > 0 and self.in_batches > 0
+
+    @property
     def elapsed_s(self) -> float:
         return time.monotonic() - self.begun
 
@@ -143,7 +167,6 @@ class RunSummary:
             "done_before": self.done_before,
             "failed": self.failed,
             "pending": self.still_pending,
-            **({"without_step_0": self.without_step_0} if self.without_step_0 else {}),
             **({"in_batches": self.in_batches} if self.in_batches else {}),
             "made_with_other_settings": self.other_settings,
             "rejected_lines": self.rejected_lines,
