@@ -26,8 +26,15 @@ def write_export(spec: Spec, fmt: ExportFormat) -> ExportReport:
         fmt,
         settings,
         Reviews.load(results_dir),
+        image_root=_image_root(spec),
         chat_model=chat_model(settings.target_model),
     )
+
+
+def _image_root(spec: Spec) -> Path:
+    """Where image paths of the annotations start."""
+    joined = spec.data.join_image_root or not spec.data.image_root
+    return Path() if joined else Path(spec.data.image_root)
 
 
 def chat_model(name: str) -> ChatModel:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample, read_samples
-from grounding_assets.core.errors import InputError, SpecError
+from grounding_assets.core.errors import InputError, SampleFailure, SpecError
 from grounding_assets.core.exports.card import CARD, render_card
 from grounding_assets.core.exports.chat_model import QWEN3_VL, ChatModel
 from grounding_assets.core.exports.chat_writers import LlamaFactoryWriter, MsSwiftWriter, QwenVlWriter
 from grounding_assets.core.exports.coco import CocoWriter
 from grounding_assets.core.exports.filters import filtered, is_verified
 from grounding_assets.core.exports.flickr30k import Flickr30kWriter
+from grounding_assets.core.exports.images import UPRIGHT, ExportedImages
 from grounding_assets.core.exports.mdetr import MdetrWriter
 from grounding_assets.core.exports.odvg import OdvgWriter
 from grounding_assets.core.exports.odvg_detection import OdvgDetectionWriter
@@ -54,6 +55,7 @@ def export(
     settings: ExportSpec | None = None,
     reviews: Reviews | None = None,
     *,
+    image_root: Path | None = None,
     chat_model: ChatModel = QWEN3_VL,
 ) -> ExportReport:
     """Writes grounded records into `out_dir` in one format, with a card and a machine-readable report.
@@ -66,6 +68,7 @@ def export(
         out_dir: a new or empty folder, or one that holds an earlier export, which is replaced.
         settings: by default nothing is left out, and there is one split, `train`.
         reviews: what reviewers said; it comes before the filters.
+        image_root: where relative image paths start; None: image files are not looked at.
         chat_model: whose numbers boxes are written in by the formats for vision-language models.
 
     Raises:
@@ -77,16 +80,15 @@ def export(
         raise SpecError(f"format '{fmt}' is unknown: choose one of {', '.join(WRITERS)}.")
     settings = settings or ExportSpec()
     ledger = Ledger({name: SplitCounts() for name in settings.fractions})
-    origins, demo_samples = Origins(), 0
     with staged(out_dir) as staging:
-        job = ExportJob(staging.new, staging.scratch, settings, ledger, chat_model)
+        copies = settings.upright_copies and not (fmt == "parquet" and settings.embed_images)
+        images = ExportedImages(
+            image_root, staging.new / UPRIGHT if copies else None, out_dir / UPRIGHT, ledger.notes
+        )
+        job = ExportJob(staging.new, staging.scratch, settings, ledger, images, chat_model)
         with closing(WRITERS[fmt](job)) as writer:
-            for sample, is_demo in _kept(records, settings, reviews or Reviews(), ledger):
-                if is_demo and not settings.allow_demo_teacher:
-                    raise SpecError(_NO_DEMO)
-                if writer.add(sample, split_of(image_identity(sample.image_path), settings)):
-                    demo_samples += is_demo
-                    origins.add(sample)
+            kept = _kept(records, settings, reviews or Reviews(), ledger)
+            origins, demo_samples = _write(kept, writer, job)
             writer.finish()
         names = {entry.name for entry in staging.new.iterdir()} | {CARD, MANIFEST}
         report = ExportReport(
@@ -106,6 +108,26 @@ def export(
         (staging.new / MANIFEST).write_bytes(to_json(report.to_dict()) + b"\n")
         publish(staging, out_dir)
     return report
+
+
+def _write(
+    samples: Iterable[tuple[AnnotatedSample, bool]], writer: Writer, job: ExportJob
+) -> tuple[Origins, int]:
+    """Who made what was written, and how many samples of it the demonstration teacher did."""
+    origins, demo_samples = Origins(), 0
+    for sample, is_demo in samples:
+        if is_demo and not job.settings.allow_demo_teacher:
+            raise SpecError(_NO_DEMO)
+        split = split_of(image_identity(sample.image_path), job.settings)
+        try:
+            added = writer.add(job.images.placed(sample), split)
+        except SampleFailure as failure:
+            job.ledger.left_out[f"samples whose image cannot be used ({failure.reason})"] += 1
+            continue
+        if added:
+            demo_samples += is_demo
+            origins.add(sample)
+    return origins, demo_samples
 
 
 def _kept(

@@ -12,15 +12,35 @@ from typing import Any
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.exports.writer import ExportJob
+from grounding_assets.core.review.judged import sample_id_of
 
-ROWS_A_GROUP = 1000
-_RECORD = ("image_path", "caption", "width", "height", "cleaned_caption", "source", "pipeline_steps")
-_EXPRESSION = ("expression_id", "text", "char_span", "noun_chunk", "span_status", "grounding_status")
-_INSTANCE = ("bbox_id", "bbox", "score", "score_source")
+ROWS_A_GROUP = 500
+BYTES_A_GROUP = 64 << 20
+"""Of embedded images."""
+_RECORD = (
+    "sample_id",
+    "image_path",
+    "caption",
+    "width",
+    "height",
+    "cleaned_caption",
+    "source",
+    "pipeline_steps",
+)
+_EXPRESSION = (
+    "expression_id",
+    "text",
+    "char_span",
+    "noun_chunk",
+    "span_status",
+    "grounding_status",
+    "complete",
+)
+_INSTANCE = ("bbox_id", "bbox", "score", "score_source", "verified")
 
 
 class ParquetWriter:
-    """`<split>.parquet`."""
+    """`<split>.parquet`; with `embed_images` a column `image` as `datasets.Image` reads it."""
 
     def __init__(self, job: ExportJob):
         try:
@@ -29,7 +49,8 @@ class ParquetWriter:
         except ImportError:
             raise SpecError("format=parquet needs pyarrow: run `pip install pyarrow`.") from None
         self._ledger = job.ledger
-        self._pyarrow, self._schema = pyarrow, _schema(pyarrow)
+        self._images = job.images if job.settings.embed_images else None
+        self._pyarrow, self._schema = pyarrow, _schema(pyarrow, embed_images=bool(self._images))
         self._files = ExitStack()
         self._writers = {
             split: self._files.enter_context(
@@ -38,13 +59,18 @@ class ParquetWriter:
             for split in job.ledger.splits
         }
         self._rows: dict[str, list[dict[str, Any]]] = {split: [] for split in job.ledger.splits}
+        self._held = dict.fromkeys(job.ledger.splits, 0)
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         rows = self._rows[split]
-        rows.append(parquet_row(sample))
+        row = parquet_row(sample)
+        if self._images:
+            row["image"] = {"bytes": self._images.content(sample.image_path), "path": sample.image_path}
+            self._held[split] += len(row["image"]["bytes"])
+        rows.append(row)
         boxes = sum(len(expression.instances) for expression in sample.expressions)
         self._ledger.wrote(split, sample.image_path, expressions=len(sample.expressions), boxes=boxes)
-        if len(rows) >= ROWS_A_GROUP:
+        if len(rows) >= ROWS_A_GROUP or self._held[split] >= BYTES_A_GROUP:
             self._write(split)
         return True
 
@@ -62,6 +88,7 @@ class ParquetWriter:
                 ) from None
             self._writers[split].write_table(table)
             rows.clear()
+            self._held[split] = 0
 
     def close(self) -> None:
         self._files.close()
@@ -71,7 +98,7 @@ def parquet_row(sample: AnnotatedSample) -> dict[str, Any]:
     """A record with a fixed set of columns; columns that the record lacks are null."""
     record = sample.record
     row = _columns(record, _RECORD, without={"image_id", "expressions", "provenance"})
-    row["image_id"] = sample.image_id
+    row["image_id"], row["sample_id"] = sample.image_id, sample_id_of(record)
     row["provenance"] = _json_or_none(record.get("provenance"))
     row["expressions"] = []
     for expression in record["expressions"]:
@@ -92,12 +119,13 @@ def _json_or_none(value: Any) -> str | None:
     return None if value is None else json.dumps(value)
 
 
-def _schema(pa: Any) -> Any:
+def _schema(pa: Any, *, embed_images: bool) -> Any:
     instance = {
         "bbox_id": pa.string(),
         "bbox": pa.list_(pa.int32()),
         "score": pa.float64(),
         "score_source": pa.string(),
+        "verified": pa.bool_(),
         "other_fields": pa.string(),
     }
     expression = {
@@ -107,11 +135,13 @@ def _schema(pa: Any) -> Any:
         "noun_chunk": pa.string(),
         "span_status": pa.string(),
         "grounding_status": pa.string(),
+        "complete": pa.bool_(),
         "instances": pa.list_(pa.struct(list(instance.items()))),
         "other_fields": pa.string(),
     }
     record = {
         "image_id": pa.string(),
+        "sample_id": pa.string(),
         "image_path": pa.string(),
         "caption": pa.string(),
         "width": pa.int32(),
@@ -123,4 +153,6 @@ def _schema(pa: Any) -> Any:
         "provenance": pa.string(),
         "other_fields": pa.string(),
     }
+    if embed_images:
+        record["image"] = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     return pa.schema(list(record.items()))

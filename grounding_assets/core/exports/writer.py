@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.captions import TrainingCaption
-from grounding_assets.core.exports.chat_model import QWEN3_VL, ChatModel
+from grounding_assets.core.exports.chat_model import ChatModel
 from grounding_assets.core.exports.detections import ImageObjects
+from grounding_assets.core.exports.images import ExportedImages
 from grounding_assets.core.exports.splits import image_identity
 from grounding_assets.core.spec.export_settings import ExportSpec
 
@@ -92,7 +93,8 @@ class ExportJob:
     """An existing folder for what is needed while writing only."""
     settings: ExportSpec
     ledger: Ledger
-    chat_model: ChatModel = QWEN3_VL
+    images: ExportedImages
+    chat_model: ChatModel
     """Which numbers conversations have boxes in."""
 
 

@@ -97,6 +97,11 @@ class ImageFile:
         return self._image.format or ""
 
     @property
+    def is_turned(self) -> bool:
+        """Whether EXIF asks to turn or mirror it, so that programs that do not apply EXIF show it otherwise."""
+        return self._orientation > 1
+
+    @property
     def is_plain(self) -> bool:
         """Whether every program shows the same in it: one upright RGB picture of 8 bits, not see-through."""
         return (
@@ -185,8 +190,8 @@ def fitted_size(size: tuple[int, int], longest_px: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def read_image_bytes(path: Path) -> bytes:
-    """The content of an image file.
+def read_image_bytes(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
+    """The content of an image file, or its first bytes, `most` of them or a few more.
 
     Raises:
         SampleFailure: IMAGE_MISSING, IMAGE_UNREADABLE, or IMAGE_TOO_LARGE above `MAX_FILE_BYTES`.
@@ -203,7 +208,7 @@ def read_image_bytes(path: Path) -> bytes:
                 raise SampleFailure(
                     Reason.IMAGE_TOO_LARGE, f"{path} has {size}; the limit is {MAX_FILE_BYTES >> 20}."
                 )
-            raw = b"".join(iter(lambda: os.read(descriptor, max(status.st_size, 1 << 16)), b""))
+            raw = _read_bytes(descriptor, min(max(status.st_size, 1 << 16), most), most)
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
@@ -218,6 +223,14 @@ def read_image_bytes(path: Path) -> bytes:
     if not raw:
         raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} is empty.")
     return raw
+
+
+def _read_bytes(descriptor: int, at_a_time: int, most: int) -> bytes:
+    parts, size = [], 0
+    while size < most and (part := os.read(descriptor, at_a_time)):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
 
 
 def _opened(stream: IO[bytes], path: Path) -> Image.Image:

@@ -42,6 +42,10 @@ class ExportSpec(Section):
     """coco, odvg_detection: boxes of one category that two captions of an image give are one object from this IoU on."""
     first_category_id: int = Field(default=1, ge=0, le=1)
     """coco: id of the first category; 0 for TAO's evaluation."""
+    upright_copies: bool = False
+    """Write upright copies of photos that EXIF turns beside the export, for loaders that do not apply EXIF."""
+    embed_images: bool = False
+    """parquet: a column with the images' contents, upright."""
     task: ExportTask = "grounding"
     """ms_swift, qwen_vl, llama_factory: expressions to boxes, the caption with its boxes, or boxes to an expression."""
     refusals: bool = False
