@@ -13,7 +13,9 @@ from tests.core import (
     reply_cases_forms,
     reply_cases_ids,
     reply_cases_labels,
+    reply_cases_lines,
     reply_cases_numbers,
+    reply_cases_structures,
     reply_cases_words,
     reply_cases_wrappers,
 )
@@ -35,7 +37,9 @@ MORE_CASES = [
         reply_cases_forms,
         reply_cases_ids,
         reply_cases_labels,
+        reply_cases_lines,
         reply_cases_numbers,
+        reply_cases_structures,
         reply_cases_words,
         reply_cases_wrappers,
     )

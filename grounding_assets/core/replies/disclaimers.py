@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from grounding_assets.core.errors import Reason, SampleFailure
 
 _NOUN_TEXT = "image picture photo photograph attachment screenshot file img pic visual"
-_NOUNS = r"(?P<noun>image|picture|photo(?:graph)?|attachment|screenshot|file|img|pic|visual)s?(?: (?:file|data|input|content|attachment|url|link))?"
+_NOUNS = r"(?P<noun>image|picture|photo(?:graph)?|attachment|screenshot|file|img|pic|visual)s?(?: (?:file|data|input|content|attachment|url|link|placeholder))?"
 _NP = (
     r"\b(?:(?:the|an?|any|this|that|these|those|your|my) )?"
     r"(?:(?:actual|attached|provided|uploaded|input|given|referenced|valid|usable|readable|visible|accompanying|"
-    rf"corresponding|original|source|supplied|visual|new|clear|shared) )*{_NOUNS}\b(?: (?:that )?you(?: have)? \w+\b)?"
+    rf"corresponding|original|source|supplied|visual|new|clear|shared) )*{_NOUNS}\b(?: (?:(?:that )?you(?: have)? \w+|provided|attached|given|supplied)\b)?"
 )
 _FATE = (
     r"(?:(?:yet|been|be|being|actually|correctly|properly|successfully|currently|directly) )*"
@@ -23,11 +23,11 @@ _FATE = (
     r"detected|loaded|sent|shared|seen|viewed|viewable|displayed|rendered|opened|decoded|processed|readable|retrieved|"
     r"downloaded|fetched|accessed|recogni[sz]ed|shown|transmitted|parsed|passed|valid|supported|forwarded)\b"
 )
-_END = r"(?= ?(?:[.,;:!?)}\]({\[]|$|-|so\b|and\b|but\b|because\b|since\b|due\b|here\b|yet\b|from\b|you\b|directly\b|at all\b|currently\b|myself\b|right now\b|attached\b|provided\b|uploaded\b|included\b|in (?:the|this|your) (?:message|request|conversation|prompt|input|chat|query)))"
+_END = r"(?= ?(?:[.,;:!?)}\]({\[]|$|-|so\b|and\b|but\b|because\b|since\b|due\b|here\b|yet\b|from\b|you\b|correctly\b|properly\b|successfully\b|directly\b|at all\b|currently\b|myself\b|right now\b|attached\b|provided\b|uploaded\b|included\b|in (?:the|this|your) (?:message|request|conversation|prompt|input|chat|query)))"
 _UNTRUE = r"(?! ?: ?(?:false|no\b|none|null|0|,|}))"
 _NOT = r"(?:not|never|cannot|(?:is|was|were|are|has|have|had|could|ca|wo)n't)"
 _UNABLE = (
-    r"(?:can't|cannot|can not|couldn't|could not|unable to|not able to|not possible to|impossible to|don't|do not|"
+    r"(?:can't|cannot|can not|couldn't|could not|unable to|(?:not|\w+n't) able to|not possible to|impossible to|don't|do not|"
     r"didn't|did not|haven't|have not|failed to|failure to|not capable of|incapable of|not designed to|lack the ability to|"
     r"(?:no|not have the) (?:ability|way|capability) to)"
 )
@@ -39,7 +39,7 @@ _LOOK = (
 
 _UNSEEN = (
     rf"\b(?:no|zero) (?:(?:actual|attached|input|valid|usable|visible|such|accompanying|source) )*{_NOUNS}"
-    rf"(?:(?: (?:was|were|is|are|has|have|had|could|can))* {_FATE}| to (?:analy[sz]e|look|process|work|see|view|inspect)\b|{_END})",
+    rf"(?:(?: (?:was|were|is|are|has|have|had|could|can))* {_FATE}| (?:came|arrived|got) ?(?:through)?{_END}| to (?:analy[sz]e|look|process|work|see|view|inspect)\b|{_END})",
     rf"\bwithout (?:(?:seeing|viewing|access to|having|receiving|being able to (?:see|view|access)) )?{_NP}(?! (?:of|on)\b)",
     rf"{_NP} ?:? ?(?:(?:is|was|were|are|has|have|had|could|can|may|might|seems? to|appears? to|apparently|status|state) ?:? ?)*{_NOT} {_FATE}",
     rf"{_NP} (?:(?:do|does|did|could|would|can|will)(?:n't| not)|cannot|never) (?:(?:properly|correctly|actually|seem to) )*"
@@ -47,8 +47,8 @@ _UNSEEN = (
     rf"{_NP} (?:(?:has|have) )?(?:failed|failing) to (?:load|open|render|display|upload|attach|decode|process|come through)\b",
     rf"\b(?:failed to|error|problem|trouble|issue|issues) (?:while |when |with )?(?:load|open|read|decod|process|access|download|retriev|fetch)(?:e|ing)? {_NP}",
     rf"{_NP} ?:? ?(?:(?:is|was|are|were|appears?|seems?|looks?|status|state|to be|like|may be|might be|being|came through|as) ?:? ?)*"
-    rf"(?:an? )?(?:missing|unavailable|inaccessible|unreadable|unviewable|undecodable|corrupt(?:ed)?|blank|broken|invalid|absent|"
-    rf"(?:completely|entirely|totally|fully|all|just|solid|plain|pure|uniformly) (?:black|white|gr[ae]y|dark|empty))(?: (?:white|black|gr[ae]y))?(?: (?:image|canvas|picture|frame|rectangle|screen))?{_END}{_UNTRUE}",
+    rf"(?:(?:just|only|merely|simply) )?(?:an? )?(?:missing|unavailable|inaccessible|unreadable|unviewable|undecodable|corrupt(?:ed)?|blank|broken|invalid|absent|"
+    rf"(?:completely|entirely|totally|fully|all|just|solid|plain|pure|uniformly) (?:black|white|gr[ae]y|dark|empty))(?: (?:white|black|gr[ae]y))?(?: (?:image|canvas|picture|frame|rectangle|screen|background))?{_END}{_UNTRUE}",
     r"\b(?:see only|only see|only shows?|shows? only) (?:an? )?(?:completely |solid |plain )?(?:blank|black|white|gr[ae]y|empty)\b",
     rf"{_NP} (?:is|was|appears|seems|looks)(?: to be)? empty(?! of\b){_END}",
     rf"\b(?:blank|empty|missing|corrupt(?:ed)?|unreadable|broken|placeholder|(?:completely|entirely|totally|all|solid|plain)[ -](?:black|white|gr[ae]y)) {_NOUNS}{_END}{_UNTRUE}",
@@ -63,9 +63,15 @@ _UNSEEN = (
     r"\b(?:forgot|forgotten|neglected) to (?:attach|upload|include|provide|send) ",
     r"\bnothing (?:was|has been|is) (?:attached|received|provided|uploaded)\b",
     r"\b(?:can only|only able to) (?:process|read|handle|accept|see|work with) text\b",
+    rf"\b(?:need|require)s? (?:to (?:see|view|have) )?{_NP}(?= to\b|{_END})",
+    rf"\b(?:problem|issue|trouble|error)s? with {_NP} (?:upload|attachment|input|data)",
+    rf"\bnot (?:seeing|receiving|getting) {_NP}{_END}",
+    r"\bonly (?:received|receive|got|get|see|have) (?:the )?text\b",
     r"\btext[ -](?:based|only) (?:ai\b|model|assistant|language|llm|system)",
     r"\b(?:no|lack|without|lacking|(?:don't|do not|not|doesn't) (?:have|support)) (?:any )?(?:vision|visual|image|multimodal)[ -]?"
     r"(?:(?:processing|viewing|understanding|analysis|recognition) )?(?:capabilit|abilit|access|support|input)",
+)
+_UNSEEN_ELSEWHERE = (
     r"(?:没有|未能?|没|沒有|并未)(?:收到|看到|提供|上传|上傳|检测到|发现|附上|找到|接收到|获取到)(?:任何|您的|你的|该|这张|有效的?)*"
     r"(?:图片|图像|照片|圖片|圖像|图|附件)(?![中里上内裡片像])",
     r"(?:无法|不能|無法|看不到|看不见)(?:直接)?(?:看到|查看|访问|读取|加载|打开|處理|处理|识别|获取)?(?:任何|您的|你的|该|这张|此)*"
@@ -79,7 +85,18 @@ _UNSEEN = (
     r"\b(?:image|photo) (?:(?:non|pas|n'a|n'est|été) ?)+(?:fournie?|reçue?|jointe?|visible|disponible|trouvée?|chargée?)",
     r"\bne (?:peux|vois|peut|parviens) pas (?:à )?(?:voir )?(?:l'|d'|cette |la |de )?(?:image|photo)(?! (?:de|du|sur|avec))",
     r"\bno (?:se |hay |he |ha |puedo |pude |veo |recibí |fue |proporcionó |adjuntó |pudo )*(?:proporcionado |recibido |adjuntado |ver |encontrado |cargar )?(?:ninguna |la |una |esta )?imagen(?! (?:de|del|con|en)\b)",
+    r"画像(?:が|は|を)?(?:見え|見ることができ|提供され|受け取|添付され|表示され|確認でき|読み込|受信|あり)[^。\n]{0,8}(?:ませ|ない|なかった)",
+    r"이미지(?:를|가|을|는)? ?(?:볼 수 없|확인할 수 없|제공되지|없습니다|받지 못|첨부되지|보이지)",
+    r"изображени[еяй] (?:не (?:было )?(?:получен|предоставлен|загру|прикреп|видно|доступн|найден)|отсутству)",
+    r"\bне (?:вижу|могу (?:у)?видеть|получил[аи]?|вижу никакого) изображени(?!и)",
+    r"\bnessuna immagine (?:(?:è|è stata|stata) )*(?:fornita|ricevuta|allegata|disponibile|trovata|caricata)",
+    r"\bimmagine non (?:(?:è|è stata|stata) )*(?:fornita|ricevuta|allegata|disponibile|visibile|caricata)",
+    r"\bnenhuma imagem (?:(?:foi|está) )?(?:fornecida|recebida|anexada|enviada|disponível|encontrada)",
+    r"\bimagem não (?:(?:foi|está) )?(?:fornecida|recebida|anexada|enviada|disponível|visível)",
+    r"\bgeen (?:afbeelding|foto) (?:ontvangen|gevonden|bijgevoegd|beschikbaar|te zien)",
+    r"\b(?:afbeelding|foto) (?:(?:is|werd) )?niet (?:ontvangen|beschikbaar|zichtbaar|bijgevoegd)",
 )
+"""The same in other languages that models answer in."""
 _UNDONE = (
     r"\berrors?(?: (?:message|code|text|type))? ?: ?+(?!null\b|none\b|false\b|0\b|no\b|n/a\b|nil\b|\W*(?:[,}\]]|$))",
     r"\bstatus ?: ?(?:error|fail|incomplete|rejected|refused|unable)",
@@ -87,7 +104,7 @@ _UNDONE = (
     r"\b(?:i'm|i am) sorry,? (?:but )?i (?:can't|cannot|won't|am (?:not able|unable) to) (?:help|assist|comply|do|fulfil|provide|complete|process|identify (?:people|individuals|persons|anyone|who))",
     r"\b(?:can't|cannot|won't|unable to|not able to) (?:help with|assist|comply|fulfil|identify (?:real )?(?:people|individuals|persons)|process (?:this|the|your) request|complete (?:this|the|your) (?:request|task))",
 )
-_UNSEEN_PATTERNS = tuple(map(re.compile, _UNSEEN))
+_UNSEEN_PATTERNS = tuple(map(re.compile, _UNSEEN + _UNSEEN_ELSEWHERE))
 _UNDONE_PATTERNS = tuple(map(re.compile, _UNDONE))
 _INSIDE = re.compile(
     r"\b(?:in|of|from|within|on|inside|across|throughout|for|by|beyond|outside|into)"

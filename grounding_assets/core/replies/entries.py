@@ -242,11 +242,16 @@ class _Reader:
     def _own_boxes(self, by_role: _ByRole, draft: EntryDraft) -> bool:
         """Reads the boxes of an object; True if it states edges."""
         first = len(draft.boxes)
+        stated: list[list[RawBox]] = []
         for _, value in by_role.get("box", []):
             if value is None:
                 draft.says_none = True
             else:
+                before = len(draft.boxes)
                 self.read_into(value, draft, from_points=True)
+                stated.append(draft.boxes[before:])
+        # two keys that differ may be in two units, or orders
+        draft.unreadable += any(boxes != stated[0] for boxes in stated[1:])
         edges = {normal(key): value for key, value in by_role.get("edge", [])}
         box = None if by_role.get("box") else named_box(edges, self._order)
         states_edges = box is not None or bool(edges.keys() & CERTAIN_EDGE_NAMES)
@@ -258,19 +263,19 @@ class _Reader:
         scores = [value for _, value in by_role.get("score", [])]
         if len(scores) == 1:
             count = len(draft.boxes) - first
-            stated = scores[0].elements if isinstance(scores[0], JsonArray) else scores
-            if len(stated) == count:
+            given = scores[0].elements if isinstance(scores[0], JsonArray) else scores
+            if len(given) == count:
                 own = draft.scores[first:]
                 draft.scores[first:] = [
                     as_score(value) if score is None else score
-                    for value, score in zip(stated, own, strict=True)
+                    for value, score in zip(given, own, strict=True)
                 ]
         return states_edges
 
     def _nested(self, key: str, value: JsonValue, draft: EntryDraft, is_mapping: bool) -> None:
         if isinstance(value, str) and normal(key) in ENVELOPES:
-            inside = next(Scanner(value).values(), None)
-            value = inside.value if inside is not None and inside.value.closed else None
+            inside = [found.value for found in Scanner(value).values()]
+            value = inside[0] if len(inside) == 1 and inside[0].closed else None
         if not isinstance(value, JsonObject | JsonArray):
             return
         if normal(key) in ENVELOPES:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _THOUGHT = r"think(?:ing)?|thoughts?|reasoning|analysis|scratchpad|思考(?:过程)?|推理|分析"
 _TAG = re.compile(
     r"<!--.*?(?P<comment_end>-->|\Z)"
-    r"|<(?P<close_1>/?)(?P<name_1>[A-Za-z][\w:.=-]*)(?:\s[^<>]{0,300}?)?(?P<void>/?)>"
+    r"|<(?P<close_1>/?)(?P<name_1>[^\W\d_][\w:.=-]*)(?:\s[^<>]{0,300}?)?(?P<void>/?)>"
     r"|<(?P<close_2>/?)\|(?P<close_3>/?)(?P<name_2>[A-Za-z][\w:-]*)\|>"
     r"|<\|(?P<name_3>[A-Za-z]\w*)>(?P<channel_1>\s*\w+)?"
     r"|<(?P<name_4>[A-Za-z]\w*)\|>"
@@ -27,6 +27,8 @@ _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*(?:<\|message\|>)?")
 """Of gpt-oss and its kin: what stands in any channel but `final` is reasoning."""
 _FENCED = re.compile(rf"^[ \t]*(`{{3,}}|~{{3,}})(?:{_THOUGHT})\b.*?(?:^[ \t]*\1|\Z)", re.I | re.M | re.S)
 """A code fence that is marked as thinking."""
+_BARE_CHANNEL = re.compile(r"analysis(?=[A-Z{])(?:.*(?P<final>assistantfinal)|.*)", re.DOTALL)
+"""The same where the server took the marks away and left the names of the channels."""
 _JSON_STRING = re.compile(r"(?<=[\[{,:])(\s*)\"((?:[^\"\\\n]|\\.)*+)\"(?=\s*[,:\]}])")
 
 
@@ -95,6 +97,8 @@ def without_reasoning(text: str) -> tuple[str, bool]:
 
 def _final_channel(text: str) -> tuple[str, bool]:
     """The text of the final channel, or the whole text if there are no channels."""
+    if bare := _BARE_CHANNEL.match(text):
+        return text[bare.end() :], not bare.group("final")
     channels = list(_CHANNEL.finditer(text))
     final = [channel.end() for channel in channels if channel.group(1) == "final"]
     if final:
