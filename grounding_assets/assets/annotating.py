@@ -8,6 +8,7 @@ from grounding_assets.assets.signals import stopping_on_signals
 from grounding_assets.core.annotation.annotator import GRACE_S, Annotator
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Verifier
+from grounding_assets.core.batch.held import Held
 from grounding_assets.core.batch.journal import held_samples
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import GroundingError, Interrupted
@@ -84,6 +85,7 @@ def annotate_pending(
             jobs.heard_by(listener) if jobs else listener,
             max_workers=dataset.spec.workflow.max_workers,
             verifier=verifier,
+            is_held=None if jobs else Held(dataset.results_dir),
         )
         listener.in_flight_limit = lambda: teacher.in_flight_limit
 

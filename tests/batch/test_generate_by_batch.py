@@ -6,7 +6,7 @@ from tests.batch.runs import jobs_ended
 from tests.doors.project import Project, coco24_rows, endpoint_settings, make_project
 from tests.endpoints.batching import BatchPlan
 from tests.endpoints.server import SimulatedEndpoint, running
-from tests.endurance.runs import Ended, Run, generate
+from tests.endurance.runs import Ended, Run, generate, generating
 
 ON = "image_grounding.vlm.batch.mode=on"
 
@@ -35,6 +35,34 @@ def test_a_set_in_three_runs(tmp_path: Path) -> None:
         assert project.status("groundings")["materialized"] == len(project.lines()) == 10
         assert generate(project, ON).code == 0
         assert set(endpoint.batch.batches.run.values()) == {1}
+
+
+def test_a_batch_and_an_ordinary_run_side_by_side_pay_for_nothing_twice_and_keep_a_cap(
+    tmp_path: Path,
+) -> None:
+    cap = 60
+    with running(SimulatedEndpoint("vllm", batch=BatchPlan())) as endpoint:
+        assert endpoint.batch is not None
+        project = make_project(tmp_path, endpoint_settings(endpoint)[:-1] + ', "measure": false}')
+        project.write_input(coco24_rows(40))
+        capped = f"workflow.max_calls={cap}"
+        for name in ("1", "2"):
+            with (
+                generating(project, ON, capped, name=f"batch{name}") as by_batch,
+                generating(project, capped, name=f"calls{name}") as by_calls,
+            ):
+                ended = by_batch.ended(), by_calls.ended()
+            assert {one.code for one in ended} <= {0, 1, 3}, ended
+            jobs_ended(endpoint)
+        assert endpoint.recorder.total <= cap
+        last = generate(project, ON, "workflow.max_calls=0")
+        while last.code == 3:
+            jobs_ended(endpoint)
+            last = generate(project, ON, "workflow.max_calls=0")
+        assert last.code == 0, last.output
+        asked = [(request.step, request.caption) for request in endpoint.requests]
+        assert len(asked) == len(set(asked)), "nothing is asked both ways"
+    assert len(project.lines()) == 40
 
 
 def test_waiting_takes_one_command(tmp_path: Path) -> None:

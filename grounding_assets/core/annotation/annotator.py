@@ -6,7 +6,7 @@ Retries and pacing are the teacher's; Dagster events are the listener's.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from grounding_assets.core.annotation.asking import Asker, Deferred, asking
@@ -49,14 +49,13 @@ class Annotator:
         max_workers: int,
         grace_s: float = GRACE_S,
         verifier: Verifier[Any] | None = None,
+        is_held: Callable[[str], bool] | None = None,
     ):
-        """`verifier` is needed where step 2 is pending."""
-        self._workspace = workspace
-        self._teacher = teacher
-        self._listener = listener
+        """`verifier` is needed where step 2 is pending; samples that `is_held` says wait elsewhere stay pending."""
+        self._workspace, self._teacher, self._listener = workspace, teacher, listener
         self._max_workers = max_workers
         self._grace_s = grace_s
-        self._verifier = verifier
+        self._verifier, self._is_held = verifier, is_held
         self._stop: RunStopped | None = None
         # held from a call's beginning until its result is durable: a kill costs no more than max_workers calls
         self._room = asyncio.Semaphore(max_workers)
@@ -154,9 +153,9 @@ class Annotator:
     async def _do_missing(self, pending: PendingSample) -> None:
         sample_id = pending.sample_id
         try:
-            prepared = await asyncio.to_thread(
-                prepare_sample, self._workspace, self._teacher, pending, self._failures_before
-            )
+            prepared = await asyncio.to_thread(self._prepared, pending)
+            if prepared is None:
+                return
             for step, found in prepared.found:
                 self._listener.done(at_no_cost(found), step)
             if prepared.failure is not None:
@@ -177,6 +176,12 @@ class Annotator:
                 self._in_doubt.append((time.monotonic(), pending, failure))
             else:
                 await self._fail(pending, failure)
+
+    def _prepared(self, pending: PendingSample) -> PreparedSample | None:
+        # the sample is claimed: whoever put it elsewhere has done so before
+        if self._is_held is not None and self._is_held(pending.sample_id):
+            return None
+        return prepare_sample(self._workspace, self._teacher, pending, self._failures_before)
 
     async def _fail(self, pending: PendingSample, failure: SampleFailure) -> None:
         sample_id, workspace = pending.sample_id, self._workspace

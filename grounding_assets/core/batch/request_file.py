@@ -46,7 +46,9 @@ class RequestFile:
         with stopping_if_unwritable(self.folder / REQUESTS):
             for part in parts:
                 self._lines.write(part)
+            # at once, so that runs by ordinary calls leave the sample alone
             self._keys.write(to_json(row) + b"\n")
+            self._keys.flush()
         self.requests += 1
         self.bytes += sum(map(len, parts))
         self.tokens_in += tokens_in

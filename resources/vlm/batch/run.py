@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from grounding_assets.core.batch.held import LOCK
 from grounding_assets.core.batch.journal import FOLDER, Journal
 from grounding_assets.core.batch.service import BatchService
 from grounding_assets.core.budget.account import BudgetReached
@@ -64,7 +65,7 @@ def only_one(folder: Path) -> Iterator[None]:
     """Keeps other processes from the batches. Raises RunStopped where one is at work."""
     with stopping_if_unwritable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
