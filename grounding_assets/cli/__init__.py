@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from grounding_assets.cli.command_words import list_words
 from grounding_assets.cli.import_source import add_import_arguments, run_import
 from grounding_assets.cli.words import take_overrides, without_tao_flags
 from grounding_assets.core.errors import GroundingError
@@ -108,9 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     review = commands.add_parser(
         "review",
         parents=[debug],
-        help="take over what reviewers marked in report.html: marks=FILE, which exports follow then",
+        help="take over what reviewers marked, which exports follow then; or send results to a tool for it",
     )
-    _add_spec_arguments(review, "marks=FILE,…, and settings as a.b=value")
+    _add_spec_arguments(review, "marks=FILE,… to=label_studio|cvat, and settings as a.b=value")
     review.set_defaults(run=_review)
 
     evaluate = commands.add_parser(
@@ -166,8 +167,9 @@ def _parser() -> argparse.ArgumentParser:
         "overrides", nargs="*", metavar="name=value", help="results_dir=DIR module_name=auto_label"
     )
     default_specs.set_defaults(run=_default_specs)
-    for command in commands.choices.values():
+    for name, command in commands.choices.items():
         command.set_defaults(parser=command)
+        list_words(name, command)
     return parser
 
 

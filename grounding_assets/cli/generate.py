@@ -75,10 +75,13 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     stop, results = summary.stopped_by, dataset.results_dir
     if (results / "annotations.jsonl").is_file():
         print(f"Annotations: {results / 'annotations.jsonl'}")
-    if not isinstance(stop, Interrupted):
-        _renew_report(dataset, spec_file, summary.set_size)
-    if stop is not None:
-        raise stop
+    try:
+        if not isinstance(stop, Interrupted):
+            _renew_report(dataset, spec_file, summary.set_size)
+    finally:
+        # that the page cannot be written says less than why the run ended
+        if stop is not None:
+            raise stop
     incomplete = bool(summary.incompleteness)
     if failure is not None and not incomplete:
         raise RunStopped(failure.description or "The run failed.")

@@ -1,12 +1,15 @@
 """`auto_label review`: reviewers' marks are taken over into the results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast, get_args
 
-from grounding_assets.cli.words import split_words
+from grounding_assets.cli.words import checked_choice, split_words
+from grounding_assets.core.dataset.annotated import read_samples
 from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.errors import EXIT_OK, visible
 from grounding_assets.core.files import locked, read_lines
+from grounding_assets.core.review.exchange import LOCAL_FILES, Tool, send
 from grounding_assets.core.review.marks import MarksFile, read_marks
 from grounding_assets.core.review.reviews import Reviews, reviews_file
 from grounding_assets.core.review.taking import Taken, take_marks
@@ -17,13 +20,18 @@ _LISTED = 20
 
 
 def review(spec_file: str, words: Sequence[str]) -> int:
-    """Takes over `marks=FILE` (several, separated by commas), and prints what reviewers said so far."""
-    given, overrides = split_words(words, ("marks",))
+    """Takes over `marks=FILE` (several, separated by commas), and prints what reviewers said so far.
+
+    `to=label_studio` or `to=cvat` writes what these import instead.
+    """
+    given, overrides = split_words(words, ("marks", "to", "images"))
     spec = load_spec(Path(spec_file), overrides)
     results_dir = Path(spec.results_dir).absolute()
+    if "to" in given:
+        return _send(given, results_dir, dataset_name(spec))
     files = [Path(name).absolute() for name in given.get("marks", "").split(",") if name]
     # all are read before any is taken over
-    found = [read_marks(file, dataset_name(spec)) for file in files]
+    found = [read_marks(file, dataset_name(spec), results_dir) for file in files]
     if not results_dir.is_dir():
         # says what there is not, and which command makes it
         next(read_lines(results_dir / "annotations.jsonl"), None)
@@ -42,6 +50,18 @@ def review(spec_file: str, words: Sequence[str]) -> int:
         print(f"Reviews:     {reviews_file(results_dir)}; exports follow them from now on.")
     if any("rejected" in what for what in counts):
         print(f"Ask again:   auto_label generate -e {spec_file} redo=rejected")
+    return EXIT_OK
+
+
+def _send(given: Mapping[str, str], results_dir: Path, data_set: str) -> int:
+    tool = cast(Tool, checked_choice(given, "to", get_args(Tool), ""))
+    samples = read_samples(read_lines(results_dir / "annotations.jsonl"), "the annotations")
+    files = send(tool, samples, results_dir, data_set, given.get("images", LOCAL_FILES))
+    for file in files:
+        print(f"Written:     {file}")
+    print(
+        "Annotate there, export as JSON (Label Studio) or COCO 1.0 (CVAT), then: auto_label review marks=FILE"
+    )
     return EXIT_OK
 
 

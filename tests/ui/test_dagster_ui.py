@@ -145,6 +145,24 @@ def test_a_backfill_over_a_range_and_its_failed_partitions_again(ui: Seen) -> No
     page.open("/assets/tested/groundings?view=partitions", *counts(0, 5, 15))
 
 
+def test_a_failed_partition_says_why_and_what_to_do(ui: Seen) -> None:
+    page = ui.page
+    ui.endpoint.faults = refusing(REFUSED)
+    assert ui.project.generate().returncode == 1
+    (failed,) = ui.project.lines("failures.jsonl")
+    page.open(
+        f"/assets/tested/groundings?view=partitions&partition={failed['sample_id']}", "failed, and did not"
+    )
+    page.click("View all historical events (1)")
+    page.see(f"Historical events for {failed['sample_id']}")
+    page.shoot("failed-partition")
+    page.open("/assets/tested/groundings?view=events", failed["sample_id"])
+    page.click(failed["sample_id"])
+    text = page.see("Step 0 failed (refused)", "what_to_do", "Take another model for this sample")
+    assert "report.html#" in text
+    page.shoot("why-it-failed")
+
+
 def test_launchpad_overrides_take_effect(ui: Seen) -> None:
     page = ui.page
     ui.register_samples()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.review.exchange import as_marks
 
 Verdict = Literal["accept", "reject"]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
@@ -48,14 +49,18 @@ class MarksFile(_Part):
     marks: tuple[SampleMark, ...]
 
 
-def read_marks(file: Path, data_set: str) -> MarksFile:
-    """Reads one reviewer's marks.
+def read_marks(file: Path, data_set: str, results_dir: Path | None = None) -> MarksFile:
+    """Reads one reviewer's marks, from the report or from a tool that results were sent to.
+
+    Args:
+        results_dir: where what was sent is kept; by default the folder of `file`.
 
     Raises:
         InputError: the file cannot be read, is no file of marks, or is about another data set.
     """
     try:
-        marks = MarksFile.model_validate(json.loads(file.read_bytes()))
+        tree = as_marks(json.loads(file.read_bytes()), file, results_dir or file.parent)
+        marks = MarksFile.model_validate(tree)
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror}.") from None
     except ValidationError as error:
