@@ -16,6 +16,7 @@ from grounding_assets.core.dataset.rollup import publish_annotations, write_fail
 from grounding_assets.core.errors import visible
 from grounding_assets.core.files import read_lines
 from grounding_assets.core.report import contact_sheet
+from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
@@ -106,12 +107,19 @@ def _published(keys: DataSetKeys, progress: Progress, *, after: str) -> dg.Asset
                 "failed": failures.failed,
                 "pending": failures.pending,
                 **{f"failed_{reason}": count for reason, count in sorted(failures.by_reason.items())},
+                **_reviewed(workspace.results_dir),
             }
         )
         yield from check_annotations(keys, audit, workspace, dataset.spec)
         raise_for_vanished(workspace)
 
     return annotations
+
+
+def _reviewed(results_dir: Path) -> dict[str, int]:
+    """What reviewers said so far, by kind."""
+    counts = Reviews.load(results_dir).counts()
+    return {f"review_{what.replace(' ', '_')}": count for what, count in counts.items()}
 
 
 def _contact_sheet(annotations: Path, image_root: Path) -> dict[str, Any]:

@@ -9,9 +9,18 @@ from pydantic import BaseModel, SecretStr
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.files import replacing
-from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.spec.model_settings import VlmSpec
+from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec
 
 _NAMES = ("results_dir", "module_name")
+_LOOKED_FOR = {
+    (VlmSpec, "backend"),
+    (WorkflowSpec, "steps"),
+    (WorkflowSpec, "max_workers"),
+    (DataSpec, "input_jsonl"),
+    (DataSpec, "image_root"),
+}
+"""Settings that a short spec holds whatever they are."""
 
 
 def write_default_spec(overrides: Sequence[str]) -> int:
@@ -61,13 +70,32 @@ def spec_text(spec: Spec, heading: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(section: BaseModel, indent: int) -> list[str]:
+def chosen_spec_text(spec: Spec, heading: str) -> str:
+    """The same with what differs from the defaults alone, and the settings that everybody looks for."""
+    lines = [
+        f"# {heading}",
+        "# All other settings, with their defaults: auto_label default_specs results_dir=DIR module_name=auto_label",
+        f"results_dir: {_yaml(spec.results_dir)}  # {_doc(Spec, 'results_dir')}",
+        "image_grounding:",
+        *_section(spec.image_grounding, indent=2, everything=False),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: BaseModel, indent: int, *, everything: bool = True) -> list[str]:
     lines = []
     for name, field in type(section).model_fields.items():
         value, pad = getattr(section, name), " " * indent
         if isinstance(value, BaseModel):
             title = (type(value).__doc__ or "").strip().split("\n")[0]
-            lines += [f"{pad}{name}:  # {title}", *_section(value, indent + 2)]
+            inside = _section(value, indent + 2, everything=everything)
+            lines += [f"{pad}{name}:  # {title}", *inside] if inside or everything else []
+            continue
+        if (
+            not everything
+            and name not in _LOOKED_FOR
+            and value == field.get_default(call_default_factory=True)
+        ):
             continue
         shown = "" if isinstance(value, SecretStr) else list(value) if isinstance(value, tuple) else value
         doc = (field.description or "").replace("\n", " ")

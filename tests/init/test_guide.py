@@ -120,7 +120,7 @@ def test_the_offline_teacher_needs_nothing_and_colours_can_be_off(project: Proje
     assert again.returncode == 0, again.stderr
     assert "holds 2 results" in again.stdout
     assert "workflow.limit=10 workflow.force_reprocess=true" in again.stdout
-    assert "force_reprocess: false" in project.spec.read_text(encoding="utf-8")
+    assert "force_reprocess" not in project.spec.read_text(encoding="utf-8")
 
 
 def test_wrong_answers_are_explained_and_asked_again(project: Project) -> None:

@@ -21,6 +21,7 @@ from tests.ui.dagster_dev import DagsterDev, wait_for
 T = TypeVar("T")
 OUTPUT = PROJECT / ".ci" / "output"
 _PARTITION_FILTER, _SWITCH = "[placeholder='Filter partitions']", "label[class*='formatSwitch']"
+_TRIANGLE = "button[class*='disclosureTriangle']"
 _FOLLOWS_WITHIN_S = 10
 _AT_REST = """return document.getAnimations()
   .every((a) => a.playState === "finished" || a.effect.getComputedTiming().endTime === Infinity)"""
@@ -103,6 +104,17 @@ class DagsterPages:
             return len(switches) == 1
 
         self._until(toggled, "a switch")
+
+    def disclose(self) -> None:
+        """Opens the only row of a table that can be opened."""
+
+        def opened() -> bool:
+            triangles = self.browser.find_elements(By.CSS_SELECTOR, _TRIANGLE)
+            if len(triangles) == 1:
+                triangles[0].click()
+            return len(triangles) == 1
+
+        self._until(opened, "a row to open")
 
     def width_of_picture(self, alternative_text: str) -> int:
         """In pixels of the picture itself; 0 while it is not shown."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from rich.console import Console
 
-from grounding_assets.cli.default_specs import spec_text
+from grounding_assets.cli.default_specs import chosen_spec_text
 from grounding_assets.cli.import_source import default_output, import_words
 from grounding_assets.cli.init.answers import Answers
 from grounding_assets.cli.init.choices import CHOICES
@@ -216,7 +216,7 @@ class Guide:
         heading = f"Spec of an image_grounding run. To run it: {shlex.join(command)}"
         try:
             with replacing(path) as stream:
-                stream.write(spec_text(spec, heading).encode("utf-8"))
+                stream.write(chosen_spec_text(spec, heading).encode("utf-8"))
         except OSError as error:
             raise SpecError(f"Cannot write {path}: {error.strerror}.") from None
         self._say_what_is_next(spec, command)
