@@ -93,7 +93,7 @@ def _section(section: BaseModel, indent: int, *, everything: bool = True) -> lis
             continue
         if (
             not everything
-            and name not in _LOOKED_FOR
+            and (type(section), name) not in _LOOKED_FOR
             and value == field.get_default(call_default_factory=True)
         ):
             continue

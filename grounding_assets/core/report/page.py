@@ -103,14 +103,7 @@ def write_report(
         made_by=figures.made_by.most_common(5),
         filters=FILTERS,
         rules=RULES,
-        page_config=_script_json(
-            {
-                "title": title,
-                "hues": len(PALETTE),
-                "photo_px": size.longest_px,
-                "photos": [photo_of_path[path] for path, _ in chosen],
-            }
-        ),
+        page_config=_page_config(title, size, [photo_of_path[path] for path, _ in chosen]),
         row_chunks=_chunks([row for _, row in chosen]),
         early_photos=islice(photos, _EARLY_PHOTOS),
         photos=photos,
@@ -140,6 +133,11 @@ def _chosen(
             choice.offer(json.dumps(["failed", failure["sample_id"]]), _lazily(row_of_failure, failure))
             figures.observe_failure(failure)
     return figures, choice.chosen()
+
+
+def _page_config(title: str, size: PhotoSize, photos: Sequence[int]) -> Markup:
+    """What the script has to know; `photos` are positions, one a row."""
+    return _script_json({"title": title, "hues": len(PALETTE), "photo_px": size.longest_px, "photos": photos})
 
 
 def _write(page: Iterable[str], out: Path) -> int:
