@@ -108,6 +108,8 @@ class RetryingCaller:
                     if asks is not None:
                         asks.ended(took_s)
             except CallError as error:
+                # their frames hold the reply, of up to 32 MB, for as long as the call waits
+                error.__traceback__ = error.__context__ = None
                 await self._after_failure(error, attempts, sent_at)
                 continue
             self._after_success(reply, sent_at)

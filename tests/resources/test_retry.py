@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import weakref
 from typing import Any
 
 import pytest
@@ -259,3 +260,29 @@ def test_an_endpoint_that_is_loading_is_waited_for_from_the_beginning() -> None:
     assert seconds < 120 + 61 and len(notices) == 2
     with pytest.raises(RunStopped, match="Stopped: loading happened"):
         call_once(Endpoint(scripted(trouble(Trouble.LOADING))), patience_s=0)
+
+
+class _Body:
+    """Stands for the bytes of a reply."""
+
+
+def test_a_call_that_waits_holds_nothing_of_the_reply_that_failed() -> None:
+    bodies: list[weakref.ref[_Body]] = []
+
+    class Large(Endpoint):
+        async def complete(self, request: ModelRequest) -> ModelReply:
+            body = _Body()
+            bodies.append(weakref.ref(body))
+            try:
+                raise ValueError(body)
+            except ValueError:
+                raise trouble(Trouble.PASSING) from None
+
+    async def run() -> list[_Body | None]:
+        call = asyncio.create_task(caller(Large(scripted())).call(REQUEST))
+        await asyncio.sleep(0.1)
+        held = [body() for body in bodies]
+        call.cancel()
+        return held
+
+    assert run_in_virtual_time(run()) == [None]
