@@ -237,3 +237,24 @@ def _results_on_disk(folder: Path, count: int) -> Workspace:
         for step, checkpoint in ((Step.EXTRACTION, first), (Step.GROUNDING, second)):
             workspace.step(step).store.path(sample_id).write_bytes(to_json(checkpoint.to_json()))
     return workspace.refresh()
+
+
+def test_before_the_published_file_gets_shorter_it_is_told_why(folder: Path) -> None:
+    roll_up(open_workspace(folder))
+    published = folder / "results" / "annotations.jsonl"
+    before = len(json_lines(published))
+    rows = (folder / "input.jsonl").read_bytes().splitlines()
+    (folder / "input.jsonl").write_bytes(b"\n".join(rows[1:]) + b"\n")
+    workspace = open_workspace(folder)
+    for step in BOTH:
+        write_step_annotations(workspace, step)
+    told: list[tuple[str, int]] = []
+
+    def notice(text: str) -> None:
+        told.append((text, len(json_lines(published))))
+
+    for _ in range(2):
+        publish_annotations(workspace, Step.GROUNDING, notice)
+    ((text, lines_then),) = told
+    assert lines_then == before and len(json_lines(published)) == before - 1
+    assert text.startswith(f"{published} gets 1 lines shorter: their samples were removed from the input")
