@@ -19,7 +19,7 @@ from resources.vlm.keys import Scrubber
 
 MAX_REPLY_BYTES = 32 << 20
 """Of one reply, decompressed."""
-_MAX_READING_BYTES, _SMALL_REPLY_BYTES = 128 << 20, 1 << 20
+_MAX_READING_BYTES, _SMALL_REPLY_BYTES = 64 << 20, 1 << 20
 """Of all replies that are being read; small ones may always be read to their end."""
 _MOST_REDIRECTS = 3
 
