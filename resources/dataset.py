@@ -203,7 +203,7 @@ class DataSet:
     def _open(self) -> Workspace:
         self._require_extractions()
         ids = self.sample_ids()
-        rejected = self.results_dir / "rejected.jsonl"
+        rejected, root = self.results_dir / "rejected.jsonl", self.image_root
         with stopping_if_unwritable(rejected), replacing(rejected) as stream:
 
             def reject(line: RejectedLine) -> None:
@@ -213,7 +213,7 @@ class DataSet:
                 self.input_file,
                 ids,
                 on_rejected=reject,
-                image_stamp=lambda path: short_file_stamp(self.image_root / path),
+                image_stamp=lambda path: short_file_stamp(root / path),
             )
         ids.save()
         remove_leftovers(self.results_dir)
