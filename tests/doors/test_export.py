@@ -8,6 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from grounding_assets.cli import main
+from grounding_assets.cli.export import FORMATS
 from tests.corpus import needs_corpus
 from tests.doors.project import Project, coco24_rows, endpoint_settings, make_project
 from tests.endpoints.server import SimulatedEndpoint, running
@@ -42,7 +43,7 @@ def boxes(project: Project, min_score: float) -> int:
 
 
 def test_every_format_is_written_and_read_by_its_own_reader(project, capsys):
-    for fmt in ("odvg", "mdetr", "coco", "flickr30k_entities", "parquet"):
+    for fmt in FORMATS:
         assert export(project, f"format={fmt}", "min_score=0") == 0
         out = project.results / "exports" / fmt
         assert f"{fmt}: {out}" in capsys.readouterr().out
@@ -94,6 +95,7 @@ def test_what_is_wrong_is_said(project, tmp_path: Path, capsys):
     for words, told in (
         (["format=yolo"], "format=yolo is not known"),
         (["format=coco", "min_score=2"], "min_score"),
+        (["format=qwen_vl", "target_model=claude-sonnet-4-5"], "format=ms_swift"),
         (["format=coco", "fractions={train: 0.5}"], "add up to 0.5"),
         (["format=coco", "results_dir=" + str(tmp_path)], "auto_label generate"),
     ):
