@@ -38,71 +38,85 @@ def annotate_pending(
         pending, held = _without_held(held, pending, notice), set()
     if not pending and not held:
         return None
-    pending.reverse()
+    try:
+        dataset.with_teacher(_Annotation(dataset, workspace, pending, listener, notice).work, notice, warn)
+    except GroundingError as error:
+        return error
+    return None
 
-    async def work(teacher: Teacher[Any]) -> None:
-        async with dataset.verifier(teacher) as verifier:
+
+class _Annotation:
+    """The work on a run's pending samples, in one event loop."""
+
+    def __init__(
+        self,
+        dataset: DataSet,
+        workspace: Workspace,
+        pending: list[PendingSample],
+        listener: DagsterListener,
+        notice: Callable[[str], None],
+    ):
+        self._dataset, self._workspace, self._listener, self._notice = dataset, workspace, listener, notice
+        self._pending = pending
+
+    async def work(self, teacher: Teacher[Any]) -> None:
+        async with self._dataset.verifier(teacher) as verifier:
             jobs: Batching | None = None
             try:
-                async with dataset.by_batch(teacher, notice) as jobs:
-                    await annotate(teacher, verifier, jobs)
+                async with self._dataset.by_batch(teacher, self._notice) as jobs:
+                    if self._dataset.spec.workflow.share_pictures == "on":
+                        await self._sharing_pictures(teacher, verifier)
+                    else:
+                        await self._each(teacher, verifier, jobs, self._in_order(jobs))
             finally:
                 if jobs is not None:
-                    listener.waits_for(jobs.waiting, jobs.words())
+                    self._listener.waits_for(jobs.waiting, jobs.words())
 
-    async def annotate(
-        teacher: Teacher[Any], verifier: Verifier[Any] | None, jobs: "Batching | None"
-    ) -> None:
-        if dataset.spec.workflow.share_pictures == "on":
-            await annotate_sharing(teacher, verifier)
-            return
-        # each is let go once it is begun: at 100,000 samples that is room for 20 images
-        each = (pending.pop() for _ in range(len(pending)))
-        await annotate_each(teacher, verifier, jobs, jobs.ordered(list(each), workspace) if jobs else each)
+    def _in_order(self, jobs: "Batching | None") -> Iterator[PendingSample]:
+        """Each is let go once it is begun: at 100,000 samples that is room for 20 images."""
+        pending = self._pending
+        if jobs is not None:
+            return iter(jobs.ordered(pending, self._workspace))
+        pending.reverse()
+        return (pending.pop() for _ in range(len(pending)))
 
-    async def annotate_sharing(teacher: Teacher[Any], verifier: Verifier[Any] | None) -> None:
+    async def _sharing_pictures(self, teacher: Teacher[Any], verifier: Verifier[Any] | None) -> None:
         """All of step 0 first: what a picture is asked about is known only then."""
-        everything = pending[::-1]
-        first = extractions_first(workspace, everything)
+        first = extractions_first(self._workspace, self._pending)
         if first:
-            await annotate_each(teacher, verifier, None, iter(first))
-        rest = after_extractions(workspace, everything, first)
-        sharing = SharingTeacher(teacher, workspace, sharing_groups(workspace, rest))
+            await self._each(teacher, verifier, None, iter(first))
+        rest = after_extractions(self._workspace, self._pending, first)
+        sharing = SharingTeacher(teacher, self._workspace, sharing_groups(self._workspace, rest))
         try:
-            await annotate_each(sharing, verifier, None, iter(rest))
+            await self._each(sharing, verifier, None, iter(rest))
         finally:
             await sharing.aclose()
 
-    async def annotate_each(
+    async def _each(
+        self,
         teacher: Teacher[Any],
         verifier: Verifier[Any] | None,
         jobs: "Batching | None",
         samples: Iterator[PendingSample],
     ) -> None:
         annotator = Annotator(
-            workspace,
+            self._workspace,
             teacher,
-            jobs.heard_by(listener) if jobs else listener,
-            max_workers=dataset.spec.workflow.max_workers,
+            jobs.heard_by(self._listener) if jobs else self._listener,
+            max_workers=self._dataset.spec.workflow.max_workers,
             verifier=verifier,
-            is_held=None if jobs else Held(dataset.results_dir),
+            is_held=None if jobs else Held(self._dataset.results_dir),
         )
-        listener.in_flight_limit = lambda: teacher.in_flight_limit
+        self._listener.in_flight_limit = lambda: teacher.in_flight_limit
 
         def stop(reason: Interrupted) -> None:
             annotator.stop(reason)
             teacher.stop(reason)
-            listener.stopping(GRACE_S)
+            self._listener.stopping(GRACE_S)
 
-        listener.annotating()
+        self._listener.annotating()
         with stopping_on_signals(stop):
             await annotator.run(samples)
-
-    try:
-        dataset.with_teacher(work, notice, warn)
-    except GroundingError as error:
-        return error
-    return None
 
 
 def _without_held(

@@ -12,14 +12,19 @@ box is moved by ten pixels and the last is deleted, which the last two commands 
 
 Last run: 26 November 2026, with label-studio-sdk 2.1.2 and datumaro 1.13.12.
 """
-# pyright: reportMissingImports=false
 
+import importlib
 import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+
+def use(name: str) -> Any:
+    """A module of the environment, which is no dependency of the project."""
+    return importlib.import_module(name)
 
 
 def main() -> None:
@@ -29,9 +34,8 @@ def main() -> None:
 
 
 def try_label_studio(folder: Path) -> None:
-    from label_studio_sdk.converter import Converter
-    from label_studio_sdk.label_interface import LabelInterface
-
+    Converter = use("label_studio_sdk.converter").Converter
+    LabelInterface = use("label_studio_sdk.label_interface").LabelInterface
     config = (folder / "label_studio.xml").read_text(encoding="utf-8")
     tasks = json.loads((folder / "label_studio.json").read_text(encoding="utf-8"))
     interface = LabelInterface(config)
@@ -70,8 +74,7 @@ def _annotated(number: int, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def try_datumaro(folder: Path) -> None:
-    import datumaro
-
+    datumaro = use("datumaro")
     with tempfile.TemporaryDirectory() as work:
         source, out = Path(work) / "in", Path(work) / "out"
         (source / "annotations").mkdir(parents=True)
