@@ -270,7 +270,7 @@ class DataSet:
         )
 
     def batch_service(self) -> "BatchService":
-        """Who runs the batch jobs; to be closed. Raises SpecError where nobody does."""
+        """Who runs the batch jobs; to be closed. Raises SpecError if nobody does."""
         by_file = self.spec.vlm.batch.mode == "file"
         return build_batch_service(self.spec, self._credentials, by_file=by_file)
 

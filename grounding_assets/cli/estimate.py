@@ -57,7 +57,7 @@ def estimate(spec_file: str, overrides: Sequence[str]) -> int:
 
 
 def both_ways(projection: Projection, figures: PilotFigures, spec: Spec, prices: Prices) -> str | None:
-    """What the calls cost one by one and by batch; None where that is not known, or there are no batches."""
+    """What the calls cost one by one and by batch; None if that is not known, or there are no batches."""
     batch = prices.batch
     if batch is None or Step.VERIFICATION in spec.workflow.run_steps:
         return None

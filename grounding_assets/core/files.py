@@ -48,7 +48,7 @@ def write_whole(path: Path, content: bytes) -> os.stat_result:
     back is what a thread beside a busy event loop spends most of its time on.
 
     Raises:
-        OSError: it cannot be written; FileNotFoundError where its folder is not there.
+        OSError: it cannot be written; FileNotFoundError if its folder is not there.
     """
     partial = _partial(path)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -102,12 +102,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def stamp_of(status: os.stat_result) -> int:
-    """Time of change and size of a file in one number below 2**128: another one where the file was written again."""
+    """Time of change and size of a file in one number below 2**128: another one if the file was written again."""
     return status.st_mtime_ns % (1 << 80) << 40 | status.st_size
 
 
 def file_stamp(path: Path) -> int:
-    """The stamp of what lies at the path; 0 where nothing can be found out about it."""
+    """The stamp of what lies at the path; 0 if nothing can be found out about it."""
     try:
         return stamp_of(path.stat())
     except (OSError, ValueError):

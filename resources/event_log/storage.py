@@ -51,7 +51,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     """Dagster's SQLite event log with a `store_event_batch` that really is one.
 
     Constructing it also makes Dagster hand over the planned events of a partition range as batches in this
-    process (environment variable `DAGSTER_EVENT_BATCH_SIZE`, kept where it is already set). Otherwise a run
+    process (environment variable `DAGSTER_EVENT_BATCH_SIZE`, kept if it is already set). Otherwise a run
     over 1,000 partitions makes a transaction for each before its first step.
     """
 
@@ -127,7 +127,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         shards are committed first and the index, which every status is read from, last. Other events are
         stored one by one, as Dagster does it.
 
-        Raises `sqlalchemy.exc.OperationalError` where another process holds a database for longer than the
+        Raises `sqlalchemy.exc.OperationalError` if another process holds a database for longer than the
         busy timeout, or the disk is full.
         """
         for is_asset_event, group in groupby(events, key=_is_asset_event):

@@ -95,7 +95,7 @@ class Detector:
     def detect(self, pixels: np.ndarray) -> Detections:
         """Boxes of one picture.
 
-        `pixels`: (height, width, 3) uint8 RGB. Raises `RunStopped` where the model file is missing.
+        `pixels`: (height, width, 3) uint8 RGB. Raises `RunStopped` if the model file is missing.
         """
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise ValueError(f"expected (height, width, 3) uint8, got {pixels.shape} {pixels.dtype}")

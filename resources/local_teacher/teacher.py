@@ -64,7 +64,7 @@ class LocalTeacher:
     ) -> Grounding:
         """Step 1: for each expression the best boxes of the COCO class that its noun names.
 
-        Raises `RunStopped` where the model file is missing.
+        Raises `RunStopped` if the model file is missing.
         """
         return await asyncio.to_thread(self._ground, image, expressions)
 

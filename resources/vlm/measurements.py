@@ -24,7 +24,7 @@ class Measurement:
     """What the boxes were written in; None if nothing explains them."""
     reason: str
     boxes_came: bool
-    """False where the model gave no box at all."""
+    """False if the model gave no box at all."""
     iou: Mapping[str, float]
     seen: tuple[tuple[int, int, int, int], ...] = ()
     """Of pixel answers: (width, height) of each card, as it was sent and as the model saw it."""

@@ -26,7 +26,7 @@ HOSTED_NIM_IMAGE_BYTES = 134_900
 
 
 def check_teacher(spec: Spec, credentials: Credentials, section: str = VLM_SECTION) -> None:
-    """Raises SpecError where no teacher can be made of the settings, which stand in `section` of the spec."""
+    """Raises SpecError if no teacher can be made of the settings, which stand in `section` of the spec."""
     vlm = spec.vlm
     if vlm.batch.is_on and (vlm.backend == "local" or (vlm.backend == "gemini" and vlm.batch.mode == "file")):
         raise SpecError(
@@ -199,7 +199,7 @@ def build_client(
 
 
 def build_batch_service(spec: Spec, credentials: Credentials, *, by_file: bool) -> "BatchService":
-    """Who runs the batch jobs of the spec's endpoint. Raises SpecError where nobody does."""
+    """Who runs the batch jobs of the spec's endpoint. Raises SpecError if nobody does."""
     vlm = spec.vlm
     if by_file:
         from resources.vlm.batch.file_batches import FileBatches

@@ -49,7 +49,7 @@ def verifier_spec(spec: Spec) -> Spec:
 
 
 def check_verifier(spec: Spec, credentials: Credentials) -> None:
-    """Raises SpecError where step 2 is asked for and no verifier can be made of the settings."""
+    """Raises SpecError if step 2 is asked for and no verifier can be made of the settings."""
     if Step.VERIFICATION not in spec.workflow.run_steps:
         return
     if spec.image_grounding.vlm_verifier.backend != "same":

@@ -51,7 +51,7 @@ class Annotator:
         verifier: Verifier[Any] | None = None,
         is_held: Callable[[str], bool] | None = None,
     ):
-        """`verifier` is needed where step 2 is pending; samples that `is_held` says wait elsewhere stay pending."""
+        """`verifier` is needed if step 2 is pending; samples that `is_held` says wait elsewhere stay pending."""
         self._workspace, self._teacher, self._listener = workspace, teacher, listener
         self._max_workers = max_workers
         self._grace_s = grace_s
@@ -67,7 +67,7 @@ class Annotator:
         """What other runs are working on."""
         self._waiting = False
         self._in_doubt: deque[tuple[float, PendingSample, SampleFailure]] = deque()
-        """When each was refused. Failed once a call that began later has worked; pending where the run stops before."""
+        """When each was refused. Failed once a call that began later has worked; pending if the run stops before."""
 
     def stop(self, reason: RunStopped) -> None:
         """Starts no further call; those in flight get the grace time, or all the time they take where the
@@ -240,7 +240,7 @@ class Annotator:
         return await self._store(Step.GROUNDING, prepared, result, caption, made_of, "", prepared.size)
 
     async def _verify(self, prepared: PreparedSample, grounding: Checkpoint) -> Checkpoint | None:
-        """None where the run was stopped before the last question."""
+        """None if the run was stopped before the last question."""
         if self._verifier is None:
             raise AssertionError("step 2 needs a verifier")
         photo = await asyncio.to_thread(self._verifier.prepare, self._workspace.image_file(prepared.sample))

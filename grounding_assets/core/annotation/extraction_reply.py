@@ -33,7 +33,7 @@ def read_cleaned(reply: str, caption: str, *, ended_for_length: bool) -> ParsedE
         ended_for_length: whether the endpoint says that it cut the reply.
 
     Raises:
-        SampleFailure: as `parse_extraction`; `unparsable` where less than `MIN_KEPT` of the caption is left, or
+        SampleFailure: as `parse_extraction`; `unparsable` if less than `MIN_KEPT` of the caption is left, or
             where the model says that it did not look.
     """
     parsed = parse_extraction(reply, ended_for_length=ended_for_length)

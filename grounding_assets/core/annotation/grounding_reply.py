@@ -43,8 +43,8 @@ def read_part(
 
     Raises:
         UnattributedBoxes: boxes that belong to nobody, and an expression that is not mentioned.
-        SampleFailure: `unparsable` where the reply is not about what was asked, whole and in one voice;
-            `truncated` where it was cut.
+        SampleFailure: `unparsable` if the reply is not about what was asked, whole and in one voice;
+            `truncated` if it was cut.
     """
     asked = [(f"e{i}", expression.text) for i, expression in enumerate(part)]
     if (obedient := read_obedient(reply, asked)) is not None:

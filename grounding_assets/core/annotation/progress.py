@@ -1,4 +1,4 @@
-"""Where a run tells how far it is; what is made of it is the door's business."""
+"""Where a run tells how far it is; each door makes of it what it needs."""
 
 from typing import Protocol
 

@@ -45,7 +45,7 @@ class Reparsed:
     what: str
     """What changes, or why the result is left alone."""
     checkpoint: Checkpoint | None
-    """The new result; None where it is left alone."""
+    """The new result; None if it is left alone."""
 
 
 def reparse(workspace: Workspace, steps: Sequence[Step] = PARSED_STEPS) -> Iterator[Reparsed]:
@@ -68,7 +68,7 @@ def reparse(workspace: Workspace, steps: Sequence[Step] = PARSED_STEPS) -> Itera
 
 
 def keep_reparsed(workspace: Workspace, found: Sequence[Reparsed]) -> int:
-    """Puts new results in their places; returns how many. Raises RunStopped where one cannot be written.
+    """Puts new results in their places; returns how many. Raises RunStopped if one cannot be written.
 
     What another run is working on, or has made again since the replies were read, is left to it: that is newer.
     """
@@ -166,7 +166,7 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
 def _parts(
     stored: Checkpoint, expressions: Sequence[Expression]
 ) -> Iterator[tuple[Sequence[Expression], int, int]]:
-    """Which replies (from, to) are about which expressions: the last counted. Raises LeftAlone where nothing tells."""
+    """Which replies (from, to) are about which expressions: the last counted. Raises LeftAlone if nothing tells."""
     count = len(expressions)
     if stored.provenance.get("captions_asked_together"):
         raise LeftAlone("its expressions were asked about together with those of other captions")

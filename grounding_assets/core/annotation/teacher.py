@@ -62,6 +62,6 @@ class Teacher(Protocol, Generic[ImageT]):
 
 
 def check_same(asked: Sequence[Expression], answered: Sequence[Expression]) -> None:
-    """Raises AssertionError where a teacher answers about other expressions than it was asked about, or in another order."""
+    """Raises AssertionError if a teacher answers about other expressions than it was asked about, or in another order."""
     if [(e.text, e.char_span) for e in asked] != [(e.text, e.char_span) for e in answered]:
         raise AssertionError("a teacher must return the expressions it was asked about, in order")

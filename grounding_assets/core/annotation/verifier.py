@@ -1,6 +1,6 @@
 """The seam between step 2 and whatever verifies.
 
-What is asked about which box is `verification`'s business; drawing is `crops`'.
+`verification` decides what is asked about which box; `crops` draws.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class Verifier(Protocol, Generic[ImageT]):
 
     `prepare` blocks and may run on any thread; it raises `SampleFailure` with an `image_*` reason. The
     coroutines run on one event loop. A question that gets no answer is a `Check` without a verdict, never an
-    exception; `RunStopped` is raised where no further question can get one.
+    exception; `RunStopped` is raised if no further question can get one.
     """
 
     @property

@@ -44,7 +44,7 @@ class CardReply:
 
     card: Card
     boxes: tuple[tuple[RawBox, ...], ...]
-    """One tuple per shape, in order; empty where the model gave none."""
+    """One tuple per shape, in order; empty if the model gave none."""
     nameless: int = 0
     """Boxes that came without a name that tells which shape they show, or in a form that is not read."""
 
@@ -99,7 +99,7 @@ class Verdict:
     reason: str
     """In words, for the user."""
     boxes_came: bool
-    """False where the model gave no box at all, named or not: then nothing was measured."""
+    """False if the model gave no box at all, named or not: then nothing was measured."""
     seen: tuple[Seen, ...] = ()
     """Of pixel answers: the size that the model saw each card in."""
 

@@ -164,7 +164,7 @@ class BoxGroup(Protocol):
 
     @property
     def scores(self) -> tuple[float | None, ...]:
-        """One per box: 0.0 to 1.0, or None where the model gave none."""
+        """One per box: 0.0 to 1.0, or None if the model gave none."""
         ...
 
 

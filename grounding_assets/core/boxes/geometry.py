@@ -83,7 +83,7 @@ def clean_boxes(
     Args:
         boxes: shape (N, 4), finite `x1, y1, x2, y2` in pixels of the image; corners may be swapped
             and may lie outside.
-        scores: N scores, 0.0 to 1.0, or None where the model gave none.
+        scores: N scores, 0.0 to 1.0, or None if the model gave none.
         image_size: (width, height) in pixels, both positive.
 
     >>> clean_boxes([[30.4, 20, 9.5, 60]], [None], (40, 50)).boxes

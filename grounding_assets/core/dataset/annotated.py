@@ -37,7 +37,7 @@ class AnnotatedSample:
 
     @property
     def provenance(self) -> Mapping[str, Mapping[str, Any]]:
-        """By step, `step_0` and `step_1`; empty where a line does not say."""
+        """By step, `step_0` and `step_1`; empty if a line does not say."""
         steps = self.record.get("provenance")
         if not isinstance(steps, Mapping):
             return {}

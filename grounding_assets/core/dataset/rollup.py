@@ -75,7 +75,7 @@ class RollupCounts:
 
 
 def ratio(part: int, whole: int) -> float:
-    """`part / whole` to four places; 0.0 where there is no whole."""
+    """`part / whole` to four places; 0.0 if there is no whole."""
     return round(part / whole, 4) if whole else 0.0
 
 
@@ -157,7 +157,7 @@ def _annotated_records(
 
 
 def _provenance_before(workspace: Workspace, sample_id: str, step: Step) -> dict[str, Any] | None:
-    """Of the steps before; None where a checkpoint of theirs has turned out to be gone."""
+    """Of the steps before; None if a checkpoint of theirs has turned out to be gone."""
     provenance = {}
     for earlier in step.earlier:
         results = workspace.step(earlier)
@@ -293,7 +293,7 @@ def publish_annotations(
 
 
 def _lines(file: Path) -> int:
-    """0 where there is no file."""
+    """0 if there is no file."""
     if not file.is_file():
         return 0
     with file.open("rb") as stream:

@@ -36,7 +36,7 @@ def lacks_our_form(record: Mapping[str, Any]) -> bool:
 def in_our_form(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record whose expressions stand in its caption and whose boxes lie in its image; what else it holds stays.
 
-    Raises KeyError, TypeError, ValueError or AttributeError where it is no record.
+    Raises KeyError, TypeError, ValueError or AttributeError if it is no record.
     """
     rows, _ = placed_rows(record)
     image_id = record.get("image_id")
@@ -84,7 +84,7 @@ def _claimed(row: Mapping[str, Any]) -> int | None:
 
 
 def _scored(instance: Mapping[str, Any], size: tuple[Any, Any]) -> dict[str, Any] | None:
-    """None where nothing of the box lies in the image."""
+    """None if nothing of the box lies in the image."""
     x1, y1, x2, y2 = (int(edge) for edge in instance["bbox"])
     width, height = (side if isinstance(side, int) else 1 << 31 for side in size)
     box = [max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)]

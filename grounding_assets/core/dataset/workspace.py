@@ -78,7 +78,7 @@ class Workspace:
         return self.image_root / sample.image_path
 
     def input_fingerprint(self, sample_id: str, step: Step) -> str | None:
-        """Digest of the step's input as it is now; None where the step before has no current result."""
+        """Digest of the step's input as it is now; None if the step before has no current result."""
         packed = self._packed_input(sample_id, step)
         return None if packed is None else unpack_digest(packed, 0)[0]
 
@@ -97,7 +97,7 @@ class Workspace:
         )
 
     def shown_step(self, sample_id: str, step: Step) -> Step | None:
-        """The step whose result the step's output file shows of a sample; None where it has no line there.
+        """The step whose result the step's output file shows of a sample; None if it has no line there.
 
         A sample that is not verified yet stands in the output of verification with its boxes, and without verdicts.
         """
@@ -145,7 +145,7 @@ class Workspace:
         self.staged.promote_before(sample_id, step)
 
     def keep(self, sample_id: str, step: Step) -> Checkpoint | None:
-        """The result of a step that need not be made again after a redo of the step before; None where it has gone."""
+        """The result of a step that need not be made again after a redo of the step before; None if it has gone."""
         self.staged.promote_before(sample_id, step)
         return self.results[step].store.load(sample_id)
 
@@ -211,7 +211,7 @@ class Workspace:
         return self._packed_input(sample_id, step) if staged is None else pack_digest(staged)
 
     def stamp(self, sample_id: str, step: Step) -> int:
-        """Another one where the step's result is another, or is no longer current since its image changed."""
+        """Another one if the step's result is another, or is no longer current since its image changed."""
         entry = self.results[step].index.entries.get(sample_id)
         return 0 if entry is None or self.images.has_changed(sample_id, step) else entry.stamp
 

@@ -59,7 +59,7 @@ def json_parts(answer: str) -> JsonParts:
     """The JSON values of an answer. None goes on beyond a code fence: a bracket in prose cannot swallow it.
 
     Raises:
-        SampleFailure: `unparsable`, where values nest absurdly deep.
+        SampleFailure: `unparsable`, if values nest absurdly deep.
     """
     values: list[JsonObject | JsonArray] = []
     tail = ""

@@ -34,7 +34,7 @@ def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExt
             nothing but its own end follows the object.
 
     Raises:
-        SampleFailure: `truncated`, where the text ends inside the object or its reasoning; `unparsable`
+        SampleFailure: `truncated`, if the text ends inside the object or its reasoning; `unparsable`
             if there is no caption, no list, nothing readable in a list that is not empty, or text
             that could not be read between the parts, so that the caption itself is in doubt.
 

@@ -29,7 +29,7 @@ def parse_grounding(reply: str, *, corner_order: Order = "xyxy") -> ParsedGround
             so that all boxes of a reply stand in one order.
 
     Raises:
-        SampleFailure: `truncated`, where the text ends before anything is complete; `unparsable` for
+        SampleFailure: `truncated`, if the text ends before anything is complete; `unparsable` for
             all else that holds neither boxes nor an explicit empty list, points included.
 
     >>> parse_grounding('{"expressions": [{"id": "e0", "boxes": [{"box_2d": [1, 2, 3, 4]}]}]}').entries[0].boxes

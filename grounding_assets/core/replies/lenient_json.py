@@ -89,7 +89,7 @@ class Scanner:
         """Every outermost container of the text, in order.
 
         Raises:
-            SampleFailure: `unparsable`, where containers nest deeper than `MAX_DEPTH`, or are more than `MAX_CONTAINERS`.
+            SampleFailure: `unparsable`, if containers nest deeper than `MAX_DEPTH`, or are more than `MAX_CONTAINERS`.
         """
         while (opener := self.opener_from(self._at)) is not None:
             yield self.value_at(opener)

@@ -9,7 +9,7 @@ Pair = tuple[str, JsonValue]
 
 
 def statements_of(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """The pairs of an object, separated where it says several things.
+    """The pairs of an object, separated if it says several things.
 
     A key that comes again begins the next statement, which keeps the name of its neighbour if it has none;
     `{"labels": [...], "bboxes": [...]}` of equal length becomes one statement per box.

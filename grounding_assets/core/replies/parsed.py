@@ -17,7 +17,7 @@ class ParsedExtraction:
     cleaned_caption: str
     """Not empty, without blank edges."""
     phrases: tuple[Phrase, ...]
-    """In the order of the reply; empty where the model says that it sees none."""
+    """In the order of the reply; empty if the model says that it sees none."""
     unreadable: int = 0
     """Phrases that are there but cannot be read."""
     repairs: int = 0
@@ -44,7 +44,7 @@ class ReplyEntry:
     """Every text that names the thing, most direct first; several languages may be among them."""
     boxes: tuple[RawBox, ...]
     scores: tuple[float | None, ...]
-    """One per box: 0.0 to 1.0, or None where the model gave none."""
+    """One per box: 0.0 to 1.0, or None if the model gave none."""
     unreadable: int = 0
     """Boxes that are there but are not four finite numbers: it may have more than `boxes`."""
     named: Named = Named.ITSELF

@@ -58,7 +58,7 @@ class JudgedSample(BaseModel):
     """Digest of the result that was judged."""
     image_path: str
     image_sha256: str = ""
-    """Of the image's file; empty where the record does not say."""
+    """Of the image's file; empty if the record does not say."""
     caption: str
     cleaned_caption: str
     image_size: tuple[int, int]

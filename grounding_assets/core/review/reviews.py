@@ -32,7 +32,7 @@ class Reviews:
 
     @classmethod
     def load(cls, results_dir: Path) -> "Reviews":
-        """Those that were taken over so far; none where there is no file.
+        """Those that were taken over so far; none if there is no file.
 
         Raises:
             InputError: a line of the file is damaged.
@@ -115,7 +115,7 @@ def is_same_image(judged: JudgedSample, record: Mapping[str, Any]) -> bool:
 
 
 def image_sha256(record: Mapping[str, Any]) -> str:
-    """Hex digest of the image's file, as the last step that says so read it; empty where none does."""
+    """Hex digest of the image's file, as the last step that says so read it; empty if none does."""
     steps = record.get("provenance")
     made = (
         [step for step in steps.values() if isinstance(step, Mapping)] if isinstance(steps, Mapping) else []

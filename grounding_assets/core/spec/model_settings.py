@@ -197,7 +197,7 @@ class VerifierSpec(Section):
     price: PriceSpec = PriceSpec()
 
     def as_vlm(self) -> VlmSpec:
-        """The same settings as those of a model that annotates. Raises ValueError where it is "same"."""
+        """The same settings as those of a model that annotates. Raises ValueError if it is "same"."""
         if self.backend == "same":
             raise ValueError("the verifier has no settings of its own")
         return VlmSpec(

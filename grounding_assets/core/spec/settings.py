@@ -141,7 +141,7 @@ class ReportSpec(Section):
     max_samples: int = Field(default=10_000, ge=0)
     """Of a larger set a seeded sample of this many is shown; 0 shows all."""
     thumbnail_px: int = Field(default=640, ge=64, le=4096)
-    """Longer side of a photo in pixels; made smaller where there are many."""
+    """Longer side of a photo in pixels; made smaller if there are many."""
     renew_up_to: int = Field(default=2000, ge=0)
     """After `auto_label generate` the page is written anew if the data set has at most so many samples; 0: never."""
 

@@ -96,7 +96,7 @@ class Checkpoint:
         return checkpoint
 
     def defect(self) -> str:
-        """The first rule of the output format that this result breaks; empty where it keeps them all."""
+        """The first rule of the output format that this result breaks; empty if it keeps them all."""
         digests = (self.fingerprint, self.output_fingerprint, self.settings_fingerprint)
         texts = (self.sample_id, *digests, self.cleaned_caption, *self.replies, self.order_id)
         if not all(isinstance(text, str) for text in texts):

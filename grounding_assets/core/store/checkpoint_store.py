@@ -102,7 +102,7 @@ class CheckpointStore:
                     sync_folder(folder)
 
     def load(self, sample_id: str) -> Checkpoint | None:
-        """The result, or None where there is none; a file that is no checkpoint of it is set aside first.
+        """The result, or None if there is none; a file that is no checkpoint of it is set aside first.
 
         Raises:
             RunStopped: the file is there and cannot be read.
@@ -159,7 +159,7 @@ class CheckpointStore:
         return file_stamp(self._failed_path(sample_id))
 
     def stage(self, checkpoint: Checkpoint) -> None:
-        """Makes a result durable that does not take its place yet. Raises RunStopped where it cannot be written."""
+        """Makes a result durable that does not take its place yet. Raises RunStopped if it cannot be written."""
         with stopping_if_unwritable(self.staged_dir):
             make_folder(self.staged_dir)
         self._write(self.staged_path(checkpoint.sample_id), checkpoint.to_json())
@@ -171,7 +171,7 @@ class CheckpointStore:
         return self.load_file(self.staged_path(sample_id), sample_id)
 
     def promote(self, sample_id: str) -> os.stat_result | None:
-        """Puts a staged result in its place; the one that it replaces is kept aside. None where another run has."""
+        """Puts a staged result in its place; the one that it replaces is kept aside. None if another run has."""
         staged, path = self.staged_path(sample_id), self.path(sample_id)
         self._keep_aside(path)
         with stopping_if_unwritable(path), suppress(FileNotFoundError):
@@ -197,7 +197,7 @@ class CheckpointStore:
         return {folder.name: sorted(path.stem for path in folder.glob("*.json")) for folder in folders}
 
     def _keep_aside(self, path: Path) -> Path | None:
-        """A second name for what lies there, in a folder of this process's; nothing where nothing lies there."""
+        """A second name for what lies there, in a folder of this process's; nothing if nothing lies there."""
         if not path.exists():
             return None
         with stopping_if_unwritable(self.retired_dir), suppress(FileNotFoundError):

@@ -42,7 +42,7 @@ class Claims:
         os.close(self._descriptor)
 
     def take(self, sample_id: str, *, wait: bool = False) -> bool:
-        """Whether the sample is this run's now; False where another run is working on it.
+        """Whether the sample is this run's now; False if another run is working on it.
 
         `wait`: until that run has given it up. On a file system without locks nobody can know, and every sample is.
         """

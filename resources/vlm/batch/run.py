@@ -62,7 +62,7 @@ async def batching(
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Keeps other processes from the batches. Raises RunStopped where one is at work."""
+    """Keeps other processes from the batches. Raises RunStopped if one is at work."""
     with stopping_if_unwritable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
