@@ -143,7 +143,7 @@ class ReportSpec(Section):
     thumbnail_px: int = Field(default=640, ge=64, le=4096)
     """Longer side of a photo in pixels; made smaller if there are many."""
     renew_up_to: int = Field(default=2000, ge=0)
-    """After `auto_label generate` the page is written anew if the data set has at most so many samples; 0: never."""
+    """After `auto_label generate` the page is written again if the data set has at most so many samples; 0: never."""
 
 
 class ImageGroundingSpec(Section):
