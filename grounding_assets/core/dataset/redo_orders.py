@@ -7,6 +7,7 @@ an order is finished, and forgotten, when every result that it names carries its
 
 import json
 import secrets
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ class RedoOrders:
         self.open: list[RedoOrder] = []
         """The oldest first; a later one takes precedence."""
         self._unwritten: list[RedoOrder] = []
+        self._writing = threading.Lock()
 
     def load(self) -> None:
         """Reads what is on disk.
@@ -103,18 +105,20 @@ class RedoOrders:
         Raises:
             RunStopped: it cannot be written.
         """
-        for order in tuple(self._unwritten):
-            file = self._file(order)
-            with stopping_if_unwritable(file), replacing(file) as stream:
-                row = {
-                    "given": order.given,
-                    "settings": dict(order.settings),
-                    "sample_ids": sorted(order.sample_ids),
-                    "phrases": {name: list(places) for name, places in sorted(order.phrases.items())},
-                }
-                stream.write(to_json(row))
-        # another thread that came meanwhile wrote the same
-        self._unwritten = []
+        if not self._unwritten:
+            return
+        with self._writing:
+            for order in tuple(self._unwritten):
+                file = self._file(order)
+                with stopping_if_unwritable(file), replacing(file) as stream:
+                    row = {
+                        "given": order.given,
+                        "settings": dict(order.settings),
+                        "sample_ids": sorted(order.sample_ids),
+                        "phrases": {name: list(places) for name, places in sorted(order.phrases.items())},
+                    }
+                    stream.write(to_json(row))
+            self._unwritten = []
 
     def close(self, finished: Iterable[RedoOrder]) -> None:
         """Forgets orders that are carried out."""
