@@ -75,11 +75,17 @@ def pictures_of_the_ui(page: DagsterPages) -> list[Path]:
     )
     partitions = page.shoot("partitions", PICTURES)
     page.open("/assets/demo/annotations?view=checks&checkDetail=failed_samples", "Checks (7)", "tried lines")
-    return [graph, partitions, page.shoot("checks", PICTURES)]
+    checks = page.shoot("checks", PICTURES)
+    page.open("/assets/demo/groundings?view=partitions&partition=lost", "failed, and did not")
+    page.click("View all historical events (1)")
+    page.see("Historical events for lost")
+    page.disclose()
+    page.see("what_to_do")
+    return [graph, partitions, checks, page.shoot("failed-partition", PICTURES)]
 
 
 def pictures_of_the_report(browser: Chrome, report: Path) -> list[Path]:
-    """The summary in the dark, and one sample in the light."""
+    """The summary in the dark, one sample in the light, and a box drawn there."""
     browser.set_window_size(1300, 900)
     browser.get(report.as_uri())
     set_theme(browser, "dark")
@@ -92,7 +98,12 @@ def pictures_of_the_report(browser: Chrome, report: Path) -> list[Path]:
     browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
     sample = PICTURES / "report-sample.png"
     browser.save_screenshot(str(sample))
-    return [summary, sample]
+    # the first phrase, to be edited, with a new box in the middle of the photo
+    for key in ("1", "e", "n"):
+        browser.switch_to.active_element.send_keys(key)
+    correction = PICTURES / "report-correction.png"
+    browser.save_screenshot(str(correction))
+    return [summary, sample, correction]
 
 
 def set_theme(browser: Chrome, theme: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from grounding_assets.cli.pilot import WITHOUT_VERIFIER
+from grounding_assets.cli.pilot import WITHOUT_VERIFIER, left_out_words
 from grounding_assets.cli.terminal import duration
 from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.budget.cost import Estimate, Projection, Usage
@@ -44,7 +44,11 @@ def estimate(spec_file: str, overrides: Sequence[str]) -> int:
     if not figures.remaining:
         console.print("Nothing is left to do: every sample has a result.")
         return EXIT_OK
-    projection = project_set(figures, figures.remaining)
+    if figures.without_image:
+        console.print(left_out_words(figures), markup=False, soft_wrap=True)
+    if not figures.to_ask:
+        return EXIT_OK
+    projection = project_set(figures, figures.to_ask)
     console.print(_table(projection, figures, spec, prices.currency))
     if (words := both_ways(projection, figures, spec, prices)) is not None:
         console.print(words, markup=False, soft_wrap=True)

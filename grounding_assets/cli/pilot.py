@@ -26,7 +26,7 @@ def pilot_words(dataset: DataSet, chosen: Sequence[str]) -> str:
     prices = Prices.of(spec)
     figures = pilot_figures(workspace, chosen, spec.workflow.run_steps, prices)
     # a run that redoes everything redoes the pilot, too
-    remaining = figures.set_size if spec.workflow.force_reprocess else figures.remaining
+    remaining = figures.set_size if spec.workflow.force_reprocess else figures.to_ask
     lines = [
         f"Pilot of {figures.samples:,} of {figures.set_size:,} samples",
         f"  found   {_found(figures)}",
@@ -35,11 +35,21 @@ def pilot_words(dataset: DataSet, chosen: Sequence[str]) -> str:
     ]
     if prices.currency is not None and prices.lacks_verifier(spec.workflow.run_steps):
         lines.append(WITHOUT_VERIFIER)
-    if not remaining:
+    if figures.without_image:
+        lines.append(left_out_words(figures))
+    if not figures.remaining:
         return "\n".join([*lines, "That was the whole set."])
+    if not remaining:
+        return "\n".join(lines)
     if not figures.done:
         return "\n".join([*lines, "No sample has a result, so nothing can be said of the rest yet."])
     return "\n".join([*lines, *_prediction(figures, remaining, spec, prices.currency)])
+
+
+def left_out_words(figures: PilotFigures) -> str:
+    return (
+        f"{figures.without_image:,} samples take no call and are left out here: their images are not there."
+    )
 
 
 def full_run_command(spec_file: str, overrides: Sequence[str]) -> str:

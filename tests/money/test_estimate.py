@@ -36,6 +36,25 @@ def test_without_a_result_it_says_to_run_a_pilot(tmp_path, capsys):
         assert not endpoint.requests
 
 
+def test_samples_whose_images_are_not_there_are_left_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    prepare_set(tmp_path, 20)
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True)) as endpoint:
+        run(capped_spec(tmp_path, endpoint, 1, {}), endpoint)
+        prepare_set(tmp_path, 60)
+        lines = [json.loads(line) for line in (tmp_path / "input.jsonl").read_text().splitlines()]
+        for line in lines[30:]:
+            line["image_path"] = "away/" + line["image_path"]
+        (tmp_path / "input.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        spec = write_spec(tmp_path, capped_spec(tmp_path, endpoint, 1, {}))
+        assert main(["estimate", "-e", spec]) == 0
+    told = capsys.readouterr().out
+    assert "30 samples take no call and are left out here: their images are not there" in told
+    assert "The remaining 10 samples will take" in told
+    expected, low, high = row_of(told, "Calls")
+    assert expected == 20 and low <= 20 <= high
+
+
 def test_the_rest_of_the_set_takes_what_was_estimated(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     prepare_set(tmp_path, 20)

@@ -43,6 +43,8 @@ class PilotFigures:
     """Samples of the whole set."""
     remaining: int = 0
     """Samples of the whole set that lack a result."""
+    without_image: int = 0
+    """Of `remaining`, those whose image file is not there: they fail without a call."""
     steps: tuple[Step, ...] = ()
     expressions: int = 0
     boxes: int = 0
@@ -53,11 +55,16 @@ class PilotFigures:
     done: int = 0
     """Samples with a result."""
     usage: list[Usage] = field(default_factory=list)
-    """One entry a sample that has a result or has failed, failed attempts included."""
+    """One entry a sample that has a result or has failed, failed attempts included; none if its image is not there."""
     seconds: list[float] = field(default_factory=list)
     """Time on each of these samples, waits between attempts not included."""
     unfinished: Usage = field(default_factory=Usage)
     """Of samples that were begun, and have neither a result nor a failure yet."""
+
+    @property
+    def to_ask(self) -> int:
+        """Samples of the whole set that lack a result and will take calls."""
+        return self.remaining - self.without_image
 
     @property
     def spent(self) -> Usage:
@@ -71,12 +78,11 @@ def pilot_figures(
 
     Without `prices` the usage has no cost.
     """
-    figures = PilotFigures(
-        samples=len(chosen),
-        set_size=len(workspace.samples.entries),
-        remaining=sum(1 for _ in workspace.pending(workspace.samples.ids, steps)),
-        steps=tuple(steps),
-    )
+    samples = workspace.samples
+    figures = PilotFigures(samples=len(chosen), set_size=len(samples.entries), steps=tuple(steps))
+    for pending in workspace.pending(samples.ids, steps):
+        figures.remaining += 1
+        figures.without_image += samples.image_stamp(pending.sample_id) == 0
     for sample_id in chosen:
         taken, seconds, failed = Usage(), 0.0, False
         last: Checkpoint | None = None
@@ -91,6 +97,8 @@ def pilot_figures(
                 break
         if last is not None:
             _count_result(figures, last)
+        if failed and not taken.calls and samples.image_stamp(sample_id) == 0:
+            continue
         if last is not None or failed:
             figures.usage.append(taken)
             figures.seconds.append(seconds)
