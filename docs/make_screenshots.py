@@ -51,11 +51,12 @@ def demonstration(folder: Path) -> Project:
     """A project of its own over the demonstration's photos and captions."""
     folder.mkdir()
     shutil.copy(PROJECT / "dagster.yaml", folder)
+    shutil.copytree(PROJECT / "demo" / "images", folder / "images")
     captions = (PROJECT / "demo" / "captions.jsonl").read_text(encoding="utf-8")
     (folder / "captions.jsonl").write_text(captions + json.dumps(LOST) + "\n", encoding="utf-8")
     (folder / "spec.yaml").write_text(
         "results_dir: results\nimage_grounding:\n  vlm: {backend: local}\n"
-        f"  data: {{name: demo, input_jsonl: captions.jsonl, image_root: {json.dumps(str(PROJECT / 'demo'))}}}\n",
+        "  data: {name: demo, input_jsonl: captions.jsonl}\n",
         encoding="utf-8",
     )
     return Project(folder)
