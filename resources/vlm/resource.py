@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from grounding_assets.core.annotation.teacher import Teacher
+from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.settings import Spec
@@ -85,6 +86,17 @@ def family_of_spec(spec: Spec) -> Family:
     if not limit and (host == "nvidia.com" or host.endswith(".nvidia.com")):
         limit = HOSTED_NIM_IMAGE_BYTES
     return replace(family, image=replace(family.image, max_bytes=limit)) if limit else family
+
+
+def doubt_of_size(spec: Spec) -> str:
+    """What nobody can measure without an endpoint: whether the server that answers keeps the size of pictures."""
+    family = family_of_spec(spec)
+    if CONVENTIONS[family.convention].grid is not None:
+        return ""
+    return (
+        f"Not measured, since {VLM_SECTION}.batch.mode=file has no endpoint: {model_name(spec)} writes boxes in pixels, and a "
+        "server that makes pictures smaller (such as by max_pixels) displaces all of them. Look at some in the report."
+    )
 
 
 def base_url(spec: Spec) -> str:

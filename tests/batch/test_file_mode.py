@@ -9,8 +9,9 @@ from tests.batch.run_batch import run_batch
 from tests.batch.runs import batch_spec, run
 from tests.core.workspaces import json_lines, write_input
 from tests.corpus import CORPUS
-from tests.doors.project import coco24_rows
+from tests.doors.project import coco24_rows, endpoint_settings, make_project
 from tests.endpoints.server import SimulatedEndpoint, running
+from tests.endurance.runs import generate
 
 SAMPLES = 10
 
@@ -54,3 +55,16 @@ def test_a_model_of_no_known_family_needs_an_endpoint_to_be_measured(tmp_path: P
     spec = batch_spec(tmp_path, endpoint, image_root=CORPUS / "coco24", mode="file")
     with pytest.raises(SpecError, match=r"set image_grounding\.vlm\.family"):
         run(spec, endpoint)
+
+
+@pytest.mark.parametrize(("family", "doubtful"), [("qwen2_5_vl", True), ("qwen3_vl", False)])
+def test_pixels_of_a_server_that_nobody_measured_are_in_doubt(
+    tmp_path: Path, family: str, doubtful: bool
+) -> None:
+    with running(SimulatedEndpoint("vllm", family)) as endpoint:
+        project = make_project(tmp_path, endpoint_settings(endpoint))
+        project.write_input(coco24_rows(2))
+        ended = generate(project, "image_grounding.vlm.batch.mode=file")
+        assert ended.code == 3, ended.output
+        assert ("Warning:     Not measured" in ended.stdout) == doubtful
+        assert not endpoint.recorder.total
