@@ -51,6 +51,8 @@ def test_a_folder_that_tao_began_is_continued_and_nothing_finished_is_asked_agai
     for name in ("annotations.jsonl", f"{STEPS[1]}/annotations.jsonl"):
         # as an editor leaves it
         (project.results / name).write_text("\n" + (project.results / name).read_text())
+    with (project.results / "annotations.jsonl").open("a") as cut:
+        cut.write('{"image_path": "cut by a ki')
     before = {
         path.relative_to(project.results): path.read_bytes()
         for path in project.results.rglob("*")
@@ -67,6 +69,7 @@ def test_a_folder_that_tao_began_is_continued_and_nothing_finished_is_asked_agai
     assert {caption for _, caption in asked} <= {CAPTIONS[2], CAPTIONS[3], CAPTIONS[5]}
     assert "5 of step 0 and 3 of step 1 were taken over" in ran.stderr + ran.stdout
     assert "pixels of another size" in ran.stderr + ran.stdout
+    assert "1 records of TAO's cannot be read" in ran.stderr + ran.stdout
     lines = project.lines()
     assert [line["caption"] for line in lines] == CAPTIONS
     taken = lines[1]

@@ -36,7 +36,7 @@ class TakenOver:
     unknown: int = 0
     """Records of no sample of the input."""
     unreadable: int = 0
-    """Records that break TAO's own form."""
+    """Records that break TAO's own form, and lines and files that cannot be read."""
     other_size: int = 0
     """Groundings whose boxes are in pixels of another size than the image has."""
 
@@ -73,6 +73,9 @@ def take_tao_results_over(workspace: Workspace) -> TakenOver:
     finder = _SampleFinder(workspace)
     for step in _STEPS:
         for path, record, is_checkpoint in _records(aside, step):
+            if record is None:
+                taken.unreadable += 1
+                continue
             has_result = bool(record["expressions"]) if step is Step.EXTRACTION else _has_boxes(record)
             if not is_checkpoint and not has_result:
                 continue
@@ -106,11 +109,11 @@ def _first_record(path: Path) -> Any:
 
 
 def _read(path: Path) -> Iterator[Any]:
-    """The records of a JSONL file or a checkpoint; what cannot be read is None."""
+    """The records of a JSONL file or a checkpoint; what cannot be read is None. Blank lines are none."""
     try:
         with path.open("rb") as lines:
             texts = lines if path.suffix == ".jsonl" else [lines.read()]
-            for text in texts:
+            for text in filter(bytes.strip, texts):
                 try:
                     yield json.loads(text)
                 except (ValueError, RecursionError):
@@ -119,17 +122,19 @@ def _read(path: Path) -> Iterator[Any]:
         yield None
 
 
-def _records(aside: Path, step: Step) -> Iterator[tuple[Path, dict[str, Any], bool]]:
-    """(file, record, whether it is a checkpoint); checkpoints first."""
+def _records(aside: Path, step: Step) -> Iterator[tuple[Path, dict[str, Any] | None, bool]]:
+    """(file, record, whether it is a checkpoint), checkpoints first; None for what cannot be read."""
     folder = aside / step.folder
     paths = [
         *sorted((folder / ".ckpt").glob("*.json")),
         folder / "annotations.jsonl",
         aside / "annotations.jsonl",
     ]
-    for path in paths:
+    for path in filter(Path.is_file, paths):
         for tree in _read(path):
-            if is_tao_record(tree):
+            # the file of results is read for each step: what is broken in it is told once
+            is_told = path.parent != aside or step is _STEPS[-1]
+            if (tree is None and is_told) or is_tao_record(tree):
                 yield path, tree, path.suffix == ".json"
 
 
