@@ -9,17 +9,21 @@ from grounding_assets.core.boxes.coordinates import CONVENTIONS, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression
 from tests.core import (
+    reply_cases_answers,
+    reply_cases_boxes,
     reply_cases_documents,
     reply_cases_forms,
     reply_cases_ids,
     reply_cases_labels,
     reply_cases_lines,
+    reply_cases_names,
+    reply_cases_native,
     reply_cases_numbers,
     reply_cases_structures,
     reply_cases_words,
     reply_cases_wrappers,
 )
-from tests.core.reply_cases import CASES, CUT, FAILS
+from tests.core.reply_cases import CUT, FAILS
 from tests.corpus import CORPUS
 
 SIZE = (1000, 1000)
@@ -30,14 +34,18 @@ SHARED_CASES = (
     else {}
 )
 
-MORE_CASES = [
+CASES = [
     case
     for table in (
+        reply_cases_answers,
+        reply_cases_boxes,
         reply_cases_documents,
         reply_cases_forms,
         reply_cases_ids,
         reply_cases_labels,
         reply_cases_lines,
+        reply_cases_names,
+        reply_cases_native,
         reply_cases_numbers,
         reply_cases_structures,
         reply_cases_words,
@@ -72,7 +80,7 @@ def is_right(came, wanted):
     )
 
 
-@pytest.mark.parametrize("case", (*CASES, *MORE_CASES), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case):
     came = outcome(case.asked, case.reply, ended_for_length=case.ended_for_length)
     assert is_right(came, case.outcomes), came

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from grounding_assets.core.annotation.annotator import Annotator
+from grounding_assets.core.dataset.extraction_edits import AdoptedEdits, adopt_extractions
 from grounding_assets.core.dataset.input_file import RejectedLine
 from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
 from grounding_assets.core.dataset.sample_ids import SampleIds
@@ -201,3 +202,13 @@ def roll_up(workspace: Workspace, steps: Sequence[Step] = BOTH) -> None:
 
 def json_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def extracted(folder: Path) -> Path:
+    """The file that step 0 writes and a person may edit."""
+    return folder / "results" / Step.EXTRACTION.folder / "annotations.jsonl"
+
+
+def adopt(folder: Path) -> tuple[Workspace, AdoptedEdits]:
+    workspace = open_workspace(folder)
+    return workspace, adopt_extractions(workspace, extracted(folder))

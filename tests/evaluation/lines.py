@@ -2,7 +2,16 @@
 
 from typing import Any
 
+from grounding_assets.core.evaluation import JudgeOptions, Resampling, evaluate
+
 CAPTION = "A red car, two dogs and a tree near a lake."
+STEP_1 = JudgeOptions(steps="step_1")
+# 100 x 100; shifted by d pixels along one side: IoU (100 - d) / (100 + d)
+BOX = [100, 100, 200, 200]
+AT_818 = [110, 100, 210, 200]  # 90 / 110
+AT_600 = [125, 100, 225, 200]  # 75 / 125
+AT_333 = [150, 100, 250, 200]  # 50 / 150
+ELSEWHERE = [600, 600, 700, 700]
 
 
 def line(
@@ -41,3 +50,7 @@ def expression(
         ],
         "grounding_status": status or ("boxed" if boxes else "none_seen"),
     }
+
+
+def overall(gold, results, options=STEP_1, **rest):
+    return {k: f.value for k, f in evaluate(gold, results, options, Resampling(100), **rest).overall.items()}
