@@ -34,8 +34,7 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m bench.request_path
-	$(BIN)/python -m bench.throughput
-	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.one_machine
 
 soak: setup
 	$(BIN)/python -m bench.soak

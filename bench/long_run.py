@@ -7,44 +7,70 @@ the calls. Takes some 15 minutes and 2 GB of disk at 100,000 samples; page times
 chromium-driver.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.throughput import CALLS_PER_SAMPLE, write_images, write_project
+from bench.command import Ended, generate
+from bench.throughput import CALLS_PER_SAMPLE, machine, write_images, write_project
 from tests.doors.project import Project
 from tests.endpoints.process import RemoteEndpoint, launched
 from tests.report.browser import CHROMIUM, opened_browser
 from tests.ui.dagster_dev import running_dagster
 from tests.ui.pages import DagsterPages
 
-WORKERS, LATENCY_S = 256, 0.02
+LATENCY_S = 0.02
+WORKERS = "image_grounding.workflow.max_workers=256"
+SAMPLES = 100_000
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How one process ended."""
+class LongRun:
+    """What each part took."""
 
-    seconds: float
-    cpu_s: float
-    peak_mb: float
-    code: int
-    output: str
+    killed: Ended
+    resumed: Ended
+    idle: Ended
+    start_up: Ended
+    """One sample and nothing to do."""
+    calls: int
+    needed: int
+    pages_s: tuple[float, ...]
+    """From navigation until the page of `groundings` says how many partitions are materialized; none without a browser."""
 
-    def shown(self, what: str) -> str:
-        return f"{what}: {self.seconds:.1f} s, {self.cpu_s:.1f} s of CPU, peak {self.peak_mb:.0f} MB"
+    @property
+    def idle_after_start_up_s(self) -> float:
+        return self.idle.seconds - self.start_up.seconds
+
+    @property
+    def both_parts_s(self) -> float:
+        return self.killed.seconds + self.resumed.seconds
+
+    @property
+    def peak_mb(self) -> float:
+        return max(self.killed.peak_mb, self.resumed.peak_mb)
+
+    def shown(self) -> str:
+        pages = ", ".join(f"{seconds:.1f}" for seconds in self.pages_s)
+        return "\n".join(
+            (
+                self.killed.shown("killed with -9 after a third"),
+                self.resumed.shown("resumed to the end"),
+                f"calls: {self.calls:,} for {self.needed:,} that were needed",
+                self.idle.shown("nothing to do"),
+                self.start_up.shown("one sample and nothing to do, for comparison"),
+                f"the page of groundings, first and later openings: {pages} s"
+                if pages
+                else "no chromium: the web UI was not opened",
+            )
+        )
 
 
-def main() -> None:
-    samples = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    print(
-        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
-        flush=True,
-    )
+def measure(samples: int) -> LongRun:
+    """Raises SystemExit or AssertionError where a run does not end as it should."""
+    needed = samples * CALLS_PER_SAMPLE
     with (
         tempfile.TemporaryDirectory() as temporary,
         launched("vllm", "--cheap", "--keep-requests", "1", "--latency", str(LATENCY_S)) as endpoint,
@@ -52,79 +78,44 @@ def main() -> None:
         folder = Path(temporary)
         write_images(folder)
         write_project(folder, endpoint.base_url, samples)
-        killed = generate(folder, endpoint, kill_after=samples * CALLS_PER_SAMPLE // 3)
-        print(killed.shown("killed with -9 after a third"), flush=True)
-        resumed = generate(folder, endpoint)
-        check(resumed)
-        print(resumed.shown("resumed to the end"))
-        needed = samples * CALLS_PER_SAMPLE
-        print(f"calls: {calls(endpoint):,} for {needed:,} that were needed", flush=True)
-        before = calls(endpoint)
-        idle = generate(folder, endpoint)
-        check(idle)
-        assert calls(endpoint) == before, "a run with nothing to do called the endpoint"
-        print(idle.shown("nothing to do"))
+        killed = generate(folder, WORKERS, until=lambda: _calls(endpoint) >= needed // 3)
+        resumed = generate(folder, WORKERS).checked()
+        answered = _calls(endpoint)
+        idle = generate(folder, WORKERS).checked()
+        assert _calls(endpoint) == answered, "a run with nothing to do called the endpoint"
         lines = sum(1 for _ in (folder / "results" / "annotations.jsonl").open("rb"))
         assert lines == samples, f"{lines} lines of {samples}"
-        write_project(folder / "one", endpoint.base_url, 1)
-        print(
-            start_up(folder / "one", endpoint).shown("one sample and nothing to do, for comparison"),
-            flush=True,
-        )
-        if CHROMIUM is None:
-            print("no chromium: the web UI was not opened")
-        else:
-            time_pages(folder, samples)
+        start_up = _start_up(folder / "one", endpoint)
+        return LongRun(killed, resumed, idle, start_up, answered, needed, tuple(_time_pages(folder, samples)))
 
 
-def generate(folder: Path, endpoint: RemoteEndpoint, kill_after: int | None = None) -> Ended:
-    """One `auto_label generate`; killed once the endpoint has answered so many calls."""
-    command = [sys.executable, "-m", "grounding_assets.cli", "generate", "-e", "spec.yaml",
-               f"image_grounding.workflow.max_workers={WORKERS}"]  # fmt: skip
-    begun = time.monotonic()
-    with (
-        (folder / "output.txt").open("w+b") as output,
-        subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT) as process,
-    ):
-        while kill_after is not None and process.poll() is None and calls(endpoint) < kill_after:
-            time.sleep(0.2)
-        if kill_after is not None:
-            process.kill()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        return Ended(
-            time.monotonic() - begun,
-            usage.ru_utime + usage.ru_stime,
-            usage.ru_maxrss / 1024,
-            process.returncode,
-            output.read().decode(),
-        )
-
-
-def start_up(folder: Path, endpoint: RemoteEndpoint) -> Ended:
+def _start_up(folder: Path, endpoint: RemoteEndpoint) -> Ended:
+    write_project(folder, endpoint.base_url, 1)
     write_images(folder)
-    check(generate(folder, endpoint))
-    return generate(folder, endpoint)
+    generate(folder, WORKERS).checked()
+    return generate(folder, WORKERS).checked()
 
 
-def check(ended: Ended) -> None:
-    if ended.code != 0:
-        raise SystemExit(ended.output)
-
-
-def calls(endpoint: RemoteEndpoint) -> int:
+def _calls(endpoint: RemoteEndpoint) -> int:
     return int(endpoint.stats()["total"])
 
 
-def time_pages(folder: Path, samples: int) -> None:
-    """From navigation until the page says how many partitions are materialized."""
+def _time_pages(folder: Path, samples: int) -> list[float]:
+    if CHROMIUM is None:
+        return []
+    taken: list[float] = []
     with running_dagster(Project(folder), "bench") as dev, opened_browser() as browser:
         page = DagsterPages(browser, dev)
-        for opening in ("first", "second", "third"):
+        for _ in range(3):
             begun = time.monotonic()
             page.open("/assets/bench/groundings?view=partitions", f"Materialized ({samples}")
-            print(f"the page of groundings, {opening} opening: {time.monotonic() - begun:.1f} s", flush=True)
+            taken.append(time.monotonic() - begun)
+    return taken
+
+
+def main() -> None:
+    print(machine(), flush=True)
+    print(measure(int(sys.argv[1]) if len(sys.argv) > 1 else SAMPLES).shown())
 
 
 if __name__ == "__main__":

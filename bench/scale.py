@@ -6,16 +6,14 @@ measured. Run: `python -m bench.scale [N …]`. Each figure is a whole `auto_lab
 """
 
 import json
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from PIL import Image
 
+from bench.command import generate
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.workspace import Workspace
@@ -94,16 +92,6 @@ def sample_span(caption: str) -> tuple[int, int]:
     return start, start + len("a tree")
 
 
-def generate(folder: Path) -> tuple[float, float]:
-    """(seconds, peak memory of all children so far in MB) of one `auto_label generate`."""
-    begun = time.monotonic()
-    command = [sys.executable, "-m", "grounding_assets.cli", "generate", "-e", "spec.yaml"]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        raise SystemExit(ended.stderr)
-    return time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-
-
 def main() -> None:
     counts = [int(text) for text in sys.argv[1:]] or [1_000, 10_000, 100_000]
     print(
@@ -114,12 +102,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             fabricate(folder, count)
-            first, _ = generate(folder)
-            again, peak = generate(folder)
+            first, again = generate(folder).checked(), generate(folder).checked()
         if count == 1:
-            startup = again
+            startup = again.seconds
         print(
-            f"{count:>8} {first:>24.1f} s {again:>12.1f} s {again - startup:>13.1f} s {peak:>8.0f}",
+            f"{count:>8} {first.seconds:>24.1f} s {again.seconds:>12.1f} s {again.seconds - startup:>13.1f} s "
+            f"{max(first.peak_mb, again.peak_mb):>8.0f}",
             flush=True,
         )
 

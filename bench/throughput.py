@@ -1,14 +1,15 @@
 """Throughput of the whole pipeline, Dagster included, against a simulated endpoint in its own process.
 
-Run: `make bench`, or `python -m bench.throughput [quick]`. The endpoint (`tests/endpoints`, cheap mode) simulates nothing
-but latency: it answers every request with one constant box per expression. Each row is one `auto_label
-generate` process over fresh results; start-up is a run with nothing to do and is taken off time and CPU.
+    python -m bench.throughput [quick]
+
+The endpoint (`tests/endpoints`, cheap mode) simulates nothing but latency: it answers every request with one constant
+box per expression. Each row is one `auto_label generate` process over fresh results; CPU and the rate of the whole command
+include start-up, rollups and the report.
 """
 
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ import dagster as dg
 import numpy as np
 from PIL import Image
 
+from bench.command import Ended, cpu_of_s, generate
 from tests.endpoints.process import launched
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -40,14 +42,53 @@ class Setting:
         return f"{self.workers} workers, {self.latency_s:g} s a call{spread}"
 
 
+AT_64, AT_256 = Setting(64, 0.5, 2000), Setting(256, 0.5, 5000)
 SETTINGS = (
     Setting(4, 0.5, 160),
-    Setting(64, 0.5, 2000),
-    Setting(256, 0.5, 5000),
+    AT_64,
+    AT_256,
     Setting(256, 0.02, 5000),
     Setting(256, 1.5, 4000, p95_s=4.0),
 )
 QUICK = (Setting(64, 0.5, 1000), Setting(256, 0.02, 1500))
+HEADER = (
+    "| setting | samples | while annotating, samples/s | share of ideal | whole command, samples/s | CPU ms/sample | peak MB | "
+    "start-up and rollup s | cores busy with other work |\n|---|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one setting took. Rates are samples a second."""
+
+    setting: Setting
+    rate: float
+    """While annotating, as the run itself reports it."""
+    latency_s: float
+    annotating_s: float
+    ended: Ended
+    others: float
+    """Cores that were busy with neither the command nor the endpoint, on average."""
+
+    @property
+    def share_of_ideal(self) -> float:
+        """Of the rate at which nothing but the endpoint's latency counts."""
+        return self.rate * CALLS_PER_SAMPLE * self.latency_s / self.setting.workers
+
+    @property
+    def whole_rate(self) -> float:
+        return self.setting.samples / self.ended.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU a sample, of the whole command."""
+        return 1e3 * self.ended.cpu_s / self.setting.samples
+
+    def shown(self) -> str:
+        return (
+            f"| {self.setting.label} | {self.setting.samples} | {self.rate:.1f} | {self.share_of_ideal:.3f} | {self.whole_rate:.1f} | "
+            f"{self.cpu_ms:.1f} | {self.ended.peak_mb:.0f} | {self.ended.seconds - self.annotating_s:.1f} | {self.others:.2f} |"
+        )
 
 
 def write_images(folder: Path) -> None:
@@ -82,22 +123,6 @@ def write_project(folder: Path, endpoint: str, samples: int) -> None:
             lines.write(json.dumps(row) + "\n")
 
 
-def generate(folder: Path, *overrides: str) -> tuple[float, float, float]:
-    """(seconds, CPU seconds, peak MB) of one process."""
-    command = [sys.executable, "-m", "grounding_assets.cli", "generate", "-e", "spec.yaml", *overrides]
-    begun = time.monotonic()
-    with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(output)
-    return time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
 def figures(folder: Path) -> dict[str, Any]:
     """What the run reported to Dagster."""
     os.environ["DAGSTER_HOME"] = str(folder)
@@ -109,38 +134,41 @@ def figures(folder: Path) -> dict[str, Any]:
     return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
-def measure(setting: Setting, folder: Path) -> None:
+def measure(setting: Setting, folder: Path) -> Row:
     folder.mkdir()
     options = ["--latency", str(setting.latency_s), *(["--p95", str(setting.p95_s)] if setting.p95_s else [])]
     with launched("vllm", "--cheap", "--keep-requests", "1", *options) as endpoint:
         write_images(folder)
         write_project(folder, endpoint.base_url, setting.samples)
-        seconds, cpu, peak = generate(folder, f"image_grounding.workflow.max_workers={setting.workers}")
-        ran = figures(folder)
-        _, startup_cpu, _ = generate(folder)
-    latency = setting.latency_s if setting.p95_s is None else float(ran["mean_latency_seconds"])
-    ideal = setting.workers / (CALLS_PER_SAMPLE * latency)
-    rate = float(ran["samples_per_second"])
-    cpu_ms = (cpu - startup_cpu) / setting.samples * 1000
-    print(
-        f"| {setting.label} | {setting.samples} | {rate:.1f} | {ideal:.1f} | {rate / ideal:.3f} | {cpu_ms:.1f} | "
-        f"{peak:.0f} | {seconds - float(ran['seconds']):.1f} |",
-        flush=True,
+        before = cpu_of_s(endpoint.pid)
+        ended = generate(folder, f"image_grounding.workflow.max_workers={setting.workers}").checked()
+        endpoint_cpu_s = cpu_of_s(endpoint.pid) - before
+    ran = figures(folder)
+    return Row(
+        setting,
+        rate=float(ran["samples_per_second"]),
+        latency_s=setting.latency_s if setting.p95_s is None else float(ran["mean_latency_seconds"]),
+        annotating_s=float(ran["seconds"]),
+        ended=ended,
+        others=(ended.others_cpu_s - endpoint_cpu_s) / ended.seconds,
+    )
+
+
+def machine() -> str:
+    """What was measured on, and how busy it was."""
+    return (
+        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+        f"Python {sys.version.split()[0]}"
     )
 
 
 def main() -> None:
-    print(
-        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}"
-    )
-    print(
-        "| setting | samples | samples/s | ideal | efficiency | CPU ms/sample | peak MB | start-up and rollup s |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    print(machine())
+    print(HEADER)
     with tempfile.TemporaryDirectory() as temporary:
         # not deleted in between: ext4 looks for a new file's inode among all that were deleted just before
         for number, setting in enumerate(QUICK if sys.argv[1:] == ["quick"] else SETTINGS):
-            measure(setting, Path(temporary) / str(number))
+            print(measure(setting, Path(temporary) / str(number)).shown(), flush=True)
 
 
 if __name__ == "__main__":
