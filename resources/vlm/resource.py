@@ -56,10 +56,24 @@ def check_teacher(spec: Spec, credentials: Credentials, section: str = VLM_SECTI
                 f"No endpoint: set {section}.openai.base_url (such as http://localhost:8000/v1), or "
                 "OPENAI_API_KEY for OpenAI's own."
             )
+    if spec.workflow.asks_jointly and section == VLM_SECTION:
+        _refuse_joint(spec)
     if vlm.backend != "local":
         refusal = family_of_spec(spec).why_not(spec.workflow.run_steps, section)
         if refusal:
             raise SpecError(f"{model_name(spec)}: {refusal}")
+
+
+def _refuse_joint(spec: Spec) -> None:
+    family = family_of_spec(spec)
+    if spec.vlm.backend == "local" or family.native:
+        answers = (
+            "calls no model"
+            if spec.vlm.backend == "local"
+            else "writes boxes in a form of its own, without a caption"
+        )
+        asked = "The embedded teacher" if spec.vlm.backend == "local" else f"Family {family.name}"
+        raise SpecError(f"{asked} {answers}: set image_grounding.workflow.joint=false.")
 
 
 def teacher_notice(spec: Spec) -> str:
@@ -119,6 +133,14 @@ def model_identity(spec: Spec) -> dict[str, Any]:
     return {**named, **of_backend[spec.vlm.backend]}
 
 
+def teacher_identity(spec: Spec) -> dict[str, Any]:
+    """The same of the annotating steps, with the way in which they are asked if it is not the usual one."""
+    from grounding_assets.core import prompts
+
+    joint = {"joint": prompts.version("joint")} if spec.workflow.asks_jointly else {}
+    return {**model_identity(spec), **joint}
+
+
 def result_settings(spec: Spec, step: Step) -> dict[str, Any]:
     """The `settings` of the provenance that a step's results get with this spec; needs no teacher."""
     if step.asks_verifier:
@@ -129,7 +151,7 @@ def result_settings(spec: Spec, step: Step) -> dict[str, Any]:
         return spec.vlm.local.in_use.model_dump()
     from resources.vlm.sampling import settings_of_step
 
-    return settings_of_step(model_identity(spec), *step.prompts)
+    return settings_of_step(teacher_identity(spec), *step.prompts)
 
 
 def build_teacher(
@@ -157,8 +179,11 @@ def build_teacher(
     from resources.vlm.sampling import Sampling
     from resources.vlm.teacher import VlmTeacher
 
-    identity = model_identity(spec)
-    return VlmTeacher(
+    kind = VlmTeacher
+    if spec.workflow.asks_jointly and section == VLM_SECTION:
+        from resources.vlm.joint import JointTeacher as kind
+    identity = teacher_identity(spec)
+    return kind(
         RetryingCaller(
             build_client(spec, credentials, learned, account, section),
             max_in_flight=spec.workflow.max_workers,

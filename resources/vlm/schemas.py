@@ -3,27 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-EXTRACTION_SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "cleaned_caption": {"type": "string"},
-        "expressions": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"text": {"type": "string"}, "noun_chunk": {"type": "string"}},
-                "required": ["text", "noun_chunk"],
-                "additionalProperties": False,
-            },
-        },
-    },
-    "required": ["cleaned_caption", "expressions"],
-    "additionalProperties": False,
-}
-
 
 def grounding_schema(box_key: str) -> Mapping[str, Any]:
     """Step 1's reply schema. Coordinates are numbers: some models answer in fractions."""
+    return _object(expressions=_array(_object(id={"type": "string"}, boxes=_boxes(box_key))))
+
+
+def joint_schema(box_key: str) -> Mapping[str, Any]:
+    """The reply schema of both steps in one."""
+    text = {"type": "string"}
+    entry = _object(id=text, text=text, noun_chunk=text, boxes=_boxes(box_key))
+    return _object(cleaned_caption=text, expressions=_array(entry))
+
+
+def _boxes(box_key: str) -> dict[str, Any]:
     box = {
         "type": "object",
         "properties": {
@@ -33,15 +26,24 @@ def grounding_schema(box_key: str) -> Mapping[str, Any]:
         "required": [box_key, "score"],
         "additionalProperties": False,
     }
-    entry = {
-        "type": "object",
-        "properties": {"id": {"type": "string"}, "boxes": {"type": "array", "items": box}},
-        "required": ["id", "boxes"],
-        "additionalProperties": False,
-    }
+    return _array(box)
+
+
+def _array(items: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"expressions": {"type": "array", "items": entry}},
-        "required": ["expressions"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
+
+
+EXTRACTION_SCHEMA: Mapping[str, Any] = _object(
+    cleaned_caption={"type": "string"},
+    expressions=_array(_object(text={"type": "string"}, noun_chunk={"type": "string"})),
+)
+"""Step 0's reply schema."""

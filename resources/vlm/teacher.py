@@ -74,10 +74,11 @@ class VlmTeacher:
 
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:
         # without a caption, which the input allows where it says so, the image is described first
-        prompt = "extract" if caption.strip() else "describe"
-        trace = Trace(prompt, image)
+        return await self._extract(image, caption, Trace("extract" if caption.strip() else "describe", image))
+
+    async def _extract(self, image: PreparedImage, caption: str, trace: Trace) -> Extraction:
         schema = EXTRACTION_SCHEMA if self.family.structure == "schema" else None
-        instructions, text = prompts.render(prompt), prompts.caption_text(caption)
+        instructions, text = prompts.render(trace.prompt), prompts.caption_text(caption)
 
         def read(reply: str, ended_for_length: bool) -> ParsedExtraction:
             return read_cleaned(reply, caption, ended_for_length=ended_for_length)
@@ -170,13 +171,7 @@ class VlmTeacher:
         """
         named = [(f"e{i}", expression) for i, expression in enumerate(part)]
         schema = grounding_schema(self.family.box_key) if self.family.structure == "schema" else None
-        instructions = prompts.render(
-            "ground",
-            contract=self.family.coordinate_contract(image.sent_size),
-            box_key=self.family.box_key,
-            box_form=self.family.box_form,
-            native=self.family.native,
-        )
+        instructions = self._box_instructions("ground", image)
         text = prompts.expressions_text(caption, named)
 
         def read(reply: str, ended_for_length: bool) -> MatchResult:
@@ -200,6 +195,23 @@ class VlmTeacher:
         trace.answered_by.append([start, len(part), len(trace.replies) - 1])
         return [matched]
 
+    def _box_instructions(self, prompt: str, image: PreparedImage) -> str:
+        return prompts.render(
+            prompt,
+            contract=self.family.coordinate_contract(image.sent_size),
+            box_key=self.family.box_key,
+            box_form=self.family.box_form,
+            native=self.family.native,
+        )
+
+    def _request(
+        self, image: PreparedImage, instructions: str, text: str, schema: Mapping[str, Any] | None
+    ) -> ModelRequest:
+        if self.family.instructions_in_text:
+            instructions, text = "", f"{instructions}\n\n{text}"
+        sampling = self._sampling.max_tokens, self._sampling.temperature
+        return ModelRequest(instructions, image, text, schema, *sampling, self.family.extra)
+
     async def _ask(
         self,
         image: PreparedImage,
@@ -215,14 +227,9 @@ class VlmTeacher:
             SampleFailure: refused, unparsable, or the endpoint's trouble.
             _Truncated: cut twice.
         """
-        if self.family.instructions_in_text:
-            instructions, text = "", f"{instructions}\n\n{text}"
-        max_tokens, temperature = self._sampling.max_tokens, self._sampling.temperature
+        request = self._request(image, instructions, text, schema)
         longer = other_temperature = False
         while True:
-            request = ModelRequest(
-                instructions, image, text, schema, max_tokens, temperature, self.family.extra
-            )
             reply = await self._call(request, trace)
             if reply.finish is Finish.REFUSED:
                 message = f"The endpoint refused this sample ({reply.detail or 'no reason given'})."
@@ -233,14 +240,17 @@ class VlmTeacher:
                 problem, said = failure, reply.remark or str(failure)
             cut = reply.finish is Finish.LENGTH or problem.reason is Reason.TRUNCATED
             # some servers say "stop" at the limit, too; what breaks off far below it was spoiled, not cut
-            cut = cut and (reply.finish is Finish.LENGTH or not 0 < reply.tokens_out < 0.9 * max_tokens)
+            cut = cut and (
+                reply.finish is Finish.LENGTH or not 0 < reply.tokens_out < 0.9 * request.max_tokens
+            )
             if cut:
                 if longer:
                     raise _Truncated
-                longer, max_tokens = True, max_tokens * 2
+                longer, request = True, replace(request, max_tokens=request.max_tokens * 2)
             elif not other_temperature:
                 # the same reply would come again at temperature 0
-                other_temperature, temperature = True, 0.0 if temperature >= 0.5 else temperature + 0.5
+                other = 0.0 if request.temperature >= 0.5 else request.temperature + 0.5
+                other_temperature, request = True, replace(request, temperature=other)
             else:
                 raise self._failed(
                     Reason.UNPARSABLE, f"{said} Tried at two temperatures.", trace
@@ -274,7 +284,7 @@ class VlmTeacher:
 
     def _provenance(self, trace: Trace) -> dict[str, Any]:
         image, version = trace.image, prompts.version(trace.prompt)
-        convention = {"convention": self.family.convention} if trace.prompt == "ground" else {}
+        convention = {"convention": self.family.convention} if trace.prompt in ("ground", "joint") else {}
         return {
             "backend": self.identity["backend"],
             "model": self.identity["model"],
@@ -285,8 +295,6 @@ class VlmTeacher:
             "sent_as_is": image.as_is,
             "image_sha256": image.sha256,
             # a step has one mark for its settings, whichever of its prompts was sent
-            "settings": settings_of_step(
-                self.identity, "extract" if trace.prompt == "describe" else trace.prompt
-            ),
+            "settings": settings_of_step(self.identity, "ground" if trace.prompt == "ground" else "extract"),
             **trace.figures(),
         }

@@ -7,6 +7,7 @@ Not here: anything about images or about how a reply looks.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,7 +27,8 @@ _ARTICLE_PHRASE = re.compile(rf"\b{_ARTICLE}(?:\s+(?!{_FILLER})\w+){{1,4}}", re.
 class Question:
     """What a request asks: step "0" or "1" of a caption, or "" for anything outside the contract."""
 
-    step: Literal["", "0", "1", "2"] = ""
+    step: Literal["", "0", "1", "01", "2"] = ""
+    """"01": both in one reply."""
     caption: str = ""
     expressions: tuple[tuple[str, str], ...] = ()
     """(id, text) of each expression, in order; of step 2 the one that is asked about."""
@@ -35,8 +37,8 @@ class Question:
     """Of step 2: how many boxes the picture shows, where the question is whether one is missing."""
 
 
-def read_question(text: str) -> Question:
-    """The question in a request's varying text; raises `Refusal` (400) where a tag's content is no JSON.
+def read_question(text: str, told: Sequence[str] = ()) -> Question:
+    """The question in a request's varying text, `told` being all of its texts; raises `Refusal` (400) where a tag's content is no JSON.
 
     A tag counts only with the JSON's first character behind it, which a caption cannot imitate: inside a
     JSON string the quote would be escaped. Expressions are looked for behind the caption alone.
@@ -51,7 +53,8 @@ def read_question(text: str) -> Question:
         return Question("2", caption, (("", expression),), colour or "", int(drawn[1]) if drawn else None)
     expressions, _ = _element(text, "expressions", "[", end)
     if expressions is None:
-        return Question("0", caption)
+        joint = all(any(f'"{key}"' in part for part in told) for key in ("cleaned_caption", "boxes"))
+        return Question("01" if joint else "0", caption)
     try:
         pairs = tuple((str(entry["id"]), str(entry["text"])) for entry in expressions)
     except (TypeError, KeyError) as error:

@@ -74,6 +74,8 @@ class SimulatedModel:
         natural = self.manner is not None and question.step == "1"
         if question.step == "0":
             text = json.dumps(self._extraction(question, seen), ensure_ascii=False)
+        elif question.step == "01":
+            text = self._joint(question, seen, astray or self.behaviour.out_of_range, ask.schema)
         elif question.step == "1":
             answers = self._answers(question, seen, astray or self.behaviour.out_of_range, ask.schema)
             if self.manner is not None:
@@ -83,7 +85,7 @@ class SimulatedModel:
         else:
             text = "OK" if ask.schema is None else "{}"
         if ask.schema is None and question.step and not natural:
-            text = self._decorated(text, plain=question.step == "0" or self.family.native == "json")
+            text = self._decorated(text, plain=question.step in ("0", "01") or self.family.native == "json")
         thinks = self.family.thinks if self.behaviour.thinking is None else self.behaviour.thinking
         # A server that constrains the text from its first token leaves no room for inline reasoning.
         inline_barred = ask.schema is not None and not natural and self.behaviour.thinking_in == "content"
@@ -111,6 +113,18 @@ class SimulatedModel:
             "cleaned_caption": cleaned,
             "expressions": [{"text": phrase.text, "noun_chunk": phrase.noun_chunk} for phrase in phrases],
         }
+
+    def _joint(
+        self, question: Question, seen: Seen | None, astray: bool, schema: Mapping[str, Any] | None
+    ) -> str:
+        """The boxes of its own expressions, as it would give them if it were asked for those."""
+        said = self._extraction(question, seen)
+        named = tuple((f"e{i}", one["text"]) for i, one in enumerate(said["expressions"]))
+        asked = Question("1", said["cleaned_caption"], named)
+        key = (_box_key(schema) if schema else None) or self.family.key
+        boxes = json.loads(write_json(self._answers(asked, seen, astray, schema), key))["expressions"]
+        rows = [{"id": row["id"], **one, **row} for one, row in zip(said["expressions"], boxes, strict=True)]
+        return json.dumps({**said, "expressions": rows}, ensure_ascii=False)
 
     def _answers(
         self, question: Question, seen: Seen | None, astray: bool, schema: Mapping[str, Any] | None

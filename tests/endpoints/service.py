@@ -115,7 +115,7 @@ class Service:
             ask, question = Ask(self.endpoint.model), read_question_in_body(body)
         else:
             ask = self.kind.read(body, request.path)
-            question = read_question(ask.content.varying)
+            question = read_question(ask.content.varying, ask.content.texts)
         # a calibration card is looked at even then: a model that puts all its shapes in one place is stopped
         unread = self.endpoint.cheap and not question.caption.startswith(_CARD)
         image = ask.content.image

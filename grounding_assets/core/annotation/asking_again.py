@@ -1,9 +1,10 @@
-"""Step 1 of a sample: about all of its expressions, or about those only that are to be asked again."""
+"""Step 1 of a sample: from the reply of a joint call, by asking about all expressions, or about those to be asked again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from grounding_assets.core.annotation.joint_reply import grounding_of
 from grounding_assets.core.annotation.teacher import Teacher, TeacherImage, check_same
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.records import Grounding
@@ -21,6 +22,8 @@ async def ground_sample(
     caption, expressions = extraction.cleaned_caption, extraction.expressions
     positions = _positions(workspace, extraction)
     earlier = workspace.groundings.store.load(extraction.sample_id) if positions else None
+    if earlier is None and (known := _answered_jointly(workspace, extraction)) is not None:
+        return known
     if earlier is None:
         result = await teacher.ground(image, caption, expressions)
         check_same(expressions, result.expressions)
@@ -34,6 +37,16 @@ async def ground_sample(
     kept_of = {name: earlier.provenance.get(name) for name in ("backend", "model", "prompt_version")}
     provenance = {**result.provenance, ASKED_AGAIN: list(positions), "other_expressions": kept_of}
     return replace(result, expressions=tuple(merged), provenance=provenance)
+
+
+def _answered_jointly(workspace: Workspace, extraction: Checkpoint) -> Grounding | None:
+    """What a joint call of this run's settings has told already, where that is not to be asked anew."""
+    if extraction.settings_fingerprint != workspace.settings.get(Step.EXTRACTION):
+        return None
+    order = workspace.redo.order_of(extraction.sample_id, Step.GROUNDING) if workspace.redo.open else None
+    if order is not None and order.order_id != extraction.order_id:
+        return None
+    return grounding_of(extraction)
 
 
 def _positions(workspace: Workspace, extraction: Checkpoint) -> Sequence[int]:

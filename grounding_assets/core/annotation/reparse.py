@@ -1,7 +1,6 @@
 """The stored replies of results and failures through today's parser and conventions, without a call.
 
-Family, convention and sizes are those that a result was made with, as its provenance tells. What people
-edited or imported, and what no model was asked for, is left alone.
+Family, convention and sizes are a result's own. What people edited or imported, and what no model answered, is left alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from grounding_assets.core.annotation.grounding_reply import (
     read_part,
     reading_figures,
 )
+from grounding_assets.core.annotation.joint_reply import JOINT, grounding_of
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, Convention, resolve_boxes
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import Reason, SampleFailure
@@ -142,6 +142,11 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
         raise LeftAlone("its expressions were not all asked about together")
     if convention is None:
         raise LeftAlone("its provenance names no known convention")
+    if stored.provenance.get(JOINT):
+        if (again := grounding_of(extraction)) is None:
+            raise LeftAlone("its boxes came with an earlier reading of its expressions")
+        made = {**stored.provenance, **again.provenance, "reparsed": True}
+        return replace(stored, expressions=again.expressions, provenance=made)
     sent_size = _size(stored.provenance.get("sent_size"))
     parts = [
         _last_readable_part(stored, range(first, last), part, convention)
@@ -233,7 +238,7 @@ def _is_a_models(stored: Checkpoint) -> bool:
 
 
 def _failed(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:
-    """A failure of the input as it is, in the form of a result that has no expressions yet."""
+    """A failure of the input as it is, as a result without expressions."""
     failure = workspace.step(step).store.load_failure(sample_id)
     fingerprint = workspace.input_fingerprint(sample_id, step)
     if failure is None or failure.get("fingerprint") != fingerprint or fingerprint is None:
@@ -269,26 +274,21 @@ def _size(pair: Any) -> tuple[int, int]:
 
 def _compared(before: Checkpoint | None, after: Checkpoint, step: Step) -> Reparsed | None:
     if before is None:
-        return Reparsed(
-            after.sample_id,
-            step,
-            f"a failure that can be read: {len(after.expressions)} expressions, {sum(map(len, _all_boxes(after)))} boxes",
-            after,
-        )
+        found = f"{len(after.expressions)} expressions, {sum(map(len, _all_boxes(after)))} boxes"
+        return Reparsed(after.sample_id, step, f"a failure that can be read: {found}", after)
     if (before.cleaned_caption, before.expressions) == (after.cleaned_caption, after.expressions):
         return None
     return Reparsed(after.sample_id, step, _difference(before, after), after)
 
 
 def _difference(before: Checkpoint, after: Checkpoint) -> str:
-    changes = []
-    count_before, count_after = (sum(map(len, _all_boxes(result))) for result in (before, after))
+    changes, counts = [], [sum(map(len, _all_boxes(one))) for one in (before, after)]
     if before.cleaned_caption != after.cleaned_caption:
         changes.append("cleaned caption")
     if [e.char_span for e in before.expressions] != [e.char_span for e in after.expressions]:
         changes.append(f"expressions {len(before.expressions)} -> {len(after.expressions)}")
-    if count_before != count_after:
-        changes.append(f"boxes {count_before} -> {count_after}")
+    if counts[0] != counts[1]:
+        changes.append(f"boxes {counts[0]} -> {counts[1]}")
     elif _all_boxes(before) != _all_boxes(after):
         changes.append("boxes moved")
     return ", ".join(changes) or "noun chunks, scores or statuses"

@@ -17,7 +17,13 @@ def usual_tokens_out(workspace: Workspace, step: Step, most: int) -> int:
     """
     results = workspace.step(step)
     found = (results.store.load(sample_id) for sample_id in islice(results.index.entries, _MOST_RESULTS))
-    provenances = [checkpoint.provenance for checkpoint in found if checkpoint is not None]
+    # what was asked otherwise, such as for boxes at once, says little of a reply's length
+    own = workspace.settings.get(step)
+    provenances = [
+        checkpoint.provenance
+        for checkpoint in found
+        if checkpoint is not None and own in (None, checkpoint.settings_fingerprint)
+    ]
     seen = [
         (provenance["tokens_out"], provenance["calls"])
         for provenance in provenances

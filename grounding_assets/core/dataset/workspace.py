@@ -41,13 +41,14 @@ class Workspace:
         image_root: Path,
         settings: Mapping[Step, str] | None = None,
     ):
-        """`settings`, see `RedoOrders`."""
+        """`settings`: digest by step of those of this run, see `RedoOrders`."""
         self.samples = samples
         self.results_dir = results_dir
         self.image_root = image_root
         self.join_image_root = False
         """Whether output files have each `image_path` with `image_root` before it."""
         self.results = {step: StepResults(results_dir, step, samples.numbering) for step in Step}
+        self.settings = settings or {}
         self.redo = RedoOrders(results_dir, settings)
         self.staged = StagedResults(self.results)
         self.images = ImageChanges(self.results)

@@ -49,6 +49,9 @@ class WorkflowSpec(Section):
     0: it stops at once."""
     share_pictures: Annotated[Literal["off", "on"], BeforeValidator(as_switch)] = "off"
     """Ask step 1 about all captions of a picture together, identical expressions once; step 0 of all samples goes first."""
+    joint: bool = False
+    """Ask for the cleaned caption, its expressions and their boxes in one call; a reply that fails any check is split into the
+    two ordinary calls."""
     force_reprocess: bool = False
     """Redo samples that are done; their old results are kept aside."""
     redo: Literal["none", "rejected"] = "none"
@@ -77,6 +80,11 @@ class WorkflowSpec(Section):
     def run_steps(self) -> tuple[Step, ...]:
         """What `steps` names."""
         return in_order(self.steps)
+
+    @property
+    def asks_jointly(self) -> bool:
+        """Whether one call is to answer steps 0 and 1; not where one of them is left out."""
+        return self.joint and {Step.EXTRACTION, Step.GROUNDING} <= set(self.run_steps)
 
     @property
     def is_pilot(self) -> bool:
@@ -178,6 +186,10 @@ class ImageGroundingSpec(Section):
         if self.workflow.share_pictures == "on" and self.vlm.batch.is_on:
             raise ValueError(
                 "workflow.share_pictures goes with ordinary calls: set vlm.batch.mode=off, or share nothing"
+            )
+        if self.workflow.share_pictures == "on" and self.workflow.asks_jointly:
+            raise ValueError(
+                "workflow.joint asks about each caption alone: set it to false, or share_pictures to off"
             )
         if self.workflow.min_recall and not self.data.gold_jsonl:
             raise ValueError("workflow.min_recall needs data.gold_jsonl: records with human boxes")
