@@ -15,7 +15,8 @@ from tests.corpus import PROJECT
 
 OWN = {"grounding_assets", "resources", "tests", "bench", "docs"}
 DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RUN_TIME = [*DECLARED["dependencies"], *DECLARED["optional-dependencies"]["parquet"]]
+EXTRAS = {name: needs for name, needs in DECLARED["optional-dependencies"].items() if name != "dev"}
+RUN_TIME = [*DECLARED["dependencies"], *chain.from_iterable(EXTRAS.values())]
 DEVELOPMENT = DECLARED["optional-dependencies"]["dev"]
 
 

@@ -47,6 +47,10 @@ class RunStopped(GroundingError):
     """Whether calls in flight are waited for, however long they take, since they are paid for."""
 
 
+class StorageUnavailable(RunStopped):
+    """Object storage does not answer, after several attempts: what it holds is neither missing nor damaged."""
+
+
 class Interrupted(RunStopped):
     """Somebody asked the run to end (Ctrl-C, SIGTERM)."""
 

@@ -1,23 +1,75 @@
-"""Where a spec's files lie."""
+"""Where a spec's files lie: on this machine, or in object storage.
 
+Addresses are only taken apart here; what is read from them, and whether the libraries for it are installed, is known
+by `resources.object_storage`.
+"""
+
+import re
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator
 
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_NOT_STORAGE = ("http", "https", "ftp", "ftps", "sftp", "ssh", "hf")
+
+
+def scheme_of(location: str) -> str:
+    """The scheme of an address, in lower case; empty for a path.
+
+    >>> scheme_of("s3://photos/1.jpg"), scheme_of("photos/1.jpg")
+    ('s3', '')
+    """
+    found = _ADDRESS.match(location)
+    return found[1].lower() if found else ""
+
+
+def shown_address(address: str) -> str:
+    """The address as it may stand in a message: without user, password and query, which may be a signature.
+
+    >>> shown_address("https://me:secret@photos.example/1.jpg?X-Amz-Signature=1f0c")
+    'https://photos.example/1.jpg'
+    """
+    scheme, _, rest = address.partition("://")
+    host, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
 
 def _of_this_machine(path: str) -> str:
     """Refuses addresses: taken for a path, `s3://bucket/x` would name a folder `s3:` on the local disk."""
-    scheme, found, rest = path.partition("://")
-    if not found:
+    scheme = scheme_of(path)
+    if not scheme:
         return path
-    if scheme.lower() == "file":
-        raise ValueError(f"give the path itself: {unquote(urlsplit(path).path) or '/' + rest}")
+    if scheme == "file":
+        raise ValueError(f"give the path itself: {unquote(urlsplit(path).path) or '/'}")
     raise ValueError(
-        f"{scheme.lower()}:// is not supported, only paths of this machine: copy the files to a disk, or mount the bucket "
+        f"{scheme}:// is not supported, only paths of this machine: copy the files to a disk, or mount the bucket "
         "as a folder (rclone mount, s3fs, gcsfuse) and give its path"
     )
 
 
+def _here_or_in_storage(location: str) -> str:
+    """Refuses what is no object storage, and addresses that hold credentials."""
+    scheme = scheme_of(location)
+    if not scheme or scheme == "file":
+        return _of_this_machine(location)
+    if scheme in _NOT_STORAGE:
+        raise ValueError(
+            f"{scheme}:// is not supported, only paths of this machine and object storage (s3://, gs://): copy the "
+            "files there"
+        )
+    bucket = location.partition("://")[2].partition("/")[0]
+    if "@" in bucket or "?" in location:
+        raise ValueError(
+            f"credentials do not belong into an address: give {shown_address(location)}, and set the variables of "
+            "the storage, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    if not bucket and scheme != "memory":
+        raise ValueError(f"names no bucket; the form is {scheme}://bucket/path")
+    return f"{scheme}://{location.partition('://')[2]}"
+
+
 LocalPath = Annotated[str, AfterValidator(_of_this_machine)]
 """A file or folder on this machine, absolute or from the working directory; never an address."""
+Location = Annotated[str, AfterValidator(_here_or_in_storage)]
+"""A path of this machine, or an address in object storage such as `s3://bucket/folder`."""

@@ -1,0 +1,129 @@
+"""Object storage on loopback: moto's S3 server, and servers that do not answer as S3 does."""
+
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from fsspec import AbstractFileSystem
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
+
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "tested-key",
+    "AWS_SECRET_ACCESS_KEY": "never-shown",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """moto's server, and the variables that lead to it."""
+
+    endpoint: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {**KEYS, "AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Writes objects by their address; makes the bucket where it lacks."""
+        store = self.filesystem()
+        for address, content in files.items():
+            bucket = address.removeprefix("s3://").partition("/")[0]
+            if not store.exists(bucket):
+                store.mkdir(bucket)
+            store.pipe_file(address, content)
+
+    def filesystem(self) -> AbstractFileSystem:
+        return S3FileSystem(
+            key=KEYS["AWS_ACCESS_KEY_ID"],
+            secret=KEYS["AWS_SECRET_ACCESS_KEY"],
+            endpoint_url=self.endpoint,
+            skip_instance_cache=True,
+            use_listings_cache=False,
+        )
+
+    @contextmanager
+    def asking_for_permission(self) -> Iterator[None]:
+        """Within the block every request needs a key that is known and allowed."""
+        self._reset_auth(b"0")
+        try:
+            yield
+        finally:
+            self._reset_auth(b"1000000000")
+
+    def key_without_permissions(self) -> dict[str, str]:
+        """The variables of a user who exists and may do nothing."""
+        import boto3
+
+        users = boto3.client(
+            "iam",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+        )
+        users.create_user(UserName="nobody")
+        key = users.create_access_key(UserName="nobody")["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+    def _reset_auth(self, count: bytes) -> None:
+        request = urllib.request.Request(
+            f"{self.endpoint}/moto-api/reset-auth", data=count, headers={"Content-Type": "text/plain"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            json.loads(answer.read())
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        yield S3Server(f"http://{host}:{port}")
+    finally:
+        server.stop()
+
+
+@contextmanager
+def answering(status: int) -> Iterator[str]:
+    """A server that answers every request with this status; gives its URL. With 200 it takes all and has nothing."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # botocore waits for "100 Continue" before it sends a body
+        timeout = 10
+
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(404 if status == 200 and self.command == "HEAD" else status)
+            self.send_header("Content-Length", "0")
+            self.send_header("ETag", '"0"')
+            self.send_header("Connection", "close")
+            self.end_headers()
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def use(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets them for this process, and forgets connections that were made with others."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
