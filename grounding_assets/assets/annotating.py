@@ -19,6 +19,7 @@ from resources.vlm.shared_pictures import (
     extractions_first,
     sharing_groups,
 )
+from resources.vlm.sharing_measured import shares_pictures
 
 if TYPE_CHECKING:
     from resources.vlm.batch.batching import Batching
@@ -64,13 +65,19 @@ class _Annotation:
             jobs: Batching | None = None
             try:
                 async with self._dataset.by_batch(teacher, self._notice) as jobs:
-                    if self._dataset.spec.workflow.share_pictures == "on":
+                    if self._shares_pictures():
                         await self._sharing_pictures(teacher, verifier)
                     else:
                         await self._each(teacher, verifier, jobs, self._in_order(jobs))
             finally:
                 if jobs is not None:
                     self._listener.waits_for(jobs.waiting, jobs.words())
+
+    def _shares_pictures(self) -> bool:
+        shares, why = shares_pictures(self._dataset.spec, self._dataset.results_dir)
+        if why:
+            self._notice(why)
+        return shares
 
     def _in_order(self, jobs: "Batching | None") -> Iterator[PendingSample]:
         """Each is let go once it is begun: at 100,000 samples that is room for 20 images."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from grounding_assets.cli.words import checked_choice, split_words
-from grounding_assets.core.errors import EXIT_OK, SpecError
+from grounding_assets.core.errors import EXIT_OK, SpecError, visible
 from grounding_assets.core.evaluation import (
     JudgeOptions,
     compare_in_words,
@@ -22,6 +22,7 @@ from grounding_assets.core.evaluation.results import Judgement, judge_results, w
 from grounding_assets.core.evaluation.tally import Missing, Steps
 from grounding_assets.core.review.gold import write_reviewed_gold
 from grounding_assets.core.spec.loading import load_spec
+from resources.vlm.sharing_measured import note_sharing
 
 _OWN = ("gold", "other", "steps", "missing", "min_span_iou")
 _REVIEWED = "reviewed"
@@ -54,6 +55,8 @@ def evaluate(spec_file: str, words: Sequence[str]) -> int:
         # a file has no width of its own, and Rich would fold the slices into 80 columns
         console.width = _FILE_COLUMNS
     _print(console, judgement)
+    if sharing := note_sharing(spec, results_dir, judgement):
+        print(visible(sharing))
     print(f"Evaluation: {file}")
     return EXIT_OK
 

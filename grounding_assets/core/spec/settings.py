@@ -47,8 +47,9 @@ class WorkflowSpec(Section):
     patience: float = Field(default=3600, ge=0, le=604_800)
     """How long a run waits for an endpoint that has worked, or says that it is loading, to answer again, in seconds;
     0: it stops at once."""
-    share_pictures: Annotated[Literal["off", "on"], BeforeValidator(as_switch)] = "off"
-    """Ask step 1 about all captions of a picture together, identical expressions once; step 0 of all samples goes first."""
+    share_pictures: Annotated[Literal["off", "on", "auto"], BeforeValidator(as_switch)] = "off"
+    """Ask step 1 about all captions of a picture together, identical expressions once; step 0 of all samples goes first.
+    auto: where `auto_label evaluate other=` has seen that boxes stay as good."""
     joint: bool = False
     """Ask for the cleaned caption, its expressions and their boxes in one call; a reply that fails any check is split into the
     two ordinary calls."""
