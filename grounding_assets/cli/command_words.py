@@ -8,6 +8,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "redo=rejected": "ask again for what reviewers rejected, and for nothing else",
         "image_grounding.workflow.limit=20": "a pilot: annotate the first 20 samples only",
     },
+    "estimate": {"sizes=true": "what smaller pictures would save, too"},
     "batch": {
         "id=ID|all": "which jobs",
         "give_up=true": "with cancel: give up jobs that the endpoint does not know any more",

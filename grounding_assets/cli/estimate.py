@@ -7,14 +7,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from grounding_assets.cli.picture_sizes import print_sizes
 from grounding_assets.cli.pilot import WITHOUT_VERIFIER, left_out_words
 from grounding_assets.cli.terminal import duration
+from grounding_assets.cli.words import checked_choice, split_words
 from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.budget.cost import Estimate, Projection, Usage
 from grounding_assets.core.budget.gates import figures_so_far
 from grounding_assets.core.budget.ledger import Spent
 from grounding_assets.core.budget.pilot import PilotFigures, project_seconds, project_set
 from grounding_assets.core.budget.prices import Prices
+from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import EXIT_OK, InputError
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
@@ -23,8 +26,10 @@ from resources.credentials import Credentials
 from resources.dataset import DataSet
 
 
-def estimate(spec_file: str, overrides: Sequence[str]) -> int:
+def estimate(spec_file: str, words: Sequence[str]) -> int:
     """Prints what was spent and what the samples without a result will take, with intervals."""
+    given, overrides = split_words(words, ("sizes",))
+    shows_sizes = checked_choice(given, "sizes", ("true", "false"), "false") == "true"
     spec = load_spec(Path(spec_file), overrides)
     dataset = DataSet(spec, Credentials.of(spec, os.environ))
     prices = Prices.of(spec)
@@ -50,30 +55,47 @@ def estimate(spec_file: str, overrides: Sequence[str]) -> int:
         return EXIT_OK
     projection = project_set(figures, figures.to_ask)
     console.print(_table(projection, figures, spec, prices.currency))
-    if (words := both_ways(projection, figures, spec, prices)) is not None:
+    if (words := both_ways(dataset.workspace(), spec, prices)) is not None:
         console.print(words, markup=False, soft_wrap=True)
     for line in [
         *_remarks(figures, spec, prices, log),
         *_caps_in_the_way(spec, spent, projection, prices.currency),
     ]:
         console.print(line, markup=False, soft_wrap=True)
+    if shows_sizes:
+        _print_sizes(console, spec, dataset.workspace(), prices)
     return EXIT_OK
 
 
-def both_ways(projection: Projection, figures: PilotFigures, spec: Spec, prices: Prices) -> str | None:
-    """What the calls cost one by one and by batch; None if that is not known, or there are no batches."""
-    batch = prices.batch
-    if batch is None or Step.VERIFICATION in spec.workflow.run_steps:
+def _print_sizes(console: Console, spec: Spec, workspace: Workspace, prices: Prices) -> None:
+    figures = figures_so_far(workspace, _annotating(spec), prices)
+    if figures.done and figures.to_ask:
+        print_sizes(console, spec, workspace, project_set(figures, figures.to_ask))
+
+
+def both_ways(workspace: Workspace, spec: Spec, prices: Prices) -> str | None:
+    """What the annotating calls cost one by one and by batch; None if that is not known, or there are no such calls."""
+    batch, steps = prices.batch, _annotating(spec)
+    figures = figures_so_far(workspace, steps, prices)
+    if batch is None or not figures.done or not figures.to_ask:
         return None
+    projection = project_set(figures, figures.to_ask)
     calls, cost = projection.calls.expected, projection.cost
     time = project_seconds(figures, projection.samples, spec.workflow.max_workers).expected
     within = f" in about {duration(time)}" if time >= 1 else ""
     share = spec.vlm.price.batch_share
+    verified = Step.VERIFICATION in spec.workflow.run_steps
+    apart = ' Those of step "2" are ordinary calls either way, and come on top.' if verified else ""
     return (
-        f"{calls:,.0f} calls: {cost.expected:,.2f} {batch.currency} by ordinary calls{within}, "
-        f"{share * cost.expected:,.2f} {batch.currency} (at most {share * cost.high:,.2f}) by batch within a day, where the "
-        "endpoint has batch jobs."
+        f"{calls:,.0f} calls{' of the other steps' if verified else ''}: {cost.expected:,.2f} {batch.currency} by ordinary "
+        f"calls{within}, {share * cost.expected:,.2f} {batch.currency} (at most {share * cost.high:,.2f}) by batch within a day, "
+        f"where the endpoint has batch jobs.{apart}"
     )
+
+
+def _annotating(spec: Spec) -> list[Step]:
+    """Those of the run's steps that the model of `vlm` annotates in."""
+    return [step for step in spec.workflow.run_steps if not step.asks_verifier]
 
 
 def _table(projection: Projection, figures: PilotFigures, spec: Spec, currency: str | None) -> Table:

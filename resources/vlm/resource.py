@@ -99,7 +99,10 @@ def family_of_spec(spec: Spec) -> Family:
     host = urlsplit(spec.vlm.openai.base_url).hostname or ""
     if not limit and (host == "nvidia.com" or host.endswith(".nvidia.com")):
         limit = HOSTED_NIM_IMAGE_BYTES
-    return replace(family, image=replace(family.image, max_bytes=limit)) if limit else family
+    image = replace(family.image, max_bytes=limit) if limit else family.image
+    if most := spec.vlm.openai.max_image_pixels:
+        image = replace(image, max_pixels=min(image.max_pixels, most))
+    return replace(family, image=image)
 
 
 def doubt_of_size(spec: Spec) -> str:
@@ -127,7 +130,12 @@ def model_identity(spec: Spec) -> dict[str, Any]:
             "max_tokens": gemini.max_output_tokens,
             "media_resolution": gemini.media_resolution,
         },
-        "openai": {"temperature": openai.temperature, "max_tokens": openai.max_tokens},
+        "openai": {
+            "temperature": openai.temperature,
+            "max_tokens": openai.max_tokens,
+            # results of before this setting have no such entry
+            **({"max_image_pixels": openai.max_image_pixels} if openai.max_image_pixels else {}),
+        },
     }
     named = {"backend": spec.vlm.backend, "model": model_name(spec), "family": family_of_spec(spec).name}
     return {**named, **of_backend[spec.vlm.backend]}

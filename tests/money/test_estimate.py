@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from grounding_assets.cli import main
+from grounding_assets.cli.estimate import both_ways
 from grounding_assets.core.budget.cost import Usage, money
+from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.spec.model_settings import PriceSpec
 from grounding_assets.core.spec.settings import Spec
+from resources.credentials import Credentials
+from resources.dataset import DataSet
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint, running
 from tests.money.capped_runs import PRICE, booked, capped_spec, prepare_set, run
@@ -134,3 +138,14 @@ def test_both_ways_are_shown_side_by_side(tmp_path, capsys):
     assert found is not None, told
     ordinary, by_batch = (float(text.replace(",", "")) for text in found.groups())
     assert by_batch == pytest.approx(ordinary / 2, abs=0.01)
+
+
+def test_verification_stays_out_of_what_a_batch_would_cost(tmp_path):
+    prepare_set(tmp_path, 10)
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True)) as endpoint:
+        run(capped_spec(tmp_path, endpoint, 1, {}), endpoint)
+        prepare_set(tmp_path, 60)
+        spec = capped_spec(tmp_path, endpoint, 1, {"steps": ["0", "1", "2"]})
+    words = both_ways(DataSet(spec, Credentials(openai="k")).workspace(), spec, Prices.of(spec))
+    assert words is not None and words.startswith("100 calls of the other steps: ")
+    assert words.endswith('Those of step "2" are ordinary calls either way, and come on top.')

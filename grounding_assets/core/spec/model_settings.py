@@ -4,7 +4,16 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 
 class Section(BaseModel):
@@ -58,6 +67,12 @@ class GeminiSpec(Section):
         return _checked_url(url)
 
 
+def _none_or_enough(pixels: int) -> int:
+    if 0 < pixels < 40_000:
+        raise ValueError("give 40,000 pixels or more (200 x 200), or 0 for what the family takes")
+    return pixels
+
+
 class OpenAiSpec(Section):
     """Any endpoint that speaks OpenAI's chat completions: NIM, TAO microservice, vLLM, custom."""
 
@@ -77,6 +92,9 @@ class OpenAiSpec(Section):
     """How a reply's form is asked for; auto: by a schema, and one step less where the endpoint refuses that."""
     max_image_bytes: int = Field(default=0, ge=0)
     """Largest image file to send, in bytes; 0: 134,900 at NVIDIA's hosted endpoints, 20 MB elsewhere."""
+    max_image_pixels: Annotated[int, AfterValidator(_none_or_enough)] = Field(default=0, ge=0)
+    """Most pixels to send of an image, 40,000 or more; 0: as many as the family takes. `auto_label estimate sizes=true` tells
+    what fewer would save."""
 
     @field_validator("base_url")
     @classmethod
