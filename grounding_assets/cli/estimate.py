@@ -55,8 +55,8 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
         return EXIT_OK
     projection = project_set(figures, figures.to_ask)
     console.print(_table(projection, figures, spec, prices.currency))
-    if (words := both_ways(dataset.workspace(), spec, prices)) is not None:
-        console.print(words, markup=False, soft_wrap=True)
+    if (by_batch := both_ways(dataset.workspace(), spec, prices)) is not None:
+        console.print(by_batch, markup=False, soft_wrap=True)
     for line in [
         *_remarks(figures, spec, prices, log),
         *_caps_in_the_way(spec, spent, projection, prices.currency),
