@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, field
 
 import dagster as dg
 
-from grounding_assets.core.dataset.audit import Audit, LineBalance, balance_lines
+from grounding_assets.core.dataset.audit import Audit, LineBalance
 from grounding_assets.core.dataset.rollup import ratio
-from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.partitions import DataSetKeys
 
@@ -115,10 +114,9 @@ def annotation_check_specs(keys: DataSetKeys) -> list[dg.AssetCheckSpec]:
 
 
 def check_annotations(
-    keys: DataSetKeys, audit: Audit, workspace: Workspace, spec: Spec
+    keys: DataSetKeys, audit: Audit, lines: LineBalance, spec: Spec
 ) -> Iterator[dg.AssetCheckResult]:
-    """The result of every check on the file that `audit` was made of."""
-    lines = balance_lines(workspace, spec.workflow.run_steps, audit.lines)
+    """The result of every check on the file that `audit` was made of; `lines`: what became of those of the input."""
     for check in _CHECKS:
         found, limit = check.look(audit, lines), getattr(spec.image_grounding.checks, check.limit)
         metadata: dict[str, float] = {"found": found.part, "of": found.whole, "limit": limit, **found.further}

@@ -14,6 +14,7 @@ from grounding_assets.assets.outcome import build_outcome_check
 from grounding_assets.assets.report import build_report
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
+from grounding_assets.assets.shards import build_shard_assets
 from grounding_assets.batch_sensor import build_batch_results
 from grounding_assets.core.annotation.progress import NoProgress, Progress
 from grounding_assets.core.dataset.names import dataset_name
@@ -24,6 +25,7 @@ from grounding_assets.partitions import DataSetKeys
 from grounding_assets.sensors import build_new_samples
 from resources.credentials import Credentials
 from resources.dataset_resource import dataset_resource
+from resources.shards import is_sharded
 
 OUTPUT_GROUPS = ("rollups", "report", "exports")
 
@@ -55,6 +57,20 @@ def steps_in_graph(wanted: Sequence[Step]) -> tuple[Step, ...]:
 def _definitions(
     spec: Spec, credentials: Credentials, keys: DataSetKeys, progress: Progress
 ) -> dg.Definitions:
+    outputs_of_whole = [
+        build_report(keys, measured=bool(spec.data.gold_jsonl)),
+        *([build_evaluation(keys)] if spec.data.gold_jsonl else []),
+        *build_exports(keys, spec.image_grounding.export.formats),
+    ]
+    owners = [spec.data.owner] if spec.data.owner else []
+    resources = {keys.resource: dataset_resource(spec, credentials)}
+    if is_sharded(spec):
+        assets = [*build_shard_assets(keys, progress), build_endpoint_check(keys), *outputs_of_whole]
+        return dg.Definitions(
+            assets=dg.map_asset_specs(lambda asset: asset.replace_attributes(owners=owners), assets),
+            resources=resources,
+            executor=dg.in_process_executor,
+        )
     steps = steps_in_graph(spec.workflow.run_steps)
     assets = [
         build_samples(keys),
@@ -62,11 +78,8 @@ def _definitions(
         build_annotate(keys, progress, steps),
         *([build_batch_jobs(keys)] if spec.vlm.batch.is_on else []),
         *build_rollups(keys, progress, steps),
-        build_report(keys, measured=bool(spec.data.gold_jsonl)),
-        *([build_evaluation(keys)] if spec.data.gold_jsonl else []),
-        *build_exports(keys, spec.image_grounding.export.formats),
+        *outputs_of_whole,
     ]
-    owners = [spec.data.owner] if spec.data.owner else []
     outputs = [key for part in assets for key in part.keys if part.group_names_by_key[key] in OUTPUT_GROUPS]
     return dg.Definitions(
         asset_checks=[build_outcome_check(keys, outputs)],
@@ -76,7 +89,7 @@ def _definitions(
             build_new_samples(keys),
             *([build_batch_results(keys, spec.vlm.batch.look_every)] if spec.vlm.batch.is_on else []),
         ],
-        resources={keys.resource: dataset_resource(spec, credentials)},
+        resources=resources,
         # one op does the work; a process for each step would only cost start-up time
         executor=dg.in_process_executor,
     )

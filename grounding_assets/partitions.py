@@ -49,6 +49,22 @@ class DataSetKeys:
         return f"{self.name}/samples"
 
     @property
+    def shard_set(self) -> str:
+        return f"{self.name}/shards"
+
+    @property
+    def shards(self) -> dg.DynamicPartitionsDefinition:
+        return dg.DynamicPartitionsDefinition(name=self.shard_set)
+
+    def partition_of(self, shard: str) -> str:
+        """The partition key of a shard, which says whose it is: engines limit runs by it."""
+        return f"{self.name}-{shard}"
+
+    def shard_of(self, partition: str) -> str:
+        """The reverse of `partition_of`."""
+        return partition.removeprefix(f"{self.name}-")
+
+    @property
     def partitions(self) -> dg.DynamicPartitionsDefinition:
         return dg.DynamicPartitionsDefinition(name=self.partition_set)
 
@@ -77,3 +93,12 @@ def register_samples(
     for sample_id in gone:
         instance.delete_dynamic_partition(keys.partition_set, sample_id)
     return len(added), len(gone)
+
+
+def register_shards(instance: dg.DagsterInstance, keys: DataSetKeys, shard_keys: Sequence[str]) -> int:
+    """Adds the shards that are new as partitions; returns how many. What was cut stays."""
+    known = set(instance.get_dynamic_partitions(keys.shard_set))
+    added = [key for key in map(keys.partition_of, shard_keys) if key not in known]
+    if added:
+        instance.add_dynamic_partitions(keys.shard_set, added)
+    return len(added)

@@ -32,6 +32,8 @@ from grounding_assets.core.files import (
 )
 from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.report import WrittenReport, report_file, write_results_report
+from grounding_assets.core.shards.layout import refuse_cut
+from grounding_assets.core.shards.manifest import is_shard
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
@@ -55,7 +57,7 @@ class DataSet:
 
     def __init__(self, spec: Spec, credentials: Credentials):
         self.spec = spec
-        self._credentials = credentials
+        self.credentials = credentials
         self._workspace: Workspace | None = None
         self.notes: list[str] = []
         """What was noticed while opening the data set, for the user."""
@@ -104,10 +106,10 @@ class DataSet:
             SpecError: the teacher cannot be made of these settings.
             InputError: the input cannot be read, or its beginning holds no usable record.
         """
-        check_teacher(self.spec, self._credentials)
+        check_teacher(self.spec, self.credentials)
         if self.spec.data.gold_jsonl:
             next(read_records(Path(self.spec.data.gold_jsonl).absolute()), None)
-        check_verifier(self.spec, self._credentials)
+        check_verifier(self.spec, self.credentials)
         self._require_extractions()
         first_reason = ""
         for line in read_input(self.input_file):
@@ -120,11 +122,12 @@ class DataSet:
 
     def sample_ids(self) -> SampleIds:
         """The ids given so far, as they are remembered on disk."""
-        return SampleIds(self.results_dir / "samples.jsonl")
+        return SampleIds(self.results_dir / "samples.jsonl", of_shard=is_shard(self.results_dir))
 
     def workspace(self) -> Workspace:
         """The samples and how far they are; the input is read by the first caller of a run."""
         if self._workspace is None:
+            refuse_cut(self.spec)
             begun_by_tao = self._set_tao_files_aside()
             workspace = self._open().refresh()
             if begun_by_tao:
@@ -186,7 +189,6 @@ class DataSet:
         if found.adopted:
             # at once: whatever comes after an edit is newer than the file
             write_step_annotations(workspace, Step.EXTRACTION)
-        if found.adopted:
             self.notes.append(
                 f"{found.adopted} hand-edited lines of {self.extracted_file} were taken over; their boxes are made again."
             )
@@ -241,7 +243,7 @@ class DataSet:
         from resources.vlm.doctor import examine
 
         with open_account(self.spec, self.results_dir, notice) as account:
-            examination = await examine(self.spec, self._credentials, account, notice)
+            examination = await examine(self.spec, self.credentials, account, notice)
         if examination.measurement is not None:
             Measurements(self.results_dir).keep(examination.measurement)
         return examination
@@ -264,15 +266,14 @@ class DataSet:
         `notice` is told what the user should know about the endpoint; `warn`, by default the same, is told what
         makes all results doubtful.
         """
-
         return asyncio.run(
-            work_with_teacher(self.spec, self._credentials, self.results_dir, work, notice, warn or notice)
+            work_with_teacher(self.spec, self.credentials, self.results_dir, work, notice, warn or notice)
         )
 
     def batch_service(self) -> "BatchService":
         """Who runs the batch jobs; to be closed. Raises SpecError if nobody does."""
         by_file = self.spec.vlm.batch.mode == "file"
-        return build_batch_service(self.spec, self._credentials, by_file=by_file)
+        return build_batch_service(self.spec, self.credentials, by_file=by_file)
 
     def by_batch(
         self, teacher: Teacher[Any], notice: Callable[[str], None]
@@ -292,7 +293,7 @@ class DataSet:
             return
         shared = teacher.caller.account if isinstance(teacher, VlmTeacher) else None
         with nullcontext(shared) if shared else open_account(self.spec, self.results_dir) as account:
-            verifier = build_verifier(self.spec, self._credentials, teacher, VerifierAccount(account))
+            verifier = build_verifier(self.spec, self.credentials, teacher, VerifierAccount(account))
             try:
                 yield verifier
             finally:

@@ -2,7 +2,7 @@
 can override every setting of a run and there is one description of each.
 
 Left out: keys, which a stored run configuration would reveal, and what the graph is built
-from when a code location is loaded: the data set's name, its owner, the formats of its exports.
+from when a code location is loaded: the data set's name, its owner, its shards, the formats of its exports.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,9 @@ from pydantic.fields import FieldInfo
 from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec
 
-FIXED_BY_CODE_LOCATION = frozenset({"results_dir", "autolabel_type", "name", "owner", "formats"})
+FIXED_BY_CODE_LOCATION = frozenset(
+    {"results_dir", "autolabel_type", "name", "owner", "shard_size", "shard", "formats"}
+)
 
 
 def config_fields(section: BaseModel) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from grounding_assets.assets.reporting import DagsterListener
+from grounding_assets.assets.run_listener import RunListener
 from grounding_assets.assets.signals import stopping_on_signals
 from grounding_assets.core.annotation.annotator import GRACE_S, Annotator
 from grounding_assets.core.annotation.teacher import Teacher
@@ -29,7 +29,7 @@ def annotate_pending(
     dataset: DataSet,
     workspace: Workspace,
     pending: list[PendingSample],
-    listener: DagsterListener,
+    listener: RunListener,
     notice: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> GroundingError | None:
@@ -54,7 +54,7 @@ class _Annotation:
         dataset: DataSet,
         workspace: Workspace,
         pending: list[PendingSample],
-        listener: DagsterListener,
+        listener: RunListener,
         notice: Callable[[str], None],
     ):
         self._dataset, self._workspace, self._listener, self._notice = dataset, workspace, listener, notice

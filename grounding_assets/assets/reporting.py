@@ -4,8 +4,7 @@ A sample that failed is reported as planned and not as materialized; together wi
 in failure, that is what Dagster shows as a failed partition. An observation beside it says why.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +13,7 @@ import dagster as dg
 from grounding_assets.assets import sample_events
 from grounding_assets.assets.batch_jobs import NAME as BATCH_JOBS
 from grounding_assets.assets.batch_jobs import batch_metadata
+from grounding_assets.assets.run_listener import RunListener
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.workspace import Workspace
@@ -31,8 +31,8 @@ def upstream_of(step: Step, keys: DataSetKeys) -> list[dg.AssetKey]:
     return [keys.asset(name) for name in names]
 
 
-class DagsterListener:
-    """Turns the annotator's outcomes into events, counts and progress. A context manager."""
+class DagsterListener(RunListener):
+    """Turns the annotator's outcomes into events, too. A context manager."""
 
     def __init__(
         self,
@@ -42,12 +42,10 @@ class DagsterListener:
         summary: RunSummary,
         progress: Progress,
     ):
-        self._context, self._keys, self._workspace = context, keys, workspace
-        self._summary, self._progress = summary, progress
+        super().__init__(context, summary, progress)
+        self._keys, self._workspace = keys, workspace
         self._emitter = BatchEmitter.from_context(context)
         self._provenance_tags = {step: provenance_tags(upstream_of(step, keys)) for step in Step}
-        self.in_flight_limit: Callable[[], int | None] = lambda: None
-        """How many requests the teacher allows in flight at present."""
 
     def __enter__(self) -> Self:
         self._progress.begin(self._summary)
@@ -75,19 +73,12 @@ class DagsterListener:
                     if checkpoint is not None:
                         self._emitter.materialized(self._materialization(checkpoint, step))
 
-    def annotating(self) -> None:
-        """The endpoint is known and the first sample begins: speed and time left count from here."""
-        self._summary.begun = time.monotonic()
-
-    def started(self, sample_id: str) -> None:
-        self._summary.in_flight += 1
-
     def done(self, checkpoint: Checkpoint, step: Step) -> None:
-        self._summary.count_done(checkpoint, step)
+        super().done(checkpoint, step)
         self._emitter.materialized(self._materialization(checkpoint, step))
 
     def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None:
-        self._summary.count_failed(sample_id, failure)
+        super().failed(sample_id, step, failure)
         for later in [s for s in self._summary.steps if step in s.so_far]:
             if self._workspace.is_done(sample_id, later):
                 # an earlier result stands, and stays in Dagster's status
@@ -95,21 +86,9 @@ class DagsterListener:
             asset = self._keys.asset(later.asset)
             self._emitter.planned(asset, [sample_id])
             self._emitter.observed(sample_events.failed(sample_id, step, failure, asset, self._workspace))
-        shown = self._summary.failed
-        if shown <= 20 or shown % 1000 == 0:
-            self._context.log.warning(
-                visible(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
-            )
-
-    def waiting(self, count: int) -> None:
-        self._progress.notice(
-            f"Another run is working on {count} of these samples: waiting for their results."
-        )
 
     def waits_for(self, sample_ids: set[str], words: str) -> None:
-        """These wait for batch jobs, of which `words` tell."""
-        self._summary.in_batches = len(sample_ids)
-        self._summary.batch_words = words
+        super().waits_for(sample_ids, words)
         self._context.log_event(
             dg.AssetMaterialization(
                 self._keys.asset(BATCH_JOBS),
@@ -117,19 +96,6 @@ class DagsterListener:
                 metadata=batch_metadata(self._workspace.results_dir),
             )
         )
-
-    def stopping(self, grace_s: float) -> None:
-        """Somebody asked the run to end."""
-        self._progress.notice(
-            f"Stopping: no more calls, at most {grace_s:g} s for those in flight. A second Ctrl-C ends at once."
-        )
-
-    def finished(self, sample_id: str) -> None:
-        self._summary.in_flight -= 1
-        # not those that a stop cut short, which stay pending
-        self._summary.finished = self._summary.done + self._summary.failed
-        self._summary.in_flight_limit = self.in_flight_limit()
-        self._progress.update(self._summary)
 
     def _known_to_dagster(self, step: Step) -> set[str]:
         """Partitions that are shown as materialized, and as nothing else."""

@@ -11,7 +11,7 @@ from grounding_assets.assets.markdown import code_span
 from grounding_assets.assets.outcome import raise_for_vanished
 from grounding_assets.checks import annotation_check_specs, check_annotations
 from grounding_assets.core.annotation.progress import Progress
-from grounding_assets.core.dataset.audit import audit_annotations
+from grounding_assets.core.dataset.audit import audit_annotations, balance_lines
 from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
 from grounding_assets.core.errors import visible
 from grounding_assets.core.files import read_lines
@@ -110,7 +110,8 @@ def _published(keys: DataSetKeys, progress: Progress, *, after: str) -> dg.Asset
                 **_reviewed(workspace.results_dir),
             }
         )
-        yield from check_annotations(keys, audit, workspace, dataset.spec)
+        lines = balance_lines(workspace, steps, audit.lines)
+        yield from check_annotations(keys, audit, lines, dataset.spec)
         raise_for_vanished(workspace)
 
     return annotations

@@ -7,6 +7,7 @@ from typing import cast, get_args
 from rich.console import Console
 from rich.table import Table
 
+from grounding_assets.cli.whole import tell_what_lacks
 from grounding_assets.cli.words import checked_choice, split_words
 from grounding_assets.core.errors import EXIT_OK, SpecError, visible
 from grounding_assets.core.evaluation import (
@@ -36,6 +37,7 @@ def evaluate(spec_file: str, words: Sequence[str]) -> int:
     """Prints the figures and writes `evaluation.json`; annotates nothing."""
     given, overrides = split_words(words, _OWN)
     spec = load_spec(Path(spec_file), overrides)
+    tell_what_lacks(spec)
     results_dir = Path(spec.results_dir).absolute()
     gold = given.get("gold") or spec.data.gold_jsonl
     if not gold:

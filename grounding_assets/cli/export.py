@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, get_args
 
+from grounding_assets.cli.whole import tell_what_lacks
 from grounding_assets.cli.words import as_overrides, split_words
 from grounding_assets.core.errors import EXIT_OK, SpecError
 from grounding_assets.core.exports.report import ExportReport
@@ -22,6 +23,7 @@ def export(spec_file: str, words: Sequence[str]) -> int:
     formats = [given["format"]] if "format" in given else list(spec.image_grounding.export.formats)
     if not formats:
         raise SpecError(f"No format is named: give format=NAME, one of {', '.join(FORMATS)}.")
+    tell_what_lacks(spec)
     for fmt in formats:
         if fmt not in FORMATS:
             raise SpecError(f"format={fmt} is not known: choose one of {', '.join(FORMATS)}.")

@@ -9,12 +9,14 @@ import dagster as dg
 from grounding_assets.cli.batch import wait_for_jobs
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
+from grounding_assets.cli.materializing import Graph
 from grounding_assets.cli.pilot import full_run_command, pilot_words
+from grounding_assets.cli.report import renew_report
+from grounding_assets.cli.shards.generate import generate_shards
 from grounding_assets.cli.terminal import TerminalProgress, closing_words
 from grounding_assets.cli.words import as_overrides
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
-from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.errors import (
     EXIT_OK,
     EXIT_SAMPLES_FAILED,
@@ -24,14 +26,11 @@ from grounding_assets.core.errors import (
     visible,
 )
 from grounding_assets.core.spec.loading import load_spec
-from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
-from grounding_assets.graph import build_defs, steps_in_graph
-from grounding_assets.partitions import DataSetKeys
+from grounding_assets.core.spec.settings import Spec
+from grounding_assets.graph import steps_in_graph
 from resources.credentials import Credentials
-from resources.dagster_internals import capture_interrupts
 from resources.dataset import DataSet
-from resources.dead_runs import process_tags
-from resources.run_config import overrides_from
+from resources.shards import is_sharded
 
 _ASSETS = ("samples", "annotation_run", "annotations")
 
@@ -54,6 +53,8 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     credentials = Credentials.of(spec, os.environ)
     dataset = DataSet(spec, credentials)
     dataset.check()
+    if is_sharded(spec):
+        return generate_shards(dataset, spec_file, overrides)
     progress = TerminalProgress()
     failure: dg.Failure | None = None
     try:
@@ -77,7 +78,7 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
         print(f"Annotations: {results / 'annotations.jsonl'}")
     try:
         if not isinstance(stop, Interrupted):
-            _renew_report(dataset, spec_file, summary.set_size)
+            renew_report(dataset, spec_file, summary.set_size)
     finally:
         # that the page cannot be written says less than why the run ended
         if stop is not None:
@@ -99,20 +100,6 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     return EXIT_WAITING if summary.waits_for_batches else EXIT_OK
 
 
-def _renew_report(dataset: DataSet, spec_file: str, samples: int) -> None:
-    if not (dataset.results_dir / "annotations.jsonl").is_file():
-        return
-    limit = dataset.spec.image_grounding.report.renew_up_to
-    if samples > limit:
-        print(
-            f"Report:      not renewed, for {samples:,} samples (image_grounding.report.renew_up_to is {limit:,}): "
-            f"auto_label report -e {spec_file}"
-        )
-        return
-    file, _ = dataset.write_report()
-    print(f"Look at it:  {file}")
-
-
 def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> None:
     chosen = chosen_samples(dataset.workspace().samples.ids, dataset.spec.workflow)
     print(pilot_words(dataset, chosen))
@@ -120,30 +107,10 @@ def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> No
 
 
 def _materialize(spec: Spec, credentials: Credentials, progress: TerminalProgress) -> None:
-    keys = DataSetKeys(dataset_name(spec))
-    # steps and gold shape the graph, so they are the location's, not the run's
-    steps = spec.workflow.run_steps
-    base = Spec(
-        results_dir=spec.results_dir,
-        image_grounding=ImageGroundingSpec(
-            workflow=WorkflowSpec(steps=spec.workflow.steps), data=DataSpec(gold_jsonl=spec.data.gold_jsonl)
-        ),
-    )
     outputs = [
-        *(step.rollup for step in steps_in_graph(steps)),
+        *(step.rollup for step in steps_in_graph(spec.workflow.run_steps)),
         *(["evaluation"] if spec.data.gold_jsonl else []),
     ]
-    defs = build_defs(base, credentials, progress=progress, name=keys.name)
-    run_config = {
-        "resources": {"dataset": {"config": overrides_from(spec, base)}},
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-    }
-    # a signal is kept until the next step begins, instead of breaking into Dagster's own writing
-    with capture_interrupts(), persistent_instance() as instance:
-        defs.resolve_implicit_global_asset_job_def().execute_in_process(
-            run_config=run_config,
-            instance=instance,
-            asset_selection=[keys.asset(name) for name in (*_ASSETS, *outputs)],
-            # from its creation on: a run that is killed before its first step is over, too
-            tags=process_tags(),
-        )
+    graph = Graph(spec, credentials, progress)
+    with persistent_instance() as instance:
+        graph.materialize(instance, [*_ASSETS, *outputs])

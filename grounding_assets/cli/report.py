@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from grounding_assets.cli.whole import tell_what_lacks
 from grounding_assets.core.errors import EXIT_OK
 from grounding_assets.core.spec.loading import load_spec
 from resources.credentials import Credentials
@@ -13,8 +14,24 @@ from resources.dataset import DataSet
 def report(spec_file: str, overrides: Sequence[str]) -> int:
     """Writes the page and prints where it is; annotates nothing."""
     spec = load_spec(Path(spec_file), overrides)
+    tell_what_lacks(spec)
     file, written = DataSet(spec, Credentials.of(spec, os.environ)).write_report()
     total = written.figures.lines + written.figures.failures.total()
     shown = "all" if written.samples >= total else f"{written.samples} of"
     print(f"Report: {file} ({shown} {total} samples, {written.size_bytes / 1e6:.1f} MB)")
     return EXIT_OK
+
+
+def renew_report(dataset: DataSet, spec_file: str, samples: int) -> None:
+    """After a run: writes the page again, if there are annotations and not too many samples."""
+    if not (dataset.results_dir / "annotations.jsonl").is_file():
+        return
+    limit = dataset.spec.image_grounding.report.renew_up_to
+    if samples > limit:
+        print(
+            f"Report:      not renewed, for {samples:,} samples (image_grounding.report.renew_up_to is {limit:,}): "
+            f"auto_label report -e {spec_file}"
+        )
+        return
+    file, _ = dataset.write_report()
+    print(f"Look at it:  {file}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
+from grounding_assets.cli.whole import tell_what_lacks
 from grounding_assets.cli.words import checked_choice, split_words
 from grounding_assets.core.dataset.annotated import read_samples
 from grounding_assets.core.dataset.names import dataset_name
@@ -26,6 +27,7 @@ def review(spec_file: str, words: Sequence[str]) -> int:
     """
     given, overrides = split_words(words, ("marks", "to", "images"))
     spec = load_spec(Path(spec_file), overrides)
+    tell_what_lacks(spec)
     results_dir = Path(spec.results_dir).absolute()
     if "to" in given:
         return _send(given, results_dir, dataset_name(spec))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.files import replacing, to_json
+from grounding_assets.core.shards.manifest import data_set_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ class Measurement:
 
 
 class Measurements:
-    """The measurements of a results folder, one per (backend, base_url, model)."""
+    """The measurements of a data set, one per (backend, base_url, model)."""
 
     def __init__(self, results_dir: Path):
-        self._file = results_dir / "endpoint.json"
+        self._file = data_set_folder(results_dir) / "endpoint.json"
 
     def find(self, backend: str, base_url: str, model: str) -> Measurement | None:
         row = self._rows().get(_key(backend, base_url, model))

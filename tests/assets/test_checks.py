@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from grounding_assets.checks import annotation_check_specs, check_annotations
-from grounding_assets.core.dataset.audit import audit_annotations
+from grounding_assets.core.dataset.audit import audit_annotations, balance_lines
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.spec.settings import Spec
@@ -38,7 +38,8 @@ def checked(workspace: Workspace, **limits: float) -> dict[str, dg.AssetCheckRes
     limits = {"max_duplicate_share": 0.5, **limits}
     spec = Spec.model_validate({"results_dir": "unused", "image_grounding": {"checks": limits}})
     audit = audit_annotations(workspace.results_dir / "annotations.jsonl")
-    return {str(result.check_name): result for result in check_annotations(KEYS, audit, workspace, spec)}
+    lines = balance_lines(workspace, spec.workflow.run_steps, audit.lines)
+    return {str(result.check_name): result for result in check_annotations(KEYS, audit, lines, spec)}
 
 
 def failed(workspace: Workspace, **limits: float) -> set[str]:

@@ -21,6 +21,7 @@ from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.budget.stored import stored_usage
 from grounding_assets.core.errors import RunStopped, SpecError
 from grounding_assets.core.files import make_folder, stopping_if_unwritable, sync_folder, to_json
+from grounding_assets.core.shards.manifest import data_set_folder
 from grounding_assets.core.spec.settings import Spec
 
 CALLS = "calls.jsonl"
@@ -131,13 +132,13 @@ class FileAccount:
 def open_account(
     spec: Spec, results_dir: Path, notice: Callable[[str], None] = lambda text: None
 ) -> Iterator[FileAccount]:
-    """The account of a data set. Caps hold for the set: what all its runs took and take counts against them.
+    """The account of a data set, of all its shards. Caps hold for the set: what all its runs took and take counts.
 
     Raises:
         SpecError: see `FileAccount`.
         RunStopped: see `FileAccount`.
     """
-    account = FileAccount(results_dir, spec, notice)
+    account = FileAccount(data_set_folder(results_dir), spec, notice)
     try:
         yield account
     finally:
@@ -167,6 +168,7 @@ def begin(results_dir: Path, has_verifier: bool) -> None:
 
 def read_ledger(results_dir: Path, has_verifier: bool) -> Ledger:
     """The account as it stands; changes nothing."""
+    results_dir = data_set_folder(results_dir)
     file = results_dir / CALLS
     if not file.exists():
         stored, ledger = stored_usage(results_dir, has_verifier), Ledger()

@@ -39,6 +39,8 @@ class InputLine:
     offset: int
     """Byte offset of the line's start."""
     record: dict[str, Any]
+    raw: bytes
+    """The line as it stands in the file, without its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def read_input(
             yield RejectedLine(line.number, f"longer than {MAX_LINE_BYTES} bytes", _beginning(line.raw))
             continue
         try:
-            yield InputLine(line.number, line.offset, parse_line(line.raw))
+            yield InputLine(line.number, line.offset, parse_line(line.raw), line.raw.strip())
         except LineError as error:
             yield RejectedLine(line.number, str(error), _beginning(line.raw))
 

@@ -249,13 +249,13 @@ def _failure_rows(
 
 def write_outputs(
     workspace: Workspace, steps: Sequence[Step], notice: Callable[[str], None] = lambda _: None
-) -> None:
-    """Writes every file of the results that are there; `steps` are those of the run."""
+) -> FailureCounts:
+    """Writes every file of the results that are there; `steps` are those of the run. Returns what lacks."""
     for step in steps[-1].so_far:
         if step in steps or workspace.step(step).store.done_dir.is_dir():
             write_step_annotations(workspace, step, notice)
     publish_annotations(workspace, steps[-1], notice)
-    write_failures(workspace, steps)
+    return write_failures(workspace, steps)
 
 
 def write_outputs_beside_other_runs(

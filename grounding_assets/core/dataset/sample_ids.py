@@ -17,6 +17,8 @@ from grounding_assets.core.files import write_lines
 
 MAX_ID_CHARS = 120
 _MAX_ID_BYTES = 200
+_SHARD_DIGITS = 16
+"""Of the digest in the ids of shards, which do not know each other's: two pairs never meet in 64 bits."""
 _REFUSED_CHARS = re.compile(r'[/\\:*?"<>|]|\.{3,}')
 _ORDINARY = re.compile(r"[A-Za-z0-9_-]{5,120}")
 """What most ids look like; longer than any refused name."""
@@ -60,8 +62,9 @@ def _digest(text: str, length: int) -> str:
 class SampleIds:
     """The ids of a results folder, kept in `samples.jsonl`."""
 
-    def __init__(self, memory: Path):
-        self._memory = memory
+    def __init__(self, memory: Path, *, of_shard: bool = False):
+        """`of_shard`: every id carries a digest of its pair, so that it is the same in whichever shard the pair stands."""
+        self._memory, self._of_shard = memory, of_shard
         self._id_of_pair: dict[str, str] = {}
         self._taken: set[str] = set()
         self._changed = False
@@ -106,6 +109,8 @@ class SampleIds:
         if known is not None:
             return known
         base = safe_id(str(image_id_of(record)))
+        if self._of_shard:
+            base = safe_id(f"{base}~{pair[:_SHARD_DIGITS]}")
         sample_id, count = base, 0
         while _folded(sample_id) in self._taken:
             count += 1

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.settings import ImageGroundingSpec, Spec
+from grounding_assets.core.spec.shards import opened
 
 TAO_BLOCKS_OF_OTHER_PIPELINES = frozenset(
     {
@@ -42,7 +43,7 @@ _SHORT_NAME = re.compile(rf"(\+\+|\+|~|)({'|'.join(ImageGroundingSpec.model_fiel
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
-    """Reads a spec file and applies `a.b=c` overrides in Hydra's grammar.
+    """Reads a spec file and applies `a.b=c` overrides in Hydra's grammar. With `data.shard`, it is that shard's spec.
 
     `image_grounding.` may be left out before its sections: `workflow.limit=10`.
 
@@ -50,7 +51,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
         SpecError: unreadable file, wrong override, unknown or invalid field. Values are not quoted
             where they may be a key.
     """
-    return validate_spec(apply_overrides(read_yaml(path), overrides), where=str(path))
+    return opened(validate_spec(apply_overrides(read_yaml(path), overrides), where=str(path)))
 
 
 def read_yaml(path: Path) -> DictConfig:

@@ -43,7 +43,9 @@ class WorkflowSpec(Section):
     """"0" expression extraction, "1" grounding, "2" verification of each box; "1" alone reads step 0's
     annotations.jsonl."""
     max_workers: int = Field(default=4, ge=1, le=4096)
-    """Requests in flight at most, at each endpoint."""
+    """Requests in flight at most, at each endpoint, of each process."""
+    processes: int = Field(default=1, ge=1, le=64)
+    """Processes of `auto_label generate` that take shards side by side; a data set that is not cut takes one."""
     patience: float = Field(default=3600, ge=0, le=604_800)
     """How long a run waits for an endpoint that has worked, or says that it is loading, to answer again, in seconds;
     0: it stops at once."""
@@ -121,6 +123,11 @@ class DataSpec(Section):
     """JSONL file of records with human boxes, which results are measured on; empty: none."""
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
     """Name of the data set in Dagster; empty: chosen once and kept in results_dir."""
+    shard_size: int = Field(default=-1, ge=-1, le=1_000_000)
+    """Lines of each shard that the input is cut into; 0: it is not cut; -1: 10,000 for an input of more than 100,000 lines,
+    else 0. An existing results_dir stays what it is."""
+    shard: str = Field(default="", pattern=r"^([0-9]{5,})?$")
+    """The shard to work on alone, such as 00042, as a data set with a partition for each sample; empty: the whole."""
     owner: str = Field(default="", pattern=r"^(team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})?$")
     """Who owns the data set's assets in Dagster: an e-mail address or team:NAME."""
 

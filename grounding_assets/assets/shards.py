@@ -1,0 +1,156 @@
+"""The graph of a data set that is cut into shards: `samples`, `annotated_shard` with a partition a shard, `annotations`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from grounding_assets.assets.shard_run import ShardRun, missing_words
+from grounding_assets.checks import annotation_check_specs, check_annotations
+from grounding_assets.core.annotation.progress import Progress
+from grounding_assets.core.errors import GroundingError, visible
+from grounding_assets.core.shards.cutting import cut_input
+from grounding_assets.core.shards.joining import join_shards
+from grounding_assets.core.shards.place import ShardTaken
+from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_shards
+from resources.dataset import DataSet
+from resources.dead_runs import fail_dead_runs
+from resources.memory import keep_large_buffers_apart
+from resources.shards import manifest_of, refuse_on_whole, shard_dataset, shard_size, shards_of
+
+_CHECK = "every_sample_has_a_result"
+TAKEN = "taken"
+"""In the metadata of a failure: another run holds the shard."""
+
+
+def build_shard_assets(keys: DataSetKeys, progress: Progress) -> list[dg.AssetsDefinition]:
+    return [_samples(keys, progress), _annotated_shard(keys, progress), _annotations(keys)]
+
+
+def _samples(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=keys.asset("samples"),
+        group_name="input",
+        kinds={"jsonl"},
+        required_resource_keys={keys.resource},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description="The input JSONL, checked line by line and cut into shards, which become the partitions of "
+        "`annotated_shard`. Added lines make new shards; refused lines are listed in rejected.jsonl. Next: `annotated_shard`.",
+    )
+    def samples(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        dataset: DataSet = getattr(context.resources, keys.resource)
+        shards = shards_of(dataset.spec)
+        manifest = cut_input(dataset.input_file, shard_size(dataset.spec), shards)
+        added = register_shards(context.instance, keys, manifest.keys)
+        if manifest.repeated:
+            words = (
+                f"{manifest.repeated:,} lines have the image and the caption of a line in an earlier shard: both are asked "
+                "about, and stand in the output under one sample_id."
+            )
+            context.log.warning(words)
+            progress.notice(words)
+        return dg.MaterializeResult(
+            data_version=STANDING_VERSION,
+            metadata={
+                "shards": len(manifest.slices),
+                "shards_added": added,
+                "shard_size": manifest.shard_size,
+                "lines": manifest.lines,
+                "rejected_lines": manifest.rejected,
+                "repeated_in_other_shards": manifest.repeated,
+                "input": dg.MetadataValue.path(str(dataset.input_file)),
+                "results": dg.MetadataValue.path(shards.where),
+            },
+        )
+
+    return samples
+
+
+def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=keys.asset("annotated_shard"),
+        partitions_def=keys.shards,
+        deps=[keys.asset("samples")],
+        group_name="annotation",
+        kinds={"vlm"},
+        required_resource_keys={keys.resource},
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+        description="A shard taken through all steps in a results folder of its own. It is materialized once every sample of "
+        "it has a result; launch failed and missing ones again to go on. Next: `annotations`.",
+    )
+    def annotated_shard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        keep_large_buffers_apart()
+        fail_dead_runs(context.instance)
+        dataset: DataSet = getattr(context.resources, keys.resource)
+        key, shards = keys.shard_of(context.partition_key), shards_of(dataset.spec)
+        try:
+            refuse_on_whole(dataset.spec)
+            sha256 = manifest_of(dataset.spec).slice_of(key).sha256
+            with shards.claimed(key), shards.opened(key) as folder:
+                run = ShardRun(context, shard_dataset(dataset, key, folder), progress, sha256)
+                run.annotate()
+        except GroundingError as error:
+            taken = {TAKEN: True} if isinstance(error, ShardTaken) else None
+            raise dg.Failure(str(error), metadata=taken, allow_retries=False) from None
+        stop, figures = run.summary.stopped_by, run.status.figures()
+        if stop is None and run.status.is_complete:
+            return dg.MaterializeResult(metadata=figures)
+        words = missing_words(run.status, context.partition_key) if stop is None else str(stop)
+        # a failed partition shows its last materialization: this is what there is now
+        context.log_event(
+            dg.AssetObservation(
+                keys.asset("annotated_shard"),
+                partition=context.partition_key,
+                description=visible(words),
+                metadata=figures,
+            )
+        )
+        raise dg.Failure(visible(words), metadata=figures, allow_retries=False)
+
+    return annotated_shard
+
+
+def _annotations(keys: DataSetKeys) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=keys.asset("annotations"),
+        deps=[dg.AssetDep(keys.asset("annotated_shard"), partition_mapping=dg.AllPartitionMapping())],
+        check_specs=[
+            *annotation_check_specs(keys),
+            dg.AssetCheckSpec(
+                _CHECK,
+                asset=keys.asset("annotations"),
+                description="Every shard was annotated, and none of its samples failed. If not, the run ends as failed, after the "
+                "files are written.",
+            ),
+        ],
+        group_name="rollups",
+        kinds={"jsonl"},
+        required_resource_keys={keys.resource},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        description="annotations.jsonl and failures.jsonl, joined of the shards' in the order of the input. Next: `report`.",
+    )
+    def annotations(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        dataset: DataSet = getattr(context.resources, keys.resource)
+        shards, steps = shards_of(dataset.spec), dataset.spec.workflow.run_steps
+        joined = join_shards(shards, manifest_of(dataset.spec), steps)
+        yield dg.MaterializeResult(
+            metadata={
+                "file": dg.MetadataValue.path(f"{shards.where}/annotations.jsonl"),
+                "shards": joined.shards,
+                "shards_incomplete": len(joined.incomplete),
+                **joined.total.figures(),
+            }
+        )
+        yield from check_annotations(keys, joined.total.audit, joined.total.lines, dataset.spec)
+        missing = joined.missing_words()
+        yield dg.AssetCheckResult(
+            asset_key=keys.asset("annotations"),
+            check_name=_CHECK,
+            passed=not missing,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=missing or "Every sample of every shard has a result.",
+        )
+        if missing:
+            raise dg.Failure(missing, allow_retries=False)
+
+    return annotations

@@ -1,0 +1,116 @@
+"""`auto_label generate` on a data set of shards: cuts, annotates, joins, and says what it came to."""
+
+import sys
+from collections.abc import Sequence
+
+import dagster as dg
+
+from grounding_assets.cli.instance import persistent_instance
+from grounding_assets.cli.materializing import Graph
+from grounding_assets.cli.report import renew_report
+from grounding_assets.cli.shards.display import ShardsDisplay
+from grounding_assets.cli.shards.work import ShardWork
+from grounding_assets.core.annotation.progress import NoProgress
+from grounding_assets.core.errors import (
+    EXIT_OK,
+    EXIT_SAMPLES_FAILED,
+    GroundingError,
+    Interrupted,
+    RunStopped,
+    visible,
+)
+from grounding_assets.core.shards.joining import current_status
+from grounding_assets.core.shards.manifest import Manifest
+from grounding_assets.core.shards.status import ShardStatus, added_up
+from resources.dataset import DataSet
+from resources.shards import manifest_of, refuse_on_whole, shards_of
+
+
+def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> int:
+    """Annotates what is pending in all shards and joins their files; returns the exit code."""
+    spec = dataset.spec
+    refuse_on_whole(spec)
+    graph = Graph(spec, dataset.credentials, _Notices())
+    stop: GroundingError | None = None
+    with persistent_instance() as instance:
+        _materialize(graph, instance, ["samples"])
+        manifest = manifest_of(spec)
+        before = _total(dataset, manifest)
+        if not before.done and dataset.notice:
+            print(dataset.notice, file=sys.stderr)
+        with ShardsDisplay(len(manifest.slices), before.samples) as display:
+            try:
+                ShardWork(dataset, manifest, instance, display).take_all()
+            except GroundingError as error:
+                stop = error
+        total = _total(dataset, manifest)
+        _join(graph, instance, dataset, stop)
+    _print_outcome(dataset, manifest, before, total)
+    try:
+        if not isinstance(stop, Interrupted):
+            renew_report(dataset, spec_file, total.samples)
+    finally:
+        # that the page cannot be written says less than why the run ended
+        if stop is not None:
+            raise stop
+    return EXIT_OK if total.is_complete else EXIT_SAMPLES_FAILED
+
+
+class _Notices(NoProgress):
+    def notice(self, text: str) -> None:
+        print(visible(text))
+
+
+def _materialize(graph: Graph, instance: dg.DagsterInstance, names: Sequence[str]) -> None:
+    try:
+        graph.materialize(instance, names)
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
+    except dg.Failure as failure:
+        raise RunStopped(failure.description or "The run failed.") from None
+
+
+def _join(graph: Graph, instance: dg.DagsterInstance, dataset: DataSet, stop: GroundingError | None) -> None:
+    """However the shards ended, what there is stands in the files."""
+    total = _total(dataset, manifest_of(dataset.spec))
+    outputs = ["annotations", *(["evaluation"] if dataset.spec.data.gold_jsonl and total.is_complete else [])]
+    try:
+        graph.materialize(instance, outputs)
+    except dg.Failure as failure:
+        # of a run that lacks results: it is said below, with what it came to
+        if total.is_complete:
+            raise RunStopped(failure.description or "The run failed.") from None
+
+
+def _total(dataset: DataSet, manifest: Manifest) -> ShardStatus:
+    shards, steps = shards_of(dataset.spec), dataset.spec.workflow.run_steps
+    return added_up(current_status(shards, manifest, key, steps) for key in manifest.keys)
+
+
+def _print_outcome(dataset: DataSet, manifest: Manifest, before: ShardStatus, total: ShardStatus) -> None:
+    now = f" ({total.done - before.done:,} now, {before.done:,} before)" if before.done else ""
+    words = (
+        f"{total.done:,} of {total.samples:,} samples in {len(manifest.slices):,} shards have a result{now}"
+    )
+    if total.failed:
+        words += f"; {total.failed:,} failed ({_reasons(total)})"
+    if total.pending:
+        words += f"; {total.pending:,} are still pending"
+    print(f"{words}.")
+    for count, what in (
+        (manifest.rejected, "were rejected (rejected.jsonl says why)"),
+        (total.repeated, "repeat one of their shard and share its result"),
+        (manifest.repeated, "repeat one of another shard"),
+    ):
+        if count:
+            print(f"Input:       {count:,} lines {what}.")
+    where = shards_of(dataset.spec).where
+    print(f"Annotations: {where}/annotations.jsonl")
+    if total.failed:
+        print(f"Failures:    {where}/failures.jsonl; the same command tries them again.")
+        for failure in total.first_failures:
+            print(f"             {visible(failure)}")
+
+
+def _reasons(total: ShardStatus) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in total.by_reason.most_common())

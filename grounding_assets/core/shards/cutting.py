@@ -1,0 +1,148 @@
+"""The input, cut into shards: read in one pass, each slice stored once and never changed after that.
+
+Lines that are added at the end of the input make new shards. A line that was cut stays as it was: if it is another one
+in the input now, cutting stops and says which.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
+from grounding_assets.core.dataset.sample_ids import pair_key
+from grounding_assets.core.errors import InputError
+from grounding_assets.core.files import to_json
+from grounding_assets.core.input_forms import conversion_advice
+from grounding_assets.core.shards.manifest import Manifest, Slice, key_of, part_of
+from grounding_assets.core.shards.place import Shards
+from grounding_assets.core.spec.shards import SLICE
+
+
+def cut_input(input_file: Path, shard_size: int, shards: Shards) -> Manifest:
+    """Cuts what of the input is not cut yet, and lists refused lines in `rejected.jsonl`.
+
+    Memory: one line, and 8 bytes for each line of the input.
+
+    Raises:
+        InputError: the input cannot be read, holds no usable line, or is not what the shards were cut from.
+        RunStopped: a slice cannot be written.
+    """
+    with shards.cutting():
+        before = shards.manifest() or Manifest(shard_size)
+        with shards.writing("rejected.jsonl") as rejected:
+            lines = _UsableLines(input_file, rejected)
+            slices = [
+                _as_it_was_cut(lines, known, key, shards)
+                for key, known in zip(before.keys, before.slices, strict=True)
+            ]
+            while True:
+                added = _cut_next(lines, before.shard_size, key_of(len(slices)), shards)
+                if added is None:
+                    break
+                slices.append(added)
+        if not slices:
+            raise InputError(
+                f"No input records at {input_file}: {lines.rejected} lines were rejected.{lines.first_reason}"
+                f"{conversion_advice(input_file)}"
+            )
+        repeated = _repeated_in_other_shards(lines.pairs, [one.lines for one in slices])
+        manifest = Manifest(before.shard_size, tuple(slices), lines.rejected, repeated)
+        if manifest != shards.manifest():
+            shards.keep(manifest)
+    return manifest
+
+
+class _UsableLines:
+    """The lines of the input that hold a record; the others are written down."""
+
+    def __init__(self, input_file: Path, rejected: IO[bytes]):
+        self.input_file = input_file
+        self.rejected = 0
+        self.first_reason = ""
+        self.pairs = array("Q")
+        """Half of the digest of each line's image path and caption."""
+        self._lines = self._usable(rejected)
+
+    def next(self) -> InputLine | None:
+        return next(self._lines, None)
+
+    def _usable(self, rejected: IO[bytes]) -> Iterator[InputLine]:
+        for line in read_input(self.input_file):
+            if isinstance(line, RejectedLine):
+                self.rejected += 1
+                self.first_reason = self.first_reason or f" Line {line.number}: {line.reason}."
+                rejected.write(to_json(line.to_record()) + b"\n")
+                continue
+            record = line.record
+            self.pairs.append(int(pair_key(record["image_path"], record["caption"])[:16], 16))
+            yield line
+
+
+def _cut_next(lines: _UsableLines, shard_size: int, key: str, shards: Shards) -> Slice | None:
+    first = lines.next()
+    if first is None:
+        return None
+    digest, count = hashlib.sha256(), 0
+    with shards.writing(part_of(key, SLICE)) as stream:
+        line: InputLine | None = first
+        while line is not None:
+            stored = line.raw + b"\n"
+            stream.write(stored)
+            digest.update(stored)
+            count += 1
+            line = lines.next() if count < shard_size else None
+    return Slice(count, first.number, digest.hexdigest())
+
+
+def _as_it_was_cut(lines: _UsableLines, known: Slice, key: str, shards: Shards) -> Slice:
+    """The slice, made sure that the input still holds its lines, or that somebody changed both alike."""
+    digest, count, first_line = hashlib.sha256(), 0, known.first_line
+    while count < known.lines:
+        line = lines.next()
+        if line is None:
+            raise InputError(
+                f"{lines.input_file} lacks lines that were cut into shard {key}: lines may be added at its end, and not be "
+                "removed. Put them back, or take another results_dir."
+            )
+        first_line = line.number if count == 0 else first_line
+        digest.update(line.raw + b"\n")
+        count += 1
+    if digest.hexdigest() == known.sha256:
+        return Slice(count, first_line, known.sha256)
+    changed = _first_difference(lines.input_file, first_line, key, shards)
+    if changed is not None:
+        raise InputError(
+            f"Line {changed} of {lines.input_file} is not what it was when it was cut into shard {key}: lines may be added at "
+            f"the end, and not be changed. Put the old line back; or change it in {shards.where}/{part_of(key, SLICE)} as "
+            "well, and run again to annotate it; or take another results_dir."
+        )
+    return Slice(count, first_line, digest.hexdigest())
+
+
+def _first_difference(input_file: Path, first_line: int, key: str, shards: Shards) -> int | None:
+    """Number of the first line of the input that the shard's slice does not hold in its place; None: it holds all."""
+    usable = (
+        line for line in read_input(input_file) if isinstance(line, InputLine) and line.number >= first_line
+    )
+    content = shards.reading(part_of(key, SLICE))
+    if content is None:
+        return first_line
+    with content as stream:
+        for stored, line in zip(stream, usable, strict=False):
+            if stored.rstrip(b"\n") != line.raw:
+                return line.number
+    return None
+
+
+def _repeated_in_other_shards(pairs: "array[int]", sizes: list[int]) -> int:
+    """How many lines have the image path and the caption of a line in an earlier shard."""
+    digests = np.frombuffer(pairs, dtype=np.uint64)
+    shard_of = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    order = np.argsort(digests, kind="stable")
+    same = digests[order][1:] == digests[order][:-1]
+    apart = shard_of[order][1:] != shard_of[order][:-1]
+    return int(np.count_nonzero(same & apart))

@@ -1,0 +1,68 @@
+"""Whether a data set is cut into shards: what its results folder is already, else what the spec says."""
+
+from pathlib import Path
+
+from grounding_assets.core.errors import InputError, SpecError
+from grounding_assets.core.shards.local import LocalShards
+from grounding_assets.core.shards.manifest import is_shard
+from grounding_assets.core.shards.place import Shards
+from grounding_assets.core.spec.settings import Spec
+
+USUAL_SIZE = 10_000
+"""Lines of a shard where none is asked for."""
+UNCUT_UP_TO = 100_000
+"""Lines of an input that is not cut unless it is asked for: Dagster's own advice on partitions of an asset."""
+_READ_BYTES = 1 << 20
+
+
+def shard_size_of(spec: Spec, shards: Shards) -> int:
+    """Lines of each shard; 0 if the data set is not cut. What a results folder is already decides.
+
+    Raises:
+        SpecError: `data.shard_size` contradicts the results that are there.
+        InputError: the manifest is damaged.
+    """
+    wanted, manifest = spec.data.shard_size, shards.manifest()
+    if manifest is not None:
+        if wanted not in (-1, manifest.shard_size):
+            raise SpecError(
+                f"The results in {shards.where} are cut into shards of {manifest.shard_size:,} lines: leave "
+                f"image_grounding.data.shard_size={wanted} out, or take another results_dir."
+            )
+        return manifest.shard_size
+    if shards.is_whole_data_set():
+        if wanted > 0:
+            raise SpecError(
+                f"{shards.where} holds results that are not cut into shards: leave image_grounding.data.shard_size={wanted} "
+                "out, or take another results_dir."
+            )
+        return 0
+    if wanted >= 0:
+        return wanted
+    return USUAL_SIZE if _is_large(spec) else 0
+
+
+def refuse_cut(spec: Spec) -> None:
+    """Keeps what works on one results folder from taking one of shards for it.
+
+    Raises:
+        InputError: the data set is cut into shards; says how to name one of them.
+    """
+    results_dir = Path(spec.results_dir).absolute()
+    if not is_shard(results_dir) and shard_size_of(spec, LocalShards(results_dir)):
+        raise InputError(
+            f"The data set in {results_dir} is cut into shards, and this works on one results folder: add "
+            "data.shard=00000 for one of them, or use `auto_label generate`."
+        )
+
+
+def _is_large(spec: Spec) -> bool:
+    given = spec.data.input_jsonl
+    file = Path(given)
+    if given in ("", "???") or not file.is_file():
+        return False
+    lines = 0
+    with file.open("rb") as stream:
+        while lines <= UNCUT_UP_TO and (part := stream.read(_READ_BYTES)):
+            lines += part.count(b"\n")
+    return lines > UNCUT_UP_TO

@@ -1,0 +1,59 @@
+"""Where the shards of a data set live: the interface. `local` is a folder of this machine."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Protocol
+
+from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.shards.manifest import Manifest
+
+WORDS_FOR_TAKEN = "Shard {key} is being worked on by another run, which goes on; launch this one again if that run has ended."
+
+
+class ShardTaken(RunStopped):
+    """Another run holds the shard."""
+
+    def __init__(self, key: str):
+        super().__init__(WORDS_FOR_TAKEN.format(key=key))
+
+
+class Shards(Protocol):
+    """A results folder of shards. Names are paths below it, such as `shards/00042/input.jsonl`."""
+
+    where: str
+    """What to call the results folder in messages."""
+
+    def manifest(self) -> Manifest | None:
+        """None if the folder is not cut. Raises InputError if the manifest is damaged."""
+        ...
+
+    def keep(self, manifest: Manifest) -> None: ...
+
+    def is_whole_data_set(self) -> bool:
+        """Whether it holds results of a data set that is not cut."""
+        ...
+
+    def cutting(self) -> AbstractContextManager[None]:
+        """Holds off others that cut."""
+        ...
+
+    def reading(self, name: str) -> AbstractContextManager[IO[bytes]] | None:
+        """The content of a file; None if there is none."""
+        ...
+
+    def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """A stream whose content becomes that of the file when the block ends without an error."""
+        ...
+
+    def join(self, name: str, parts: Sequence[str]) -> None:
+        """Makes the file of the parts that are there, one after another."""
+        ...
+
+    def claimed(self, key: str) -> AbstractContextManager[None]:
+        """The shard is this run's within the block. Raises ShardTaken if it is another's that goes on."""
+        ...
+
+    def opened(self, key: str) -> AbstractContextManager[Path]:
+        """The shard's results folder on this machine, with its input; what is made in it is kept however the block ends."""
+        ...

@@ -1,0 +1,31 @@
+"""The spec of one shard of a data set."""
+
+from pathlib import Path
+
+from grounding_assets.core.spec.settings import Spec
+
+FOLDER = "shards"
+"""Below the results folder: one folder a shard, named by its key."""
+SLICE = "input.jsonl"
+"""In a shard's folder: its lines of the input, as they were when it was cut."""
+
+
+def spec_of_shard(spec: Spec, key: str, folder: Path) -> Spec:
+    """The spec of one shard as a data set, with `folder` as its results folder. Image paths begin where they did."""
+    data = spec.data
+    changed = data.model_copy(
+        update={
+            "input_jsonl": str(folder / SLICE),
+            "name": f"{data.name}_{key}"[-80:] if data.name else "",
+            "shard_size": 0,
+            "shard": "",
+        }
+    )
+    pipeline = spec.image_grounding.model_copy(update={"data": changed})
+    return spec.model_copy(update={"results_dir": str(folder), "image_grounding": pipeline})
+
+
+def opened(spec: Spec) -> Spec:
+    """The spec of the shard that `data.shard` names; without one, the spec as it is."""
+    key = spec.data.shard
+    return spec_of_shard(spec, key, Path(spec.results_dir) / FOLDER / key) if key else spec

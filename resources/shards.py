@@ -1,0 +1,81 @@
+"""The shards of a data set, wherever its results are."""
+
+from pathlib import Path
+
+from grounding_assets.core.errors import InputError, SpecError
+from grounding_assets.core.shards.joining import read_as_whole
+from grounding_assets.core.shards.layout import shard_size_of
+from grounding_assets.core.shards.local import LocalShards
+from grounding_assets.core.shards.manifest import Manifest, is_shard
+from grounding_assets.core.shards.place import Shards
+from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.spec.shards import spec_of_shard
+from resources.dataset import DataSet
+
+
+def shards_of(spec: Spec) -> Shards:
+    """Where the data set's shards live, whether or not there are any."""
+    return LocalShards(Path(spec.results_dir).absolute())
+
+
+def shard_size(spec: Spec) -> int:
+    """Lines of each shard that the data set is, or is to be, cut into; 0: it is not, and a shard that is opened alone is not."""
+    if is_shard(Path(spec.results_dir).absolute()):
+        return 0
+    return shard_size_of(spec, shards_of(spec))
+
+
+def is_sharded(spec: Spec) -> bool:
+    return shard_size(spec) > 0
+
+
+def manifest_of(spec: Spec) -> Manifest:
+    """Raises InputError if the input is not cut yet."""
+    shards = shards_of(spec)
+    manifest = shards.manifest()
+    if manifest is None:
+        raise InputError(
+            f"The input is not cut into shards in {shards.where} yet: run `auto_label generate`, or materialize `samples`."
+        )
+    return manifest
+
+
+def whole_words(spec: Spec) -> str:
+    """Asked before the joined files of a data set are read: what lacks in them; empty if nothing does, or it is not cut.
+
+    Raises:
+        InputError: they are not of the shards as they are now.
+    """
+    if not is_sharded(spec):
+        return ""
+    return read_as_whole(shards_of(spec), manifest_of(spec), spec.workflow.run_steps)
+
+
+def shard_dataset(dataset: DataSet, key: str, folder: Path) -> DataSet:
+    """One shard as a data set, with `folder` as its results folder."""
+    return DataSet(spec_of_shard(dataset.spec, key, folder), dataset.credentials)
+
+
+def refuse_on_whole(spec: Spec) -> None:
+    """Refuses settings that say something of one results folder only.
+
+    Raises:
+        SpecError: names the setting, and how to use it on one shard.
+    """
+    workflow = spec.workflow
+    refused = {
+        f"workflow.limit={workflow.limit}": workflow.limit,
+        f"workflow.sample={workflow.sample}": workflow.sample,
+        f"workflow.min_recall={workflow.min_recall:g}": workflow.min_recall,
+        f"vlm.batch.mode={spec.vlm.batch.mode}": spec.vlm.batch.is_on,
+    }
+    for named, is_set in refused.items():
+        if is_set:
+            raise SpecError(
+                f"image_grounding.{named} is about one results folder, and this data set is cut into shards: add "
+                "data.shard=00000 to do that with one of them, or leave it out."
+            )
+    if "0" not in workflow.steps and spec.data.input_jsonl in ("", "???"):
+        raise SpecError(
+            'A data set that is cut into shards needs image_grounding.data.input_jsonl for steps ["1"], too.'
+        )
