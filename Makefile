@@ -3,6 +3,11 @@ PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# of tests at a time: more than two cores have room for, since half of a test is waiting
+JOBS ?= 3
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
+# bytecode is kept: every process of the tests, and every command that they start, reads it again
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo test test-slow check format dev bench soak night mutations
 
@@ -17,10 +22,10 @@ demo: setup
 	$(BIN)/auto_label generate -e demo/spec.yaml
 
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: setup
-	$(BIN)/pytest -n 2 --dist loadfile -m slow
+	$(PYTEST) -m slow
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -32,8 +32,19 @@ SLOW = (
 """Paths below tests/. `make test` leaves them out, `make test-slow` runs just them, and CI runs both."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A module of the kind that is not asked for is not even imported: that takes as long as many a test."""
+    chosen = config.getoption("markexpr")
+    if not collection_path.is_file() or chosen not in ("slow", "not slow"):
+        return None
+    return True if _is_slow(collection_path) != (chosen == "slow") else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for test in items:
-        if test.path.relative_to(here).as_posix().startswith(SLOW):
+        if _is_slow(test.path):
             test.add_marker(pytest.mark.slow)
+
+
+def _is_slow(path: Path) -> bool:
+    return path.relative_to(Path(__file__).parent).as_posix().startswith(SLOW)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 from tests.corpus import CORPUS, PROJECT, absent, coco24_gold
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint
+from tests.forked import Forked
 
 BIN = Path(sys.executable).parent
 
@@ -56,8 +58,19 @@ class Project:
             check=False,
         )
 
+    def auto_label(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs the command in this folder, forked from a process that has imported it."""
+        with (
+            TemporaryDirectory() as outputs,
+            Forked(
+                self.folder, {**self.environment, **environment}, *arguments, outputs=Path(outputs)
+            ) as forked,
+        ):
+            ended = forked.ended(300)
+        return subprocess.CompletedProcess(arguments, ended.code, ended.stdout, ended.stderr)
+
     def generate(self, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run("auto_label", "generate", "-e", "spec.yaml", *overrides, **environment)
+        return self.auto_label("generate", "-e", "spec.yaml", *overrides, **environment)
 
     def write_input(self, rows: Iterable[Mapping[str, Any]]) -> None:
         lines = [json.dumps(row, ensure_ascii=False) for row in rows]

@@ -1,4 +1,4 @@
-"""`auto_label`, run as a user runs it: a process of its own, in a folder of its own."""
+"""`auto_label generate`, in a process and a folder of its own; once as the console script that a user starts."""
 
 import json
 from pathlib import Path
@@ -240,10 +240,10 @@ def test_an_endpoint_that_refuses_the_key_stops_the_run_and_leaves_samples_pendi
         }
 
 
-def test_default_specs_writes_a_commented_spec_that_validates(tmp_path: Path) -> None:
+def test_default_specs_writes_a_commented_spec_that_the_console_script_runs(tmp_path: Path) -> None:
     project = make_project(tmp_path, LOCAL)
     project.write_input(coco24_rows(1))
-    made = project.run("auto_label", "default_specs", "results_dir=fresh", "module_name=auto_label")
+    made = project.auto_label("default_specs", "results_dir=fresh", "module_name=auto_label")
     assert made.returncode == 0, made.stderr
     text = (tmp_path / "fresh" / "experiment.yaml").read_text(encoding="utf-8")
     assert "media_resolution: MEDIA_RESOLUTION_HIGH  #" in text

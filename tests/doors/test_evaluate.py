@@ -109,11 +109,11 @@ def test_a_verification_is_weighed_and_shown(tmp_path):
     written = json.loads((project.results / "evaluation.json").read_text())
     r1 = written["overall"]["r1_50"]
     shown = f"<td>{100 * r1['value']:.1f} %</td><td>{100 * r1['low']:.1f} to {100 * r1['high']:.1f}</td>"
-    assert project.run("auto_label", "report", "-e", "spec.yaml").returncode == 0
+    assert project.auto_label("report", "-e", "spec.yaml").returncode == 0
     page = (project.results / "report.html").read_text(encoding="utf-8")
     assert f"R@1, IoU 0.5</th>{shown}" in page
 
-    told = project.run("auto_label", "evaluate", "-e", "spec.yaml", "gold=gold.jsonl", COLUMNS="120")
+    told = project.auto_label("evaluate", "-e", "spec.yaml", "gold=gold.jsonl", COLUMNS="120")
     assert told.returncode == 0, told.stderr
     print(told.stdout)
     assert json.loads((project.results / "evaluation.json").read_text()) == written

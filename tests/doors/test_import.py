@@ -53,11 +53,11 @@ def test_a_photo_without_a_caption_is_described_and_grounded(tmp_path: Path) -> 
         shutil.copy(CORPUS / "coco24" / row["image_path"], folder)
     with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
         project = make_project(tmp_path / "project", endpoint_settings(endpoint), image_root=folder)
-        refused = project.run("auto_label", "import", str(folder), "--output", "input.jsonl")
+        refused = project.auto_label("import", str(folder), "--output", "input.jsonl")
         assert refused.returncode == 2
         assert "2 left out: no caption (--caption-from-model keeps such images" in refused.stderr
         words = ("import", str(folder), "--output", "input.jsonl", "--caption-from-model")
-        assert project.run("auto_label", *words).returncode == 0
+        assert project.auto_label(*words).returncode == 0
         ran = project.generate()
         assert ran.returncode == 0, ran.stderr
     lines = project.lines()

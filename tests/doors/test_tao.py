@@ -139,7 +139,7 @@ def test_the_spec_that_tao_writes_is_read_and_words_stand_anywhere(project: Proj
         ["workflow.limit=1", "-e", "spec.yaml", "data.name=tested"],
         ["--num_gpus", "2", "results_dir=results", "-e", "spec.yaml", "--gpu_ids=[0]", "workflow.limit=1"],
     ):
-        ran = project.run("auto_label", "generate", *words)
+        ran = project.auto_label("generate", *words)
         assert ran.returncode == 0, ran.stderr
         assert "1 of 1 samples have a result" in ran.stdout
         said = ran.stdout + ran.stderr

@@ -34,7 +34,7 @@ def test_flags_and_defaults_write_a_spec_and_never_replace_one(project: Project)
             *BEGINNING, "--image-root", ROOT, "--endpoint", "vllm", "--base-url", endpoint.base_url,
             "--steps", "0", "--results-dir", "out", "--name", "mine",
         )  # fmt: skip
-        done = project.run("auto_label", *flags)
+        done = project.auto_label(*flags)
         assert done.returncode == 0, done.stderr
     written = yaml.safe_load(project.spec.read_text(encoding="utf-8"))
     section = written["image_grounding"]
@@ -45,11 +45,11 @@ def test_flags_and_defaults_write_a_spec_and_never_replace_one(project: Project)
 
     local = (*BEGINNING, "--image-root", ROOT, "--endpoint", "local")
     before = project.spec.read_bytes()
-    refused = project.run("auto_label", *local)
+    refused = project.auto_label(*local)
     assert refused.returncode == 2
     assert "--overwrite" in refused.stderr
     assert project.spec.read_bytes() == before
-    assert project.run("auto_label", *local, "--overwrite").returncode == 0
+    assert project.auto_label(*local, "--overwrite").returncode == 0
     assert "backend: local" in project.spec.read_text(encoding="utf-8")
 
 

@@ -116,7 +116,7 @@ def test_the_offline_teacher_needs_nothing_and_colours_can_be_off(project: Proje
 
     # what is afresh once must not be afresh for ever, so the spec does not say it
     flags = ("--input", "input.jsonl", "--image-root", ROOT, "--endpoint", "local", "--yes")
-    again = project.run("auto_label", "init", *flags, "--afresh", "--overwrite")
+    again = project.auto_label("init", *flags, "--afresh", "--overwrite")
     assert again.returncode == 0, again.stderr
     assert "holds 2 results" in again.stdout
     assert "workflow.limit=10 workflow.force_reprocess=true" in again.stdout
@@ -214,7 +214,7 @@ def test_an_endpoint_that_is_down_stops_and_the_printed_command_goes_on(project:
     assert not project.spec.exists()
     flags = _flags_without(person.said, "")
     with running(endpoint):
-        done = project.run("auto_label", "init", *flags, "--yes")
+        done = project.auto_label("init", *flags, "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
     assert json.dumps(ROOT)[1:-1] in project.spec.read_text(encoding="utf-8")
 

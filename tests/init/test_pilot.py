@@ -87,7 +87,7 @@ def test_a_pilot_predicts_the_full_run_and_the_printed_command_is_it(tmp_path: P
 
         command = pilot.stdout.split("The full set: ")[1].strip()
         assert command == "auto_label generate -e spec.yaml image_grounding.workflow.max_workers=8"
-        full = project.run(*command.split())
+        full = project.auto_label(*command.split()[1:])
         assert full.returncode == 0, full.stderr
         assert len(project.lines()) == 60
         assert "Pilot" not in full.stdout
