@@ -50,7 +50,7 @@ night: setup
 	$(BIN)/python -m bench.night
 
 mutations: setup
-	MUTATIONS=5000 $(BIN)/pytest tests/vlm/test_mutations.py
+	$(BIN)/pytest --hypothesis-profile thorough tests/vlm/test_mutations.py tests/core/test_replies_fuzz.py tests/core/test_spans_generated.py
 
 dev: setup
 	DAGSTER_HOME=$(CURDIR) $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT)

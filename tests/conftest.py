@@ -6,8 +6,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # a shared or small machine is no reason to fail; what a test must not exceed, it asserts itself
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+settings.register_profile(
+    "quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150
+)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000, database=None)
+settings.load_profile("quick")
 
 SLOW = (
     "batch/",

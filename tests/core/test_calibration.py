@@ -9,12 +9,12 @@ from grounding_assets.core.boxes.calibration import CardReply, Verdict, judge
 from grounding_assets.core.boxes.cards import Card, Shape, calibration_card
 from grounding_assets.core.boxes.coordinates import CHAT_CONVENTIONS, CONVENTIONS, RawBox, encode
 
-SIZES = ((1428, 700), (924, 1036))
+CARDS = [calibration_card(size) for size in ((1428, 700), (924, 1036))]
 Answer = Callable[[Card], tuple[tuple[RawBox, ...], ...]]
 
 
 def answered(answer: Answer, expected: str | None = None) -> Verdict:
-    return judge([CardReply(card, answer(card)) for card in map(calibration_card, SIZES)], expected)
+    return judge([CardReply(card, answer(card)) for card in CARDS], expected)
 
 
 def in_convention(name: str, *, shrink: float = 1.0, noise: float = 0.0, seed: int = 0) -> Answer:
@@ -99,7 +99,7 @@ def test_some_boxes_at_the_wrong_shape_do_not_hide_the_convention() -> None:
 def test_no_box_at_all_is_not_measured_and_nameless_boxes_are_counted() -> None:
     silent = answered(lambda card: ((),) * 4)
     assert silent.convention is None and not silent.boxes_came
-    cards = [CardReply(card, ((),) * 4, nameless=4) for card in map(calibration_card, SIZES)]
+    cards = [CardReply(card, ((),) * 4, nameless=4) for card in CARDS]
     nameless = judge(cards)
     assert nameless.convention is None and nameless.boxes_came
     assert nameless.reason.startswith("8 boxes came without names")

@@ -38,8 +38,9 @@ def simulated_samples(rng, count, *, spread, retry_rate, attempts=4):
     return usages
 
 
-@pytest.mark.parametrize("retry_rate", [0.0, 0.05, 0.3])
-@pytest.mark.parametrize("spread", [0.0, 0.5, 1.2])
+@pytest.mark.parametrize(
+    ("spread", "retry_rate"), [(0.0, 0.0), (0.0, 0.3), (0.5, 0.05), (1.2, 0.0), (1.2, 0.3)]
+)
 def test_twenty_samples_predict_five_hundred_in_at_least_90_of_100_runs(spread, retry_rate):
     rng = np.random.default_rng(20)
     covered = {"calls": 0, "tokens_in": 0, "tokens_out": 0, "cost": 0}
@@ -58,8 +59,7 @@ def test_twenty_samples_predict_five_hundred_in_at_least_90_of_100_runs(spread, 
     assert min(covered.values()) >= 90, covered
 
 
-@pytest.mark.parametrize("requests", [50, 500])
-@pytest.mark.parametrize("spread", [0.0, 0.5, 1.2])
+@pytest.mark.parametrize(("spread", "requests"), [(0.0, 50), (0.5, 500), (1.2, 50)])
 def test_what_a_batch_is_booked_at_covers_what_it_takes_in_at_least_90_of_100_runs(spread, requests):
     rng = np.random.default_rng(7)
     covered = 0

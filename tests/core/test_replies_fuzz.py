@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding_assets.core.errors import Reason, SampleFailure
@@ -76,19 +76,16 @@ def read(reply):
     assert result.unmatched_boxes <= sum(len(entry.boxes) for entry in grounding.entries)
 
 
-@settings(max_examples=1500, deadline=5000)
 @given(soup)
 def test_arbitrary_text(text):
     read(text)
 
 
-@settings(max_examples=1500, deadline=5000)
 @given(mutated())
 def test_mutated_replies(text):
     read(text)
 
 
-@settings(max_examples=300, deadline=5000)
 @given(st.sampled_from(SEEDS), st.data())
 def test_a_cut_reply_holds_no_box_that_the_whole_one_has_not(reply, data):
     cut = data.draw(st.integers(0, len(reply)))
@@ -101,7 +98,7 @@ def test_a_cut_reply_holds_no_box_that_the_whole_one_has_not(reply, data):
     assert all(box in known for entry in part.entries for box in entry.boxes)
 
 
-N = 390_000
+N = 100_000
 HOSTILE = {
     "brackets apart": "[ " * (N // 2),
     "opening braces": "{" * N,
@@ -136,4 +133,4 @@ HOSTILE = {
 def test_hostile_replies_take_bounded_time(case):
     began = time.process_time()
     read(HOSTILE[case])
-    assert time.process_time() - began < 60, "quadratic: a linear reading takes a few seconds at most"
+    assert time.process_time() - began < 15, "quadratic: a linear reading takes a few seconds at most"

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from grounding_assets.core.spans.alignment import Phrase, locate_phrases, to_expressions
@@ -82,7 +82,6 @@ def caption_and_phrases(draw):
     return caption, draw(st.lists(phrase, max_size=8))
 
 
-@settings(max_examples=2000, deadline=None)
 @given(caption_and_phrases())
 @example(("\u0301 \u0301", [Phrase("\u0301")]))
 def test_whatever_the_caption_every_span_is_right_and_nothing_is_lost(sample):
@@ -99,7 +98,6 @@ def test_whatever_the_caption_every_span_is_right_and_nothing_is_lost(sample):
         assert expression.noun_chunk
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.lists(word, min_size=1, max_size=9), st.data())
 def test_a_planted_phrase_is_found_where_it_was_planted(words, data):
     caption = " ".join(words)
