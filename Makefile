@@ -9,7 +9,10 @@ PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 # bytecode is kept: every process of the tests, and every command that they start, reads it again
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo test test-slow check format dev bench soak night mutations
+STORED := tests/assets tests/doors/test_dagster_commands.py tests/doors/test_definitions.py \
+	tests/doors/test_command.py tests/endurance/test_two_runs.py
+
+.PHONY: setup demo test test-slow test-postgres check format dev bench soak night mutations
 
 setup: $(STAMP)
 
@@ -26,6 +29,10 @@ test: setup
 
 test-slow: setup
 	$(PYTEST) -m slow
+
+# what depends on where Dagster keeps its events, once more with PostgreSQL
+test-postgres: setup
+	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile $(STORED)
 
 check: setup
 	$(BIN)/ruff format --check .

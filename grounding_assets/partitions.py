@@ -11,6 +11,7 @@ from resources.dagster_internals import (
     get_input_data_version_tag,
     get_input_event_pointer_tag,
 )
+from resources.event_log import delete_partitions
 
 STANDING_VERSION = DEFAULT_DATA_VERSION
 """Data version of what all samples depend on: reading the input again makes no sample out of date. What a
@@ -90,8 +91,7 @@ def register_samples(
     for start in range(0, len(added), _CHUNK):
         instance.add_dynamic_partitions(keys.partition_set, added[start : start + _CHUNK])
     gone = known.difference(sample_ids)
-    for sample_id in gone:
-        instance.delete_dynamic_partition(keys.partition_set, sample_id)
+    delete_partitions(instance, keys.partition_set, gone)
     return len(added), len(gone)
 
 

@@ -1,9 +1,13 @@
 """Which tests are slow: those that drive browsers, terminals and killed processes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import storages
+from tests.postgres import PostgresServer, binaries, postgres_server
 
 # a shared or small machine is no reason to fail; what a test must not exceed, it asserts itself
 settings.register_profile(
@@ -51,3 +55,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_slow(path: Path) -> bool:
     return path.relative_to(Path(__file__).parent).as_posix().startswith(SLOW)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for the whole session."""
+    found = binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL server here: install postgresql")
+    with postgres_server(found) as server:
+        yield server
+
+
+if storages.ON_POSTGRES:
+
+    @pytest.fixture(scope="session", autouse=True)
+    def _instances_in_postgres(postgres: PostgresServer) -> None:
+        storages.server = postgres

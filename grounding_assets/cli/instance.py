@@ -1,18 +1,19 @@
 """The one Dagster instance that all doors share, and what to say when its databases cannot be used."""
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
-from sqlalchemy.exc import DBAPIError
 
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import locked
 from grounding_assets.shipped import INSTANCE_FILE, copy_shipped
 from resources.dagster_internals import SqliteEventLogStorage
+from resources.event_log.postgres_troubles import database_errors, postgres_trouble, reason_of
 
 _REMEDIES = {
     "locked": "end the program that holds it",
@@ -35,15 +36,35 @@ def persistent_instance() -> Iterator[dg.DagsterInstance]:
         for written in copy_shipped((INSTANCE_FILE,), Path.cwd()):
             print(f"Wrote {written}: Dagster's instance of this folder, which keeps its state in .dagster/.")
         os.environ["DAGSTER_HOME"] = str(Path.cwd())
+    instance: dg.DagsterInstance | None = None
     try:
         with ExitStack() as stack:
             # two processes that make the databases at the same time get into each other's way
             with locked(Path(os.environ["DAGSTER_HOME"])):
-                instance = stack.enter_context(dg.DagsterInstance.get())
+                instance = stack.enter_context(_opened())
                 _make_sure_of_events(instance)
             yield instance
-    except DBAPIError as error:
-        raise RunStopped(_explanation(Path(os.environ["DAGSTER_HOME"]), str(error.orig))) from None
+    except database_errors() as error:
+        trouble = postgres_trouble(error, instance.event_log_storage if instance else None)
+        raise trouble or RunStopped(
+            _explanation(Path(os.environ["DAGSTER_HOME"]), reason_of(error))
+        ) from None
+
+
+def _opened() -> dg.DagsterInstance:
+    try:
+        return dg.DagsterInstance.get()
+    except dg.DagsterInvalidConfigError as error:
+        file = Path(os.environ["DAGSTER_HOME"]) / INSTANCE_FILE
+        said = error.errors[0].message
+        unset = re.search(r'environment variable "(\w+)" which is not set', said)
+        if unset:
+            raise RunStopped(
+                f"Set the environment variable {unset[1]}, which {file} names: it is not set."
+            ) from None
+        raise RunStopped(
+            f"{file} cannot be used ({said.splitlines()[0].removesuffix('.')}): correct it."
+        ) from None
 
 
 def _make_sure_of_events(instance: dg.DagsterInstance) -> None:

@@ -7,9 +7,10 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby
 from types import TracebackType
 from typing import Self
 
@@ -31,11 +32,12 @@ from dagster._core.events import (
 )
 from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.plan.handle import ResolvedFromDynamicStepHandle, StepHandle
+from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._time import get_current_timestamp
-from sqlalchemy.exc import DBAPIError
 
 from grounding_assets.core.errors import RunStopped
-from resources.event_log.storage import BATCH_SIZE, BatchedSqliteEventLogStorage
+from resources.event_log.asset_events import BATCH_SIZE, GroupingEventLogStorage
+from resources.event_log.postgres_troubles import database_errors, postgres_trouble, reason_of
 
 CAPACITY = 10_000
 """Events waiting for the database, about 3 kB each: at 300 events/s more than the busy timeout's worth."""
@@ -71,8 +73,8 @@ class EventOrigin:
 class BatchEmitter:
     """Writes events in groups on a thread of its own; where that cannot be done, one by one at once.
 
-    Groups need the instance to store events in `BatchedSqliteEventLogStorage`. With any other storage each
-    call takes Dagster's own path and returns when the event is stored.
+    Groups need a storage whose `store_event_batch` is more than Dagster's loop over single events. With any other
+    each call takes Dagster's own path and returns when the event is stored.
 
     A context manager. Unlike `context.log_event`, nothing is printed and the events are not kept in the
     memory of the run; read them from the instance. Calls may come from any thread. They raise `RunStopped`
@@ -104,7 +106,7 @@ class BatchEmitter:
         self._writer_ended = False
         self._unwritten = 0
         self._executor: ThreadPoolExecutor | None = None
-        if isinstance(instance.event_log_storage, BatchedSqliteEventLogStorage):
+        if type(instance.event_log_storage).store_event_batch is not EventLogStorage.store_event_batch:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="event-log")
             self._writing = self._executor.submit(self._write_batches)
 
@@ -196,7 +198,7 @@ class BatchEmitter:
         if self._executor is None:
             try:
                 self._instance.handle_new_event(entry)
-            except DBAPIError as error:
+            except database_errors() as error:
                 raise self._failure(error, missing=1) from error
             return
         with self._changed:
@@ -212,7 +214,8 @@ class BatchEmitter:
     def _write_batches(self) -> None:
         try:
             while batch := self._next_batch():
-                self._instance.event_log_storage.store_event_batch(batch)
+                for group in self._groups(batch):
+                    self._instance.event_log_storage.store_event_batch(group)
                 with self._changed:
                     self._unwritten -= len(batch)
                 for entry in batch:
@@ -234,6 +237,17 @@ class BatchEmitter:
             self._changed.notify_all()
             return batch
 
+    def _groups(self, batch: Sequence[EventLogEntry]) -> Iterable[Sequence[EventLogEntry]]:
+        """The batch in pieces that the storage takes as one: Dagster's own on PostgreSQL notes the asset of the
+        last event alone, and writes one by one what is not all of one type.
+        """
+        if isinstance(self._instance.event_log_storage, GroupingEventLogStorage):
+            return [batch]
+        by_asset = sorted(batch, key=_asset_of)
+        return [
+            list(group) for _, group in groupby(by_asset, key=lambda e: (_asset_of(e), e.dagster_event_type))
+        ]
+
     def _raise_if_writing_failed(self) -> None:
         if not self._writer_ended:
             return
@@ -243,11 +257,16 @@ class BatchEmitter:
 
     def _failure(self, error: BaseException, missing: int) -> RunStopped:
         storage = self._instance.event_log_storage
-        place = (
-            storage.base_dir if isinstance(storage, BatchedSqliteEventLogStorage) else type(storage).__name__
-        )
-        reason = error.orig if isinstance(error, DBAPIError) else error
+        place = storage.place if isinstance(storage, GroupingEventLogStorage) else type(storage).__name__
+        told = postgres_trouble(error, storage)
+        if told is not None:
+            return RunStopped(f"{missing} events could not be written. {told}")
         return RunStopped(
-            f"Dagster's event log in {place} could not be written ({reason}): {missing} events are missing from "
-            "it. No result on disk is lost; free the database or the disk and run again."
+            f"Dagster's event log in {place} could not be written ({reason_of(error)}): {missing} events are missing "
+            "from it. No result on disk is lost; free the database or the disk and run again."
         )
+
+
+def _asset_of(entry: EventLogEntry) -> str:
+    key = entry.get_dagster_event().asset_key
+    return key.to_string() if key else ""

@@ -16,7 +16,6 @@ from typing import Any, Self
 import sqlalchemy as db
 from dagster import Field, IntSource, StringSource
 from dagster._config.config_schema import UserConfigSchema
-from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
@@ -27,9 +26,14 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
+from resources.event_log.asset_events import (
+    GroupingEventLogStorage,
+    group_planned_events,
+    is_asset_event,
+    positions_that_last,
+)
+
 _KEPT_ENGINES = 4
-BATCH_SIZE = 250
-"""Events in one transaction. Past a few hundred, serialising them costs more than committing them."""
 _OF_THE_SET = "FROM dynamic_partitions WHERE partitions_def_name = ?"
 _STATE_OF_PARTITIONS = f"SELECT COUNT(*), MAX(id), MAX(create_timestamp) {_OF_THE_SET}"
 _PARTITIONS = f"SELECT partition {_OF_THE_SET} ORDER BY id"
@@ -47,12 +51,10 @@ _CONFIG: UserConfigSchema = {
 }
 
 
-class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
+class BatchedSqliteEventLogStorage(SqliteEventLogStorage, GroupingEventLogStorage):
     """Dagster's SQLite event log with a `store_event_batch` that really is one.
 
-    Constructing it also makes Dagster hand over the planned events of a partition range as batches in this
-    process (environment variable `DAGSTER_EVENT_BATCH_SIZE`, kept if it is already set). Otherwise a run
-    over 1,000 partitions makes a transaction for each before its first step.
+    Constructing it also calls `group_planned_events`.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         self._engines: dict[str, Engine] = {}
         self._partitions: dict[str, tuple[Any, Sequence[str]]] = {}
         """By name of the set: (state in which they were read, keys)."""
-        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
+        group_planned_events()
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
@@ -81,6 +83,10 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     @property
     def base_dir(self) -> str:
         """Absolute folder of `index.db` and of one database a run."""
+        return self._base_dir
+
+    @property
+    def place(self) -> str:
         return self._base_dir
 
     @contextmanager
@@ -130,8 +136,8 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         Raises `sqlalchemy.exc.OperationalError` if another process holds a database for longer than the
         busy timeout, or the disk is full.
         """
-        for is_asset_event, group in groupby(events, key=_is_asset_event):
-            if is_asset_event:
+        for grouped, group in groupby(events, key=is_asset_event):
+            if grouped:
                 self._store_asset_events(list(group))
             else:
                 super().store_event_batch(list(group))
@@ -154,7 +160,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             last_id = index.execute(db.select(db.func.max(SqlEventLogStorageTable.c.id))).scalar_one()
             event_ids = range(last_id - len(rows) + 1, last_id + 1)
             self._store_asset_event_tags(index, events, event_ids)
-            for position in _positions_that_last(events):
+            for position in positions_that_last(events):
                 self._store_asset_event(index, events[position], event_ids[position])
 
 
@@ -194,24 +200,3 @@ def _with_absolute_base_dir(config: dict[str, Any]) -> dict[str, Any]:
     """Dagster reads `dagster.yaml` in `DAGSTER_HOME` or, where that is not set, in the working directory."""
     folder = Path(os.environ.get("DAGSTER_HOME") or Path.cwd()).expanduser()
     return {**config, "base_dir": str(folder / config["base_dir"])}
-
-
-def _is_asset_event(event: EventLogEntry) -> bool:
-    return event.dagster_event_type in (
-        DagsterEventType.ASSET_MATERIALIZATION,
-        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-        DagsterEventType.ASSET_OBSERVATION,
-    )
-
-
-def _positions_that_last(events: Sequence[EventLogEntry]) -> list[int]:
-    """Positions, ascending, of the last event of each asset and type.
-
-    An asset's row holds its last materialization and the run and time of its last event of either type, so
-    writing these alone leaves it as writing all would.
-    """
-    last = {
-        (event.get_dagster_event().asset_key, event.dagster_event_type): position
-        for position, event in enumerate(events)
-    }
-    return sorted(last.values())

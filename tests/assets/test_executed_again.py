@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import dagster as dg
 
 from resources.dead_runs import PROCESS_TAG, RunProcess, claim_run, fail_dead_runs
 from tests.corpus import PROJECT
-from tests.resources.event_log.support import batched_instance
+from tests.storages import fresh_instance
 
 _PROCESS = "from resources.dead_runs import RunProcess; print(RunProcess.own().model_dump_json())"
 
@@ -22,8 +21,8 @@ def started(instance: dg.DagsterInstance, tags: dict[str, str]) -> dg.DagsterRun
     return instance.add_run(dg.DagsterRun("a job", tags=tags, status=dg.DagsterRunStatus.STARTED))
 
 
-def test_tags_of_another_run_condemn_nobody(tmp_path: Path) -> None:
-    with batched_instance(tmp_path) as instance:
+def test_tags_of_another_run_condemn_nobody() -> None:
+    with fresh_instance() as instance:
         ended = process_that_has_ended()
         parent = started(instance, {})
         copied = ended.model_copy(update={"run_id": parent.run_id}).to_tags()

@@ -10,6 +10,7 @@ from grounding_assets.core.spec.export_settings import ExportFormat
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.graph import build_defs
 from tests.evaluation.test_verification_effect import written
+from tests.storages import fresh_instance
 
 FORMATS: list[ExportFormat] = ["odvg", "coco"]
 
@@ -40,10 +41,11 @@ def test_it_shows_what_was_measured(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / "input.jsonl").write_text("")
     defs = build_defs(spec_of(tmp_path))
-    done = defs.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=dg.DagsterInstance.ephemeral(),
-        asset_selection=[dg.AssetKey(["tested", name]) for name in ("report", "evaluation")],
-    )
+    with fresh_instance() as instance:
+        done = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(["tested", name]) for name in ("report", "evaluation")],
+        )
     steps = [event.step_key for event in done.all_events if event.event_type_value == "STEP_SUCCESS"]
     assert steps == ["tested__evaluation", "tested__report"]
     page = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")

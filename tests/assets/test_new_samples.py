@@ -16,6 +16,7 @@ from grounding_assets.partitions import DataSetKeys
 from grounding_assets.sensors import MAX_SAMPLES_PER_RUN, build_new_samples
 from resources.credentials import Credentials
 from resources.dataset import DataSet
+from tests.storages import fresh_instance
 
 KEYS = DataSetKeys("tested")
 SENSOR = build_new_samples(KEYS)
@@ -64,7 +65,7 @@ class Ticks:
 
 @pytest.fixture
 def ticks(tmp_path: Path) -> Iterator[Ticks]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with fresh_instance() as instance:
         yield Ticks(tmp_path, instance)
 
 
@@ -151,7 +152,7 @@ def test_runs_are_bounded_and_one_at_a_time(ticks: Ticks) -> None:
 
 
 def test_without_step_0_nothing_is_watched(tmp_path: Path) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with fresh_instance() as instance:
         ticks = Ticks(tmp_path, instance, steps="1")
         append(ticks, lines(1))
         assert ticks.tick() == []
@@ -167,7 +168,7 @@ def test_however_a_file_grows_every_line_is_asked_for_once(
     content = content if last_newline else content[:-1]
     edges = sorted({0, *(cut for cut in cuts if cut < len(content)), len(content)})
     asked: list[str] = []
-    with dg.DagsterInstance.ephemeral() as instance:
+    with fresh_instance() as instance:
         ticks = Ticks(tmp_path_factory.mktemp("growing"), instance)
         for start, end in pairwise(edges):
             append(ticks, content[start:end])

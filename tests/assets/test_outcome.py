@@ -9,6 +9,7 @@ import pytest
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.graph import build_defs
 from tests.core.workspaces import picture_rows, write_input
+from tests.storages import fresh_instance
 
 CHECK = "every_sample_has_a_result"
 RUN = dg.AssetKey(["tested", "annotation_run"])
@@ -16,7 +17,7 @@ RUN = dg.AssetKey(["tested", "annotation_run"])
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with fresh_instance() as instance:
         yield instance
 
 

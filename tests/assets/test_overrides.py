@@ -13,6 +13,7 @@ from resources.credentials import Credentials
 from tests.corpus import needs_corpus
 from tests.doors.project import coco24_rows, endpoint_settings, make_project
 from tests.endpoints.server import Latency, SimulatedEndpoint, running
+from tests.storages import fresh_instance
 
 pytestmark = needs_corpus("coco24")
 SPEC = """
@@ -39,7 +40,7 @@ def test_an_override_reaches_every_asset(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     with (
         running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint,
-        dg.DagsterInstance.ephemeral() as instance,
+        fresh_instance() as instance,
     ):
         endpoint.latency = Latency(0.02)
         vlm = json.loads(endpoint_settings(endpoint))

@@ -1,5 +1,6 @@
 """What Dagster knows of a single sample: its phrases, or why it failed and what to do."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from grounding_assets.core.errors import Reason
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.graph import build_defs
 from tests.core.workspaces import picture_rows, write_input
+from tests.storages import fresh_instance
 
 KEY = {
     name: dg.AssetKey(["tested", name])
@@ -18,7 +20,7 @@ KEY = {
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]:
+def run(tmp_path: Path) -> Iterator[tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]]:
     """Three samples, of which the image of the second is missing; a rejected line, and two that repeat the first."""
     rows: list[Any] = picture_rows(tmp_path, 3)
     rows[0]["caption"] = "a `dog` and ![x](javascript:alert(1)) a cat"
@@ -37,9 +39,9 @@ def run(tmp_path: Path) -> tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]:
             },
         }
     )
-    instance = dg.DagsterInstance.ephemeral()
     job = build_defs(spec).resolve_job_def("annotate_pending")
-    return job.execute_in_process(instance=instance, raise_on_error=False), instance
+    with fresh_instance() as instance:
+        yield job.execute_in_process(instance=instance, raise_on_error=False), instance
 
 
 def shown(event: Any) -> dict[str, Any]:

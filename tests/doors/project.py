@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +14,11 @@ import dagster as dg
 import pytest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from tests.corpus import CORPUS, PROJECT, absent, coco24_gold
+from tests.corpus import CORPUS, absent, coco24_gold
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint
 from tests.forked import Forked
+from tests.storages import write_instance_file
 
 BIN = Path(sys.executable).parent
 
@@ -119,7 +119,7 @@ class Project:
 def make_project(folder: Path, vlm: str, *, image_root: Path | None = None) -> Project:
     """`vlm` is the YAML of the spec's vlm section, on one line."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(PROJECT / "dagster.yaml", folder / "dagster.yaml")
+    write_instance_file(folder)
     root = image_root or CORPUS / "coco24"
     (folder / "spec.yaml").write_text(
         "results_dir: results\n"

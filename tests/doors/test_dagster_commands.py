@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.corpus import PROJECT, needs_corpus
 from tests.doors.project import Project, coco24_rows, endpoint_settings, make_project, refusing, sample_calls
 from tests.endpoints.server import SimulatedEndpoint, running
@@ -11,10 +13,9 @@ SAMPLES, BOTH = "tested/samples", "tested/expressions,tested/groundings"
 PENDING = "tested/annotation_run,tested/step_0_annotations,tested/step_1_annotations,tested/annotations"
 
 
-def _materialize(project: Project, select: str, *options: str) -> int:
-    ended = project.run(
-        "dagster", "asset", "materialize", "-m", "grounding_assets.definitions", "--select", select, *options
-    )
+def _materialize(project: Project, select: str, *options: str, **environment: str) -> int:
+    materialize = ("dagster", "asset", "materialize", "-m", "grounding_assets.definitions", "--select", select)
+    ended = project.run(*materialize, *options, **environment)
     assert "Traceback" not in ended.stdout, ended.stdout[-3000:]
     return ended.returncode
 
@@ -53,7 +54,11 @@ def test_a_partition_a_range_then_everything_pending(tmp_path: Path) -> None:
         assert len(endpoint.requests) == asked, "what one door did is done for the others"
 
 
-def test_failures_in_a_range_show_as_failed_and_done_ones_stay_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("one_planned_event_a_run", ["0", "1"])
+def test_failures_in_a_range_show_as_failed_and_done_ones_stay_done(
+    tmp_path: Path, one_planned_event_a_run: str
+) -> None:
+    planned = {"DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": one_planned_event_a_run}
     rows = coco24_rows(6)
     doomed = rows[2]["caption"]
     with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
@@ -61,16 +66,16 @@ def test_failures_in_a_range_show_as_failed_and_done_ones_stay_done(tmp_path: Pa
         project.write_input(rows)
         assert _materialize(project, SAMPLES) == 0
         ids = [line["sample_id"] for line in project.lines("samples.jsonl")]
-        assert _materialize(project, BOTH, "--partition", ids[0]) == 0
+        assert _materialize(project, BOTH, "--partition", ids[0], **planned) == 0
         endpoint.faults = refusing(doomed)
-        assert _materialize(project, BOTH, "--partition-range", f"{ids[0]}...{ids[3]}") == 1
+        assert _materialize(project, BOTH, "--partition-range", f"{ids[0]}...{ids[3]}", **planned) == 1
         assert [line["sample_id"] for line in project.lines()] == [ids[0], ids[1], ids[3]]
         assert [line["sample_id"] for line in project.lines("failures.jsonl")] == [ids[2]]
         expected = {"materialized": 3, "failed": 1, "materializing": 0, "missing": 2}
         assert project.status("expressions") == expected
         assert project.status("groundings") == expected
 
-        assert _materialize(project, PENDING) == 1
+        assert _materialize(project, PENDING, **planned) == 1
         assert project.status("groundings") == {
             "materialized": 5,
             "failed": 1,

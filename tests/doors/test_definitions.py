@@ -9,6 +9,7 @@ import pytest
 from grounding_assets import definitions
 from grounding_assets.core.errors import GroundingError, SpecError
 from tests.core.workspaces import picture_rows, write_input
+from tests.storages import fresh_instance
 
 PARTS = {"annotate_pending", "rollup"}
 
@@ -74,7 +75,7 @@ def test_a_run_of_one_of_two_data_sets_leaves_the_other_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defs = loaded(monkeypatch, ",".join(str(write_spec(folder, name)) for name in ("one", "2nd")))
-    with dg.DagsterInstance.ephemeral() as instance:
+    with fresh_instance() as instance:
         config = {"workflow": {"steps": ["0"]}}
         done = defs.resolve_job_def("annotate_pending_2nd").execute_in_process(
             run_config={"resources": {"dataset_2nd": {"config": config}}}, instance=instance

@@ -4,63 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pytest
 
 from tests.resources.event_log.support import (
-    EXPRESSIONS,
     GROUNDINGS,
-    PARTITION_SET,
-    SUMMARY,
-    Report,
-    annotate_asset,
     batched_instance,
     knowledge,
-    report_as_dagster_does,
     report_with_emitter,
     status,
     stock_instance,
 )
-
-KEYS = [f"s{i:02d}" for i in range(8)]
-
-
-def run_three_times(instance: dg.DagsterInstance, report: Report) -> None:
-    """Everything with three failures, then a range over good and bad ones, then one healed partition."""
-    instance.add_dynamic_partitions(PARTITION_SET, KEYS)
-    whole = dg.materialize(
-        [annotate_asset(report, {"s02", "s05", "s06"})],
-        instance=instance,
-        selection=[SUMMARY],
-        raise_on_error=False,
-    )
-    assert not whole.success
-    ranged = dg.materialize(
-        [annotate_asset(report, {"s06"})],
-        instance=instance,
-        selection=[EXPRESSIONS, GROUNDINGS],
-        raise_on_error=False,
-        tags={"dagster/asset_partition_range_start": "s04", "dagster/asset_partition_range_end": "s07"},
-    )
-    assert not ranged.success
-    heal(instance, report, "s02")
-
-
-def heal(instance: dg.DagsterInstance, report: Report, partition_key: str) -> None:
-    asset = annotate_asset(report, set())
-    healed = dg.materialize(
-        [asset], instance=instance, selection=[EXPRESSIONS, GROUNDINGS], partition_key=partition_key
-    )
-    assert healed.success
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What Dagster's own way leaves behind, and what is left of that after one asset is wiped."""
-    with stock_instance(tmp_path_factory.mktemp("stock")) as instance:
-        run_three_times(instance, report_as_dagster_does)
-        written = knowledge(instance)
-        instance.wipe_assets([GROUNDINGS])
-        return {"written": written, "wiped": knowledge(instance)}
+from tests.resources.event_log.three_runs import KEYS, heal, run_three_times
 
 
 def test_the_comparison_sees_every_kind_of_status_and_event(expected: dict[str, Any]) -> None:

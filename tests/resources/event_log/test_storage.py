@@ -14,7 +14,7 @@ import pytest
 from dagster._core.events import DagsterEvent, EngineEventData
 from sqlalchemy.exc import OperationalError
 
-from resources.event_log.storage import BATCH_SIZE
+from resources.event_log.asset_events import BATCH_SIZE
 from tests.corpus import PROJECT
 from tests.resources.event_log.support import (
     EXPRESSIONS,
