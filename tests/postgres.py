@@ -42,7 +42,7 @@ class PostgresServer:
     bin: Path
     folder: Path
     port: int
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    _process: "subprocess.Popen[Any] | None" = field(default=None, repr=False)
     _made: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -76,17 +76,18 @@ class PostgresServer:
             "fsync": "off",
             "max_connections": 200,
         }
-        self._process = subprocess.Popen(
+        process: subprocess.Popen[Any] = subprocess.Popen(
             [self.bin / "postgres", "-D", self.folder / "data", *(f"--{k}={v}" for k, v in settings.items())],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             **_nobody(),
         )
+        self._process = process
         ready = [self.bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
         for _ in range(int(_PATIENCE_S * 10)):
             if subprocess.run(ready, check=False).returncode == 0:
                 return
-            assert self._process.poll() is None, "the server ended"
+            assert process.poll() is None, "the server ended"
             threading.Event().wait(0.1)
         raise AssertionError(f"no server within {_PATIENCE_S:g} s")
 

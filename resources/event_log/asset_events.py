@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.base import EventLogStorage
 
 BATCH_SIZE = 250
 """Events in one transaction. Past a few hundred, serialising them costs more than committing them."""
 
 
-class GroupingEventLogStorage(EventLogStorage):
+class GroupingEventLogStorage:
     """An event log whose `store_event_batch` takes a mixed group: any assets, any types, in their order."""
 
     @property

@@ -32,12 +32,10 @@ class DatabaseUnusable(RunStopped, ClickException):
         """`reason` in the words of the database; its first line is kept."""
         first = next((line.strip() for line in reason.splitlines() if line.strip()), "no reason was given")
         remedy = next((remedy for words, remedy in _REMEDIES.items() if words in first), _UNREACHABLE)
-        RunStopped.__init__(
-            self,
+        super().__init__(
             f"Dagster's database {place} cannot be used ({first.rstrip('.')}): {remedy}, then run again. "
             "Finished samples are kept, and Dagster is told of them again.",
         )
-        self.message = str(self)
 
 
 def database_url(text: str) -> URL:

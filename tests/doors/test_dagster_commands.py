@@ -14,7 +14,15 @@ PENDING = "tested/annotation_run,tested/step_0_annotations,tested/step_1_annotat
 
 
 def _materialize(project: Project, select: str, *options: str, **environment: str) -> int:
-    materialize = ("dagster", "asset", "materialize", "-m", "grounding_assets.definitions", "--select", select)
+    materialize = (
+        "dagster",
+        "asset",
+        "materialize",
+        "-m",
+        "grounding_assets.definitions",
+        "--select",
+        select,
+    )
     ended = project.run(*materialize, *options, **environment)
     assert "Traceback" not in ended.stdout, ended.stdout[-3000:]
     return ended.returncode
