@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as db
-from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy.pool import NullPool
 
 USER, PASSWORD = "dagster", f"pw{secrets.token_hex(8)}"
@@ -66,6 +65,9 @@ class PostgresServer:
         )
         self.start()
         self.execute(f"CREATE DATABASE {_TEMPLATE}")
+        # every test imports this module, and few need that one
+        from dagster_postgres import DagsterPostgresStorage
+
         DagsterPostgresStorage(self.url(_TEMPLATE))
 
     def start(self) -> None:
