@@ -94,6 +94,8 @@ def test_a_cut_reply_holds_no_box_that_the_whole_one_has_not(reply, data):
         part = parse_grounding(reply[:cut])
     except SampleFailure:
         return
+    if whole.truncated:
+        return
     known = [box for entry in whole.entries for box in entry.boxes]
     assert all(box in known for entry in part.entries for box in entry.boxes)
 

@@ -11,6 +11,7 @@ from grounding_assets.core.records import Expression
 from tests.core import (
     reply_cases_answers,
     reply_cases_boxes,
+    reply_cases_declared,
     reply_cases_documents,
     reply_cases_forms,
     reply_cases_ids,
@@ -20,6 +21,7 @@ from tests.core import (
     reply_cases_native,
     reply_cases_numbers,
     reply_cases_structures,
+    reply_cases_whole,
     reply_cases_words,
     reply_cases_wrappers,
 )
@@ -39,6 +41,7 @@ CASES = [
     for table in (
         reply_cases_answers,
         reply_cases_boxes,
+        reply_cases_declared,
         reply_cases_documents,
         reply_cases_forms,
         reply_cases_ids,
@@ -48,6 +51,7 @@ CASES = [
         reply_cases_native,
         reply_cases_numbers,
         reply_cases_structures,
+        reply_cases_whole,
         reply_cases_words,
         reply_cases_wrappers,
     )

@@ -3,6 +3,7 @@
 What teachers do with a reply when it comes, and what `reparse` does with it again later.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +14,8 @@ from grounding_assets.core.records import Expression, GroundingStatus, Instance
 from grounding_assets.core.replies import (
     MatchResult,
     ParsedGrounding,
-    declared_orders,
-    declares_percent,
+    declared_forms,
+    leaves_out,
     match_entries,
     parse_grounding,
     read_obedient,
@@ -80,13 +81,14 @@ def _refuse_cut_and_garbled(parsed: ParsedGrounding, matched: MatchResult, *, en
 
 
 def _refuse_other_form(parsed: ParsedGrounding, convention: Convention) -> None:
-    orders = declared_orders(parsed.prose)
+    forms = declared_forms(parsed.prose)
+    orders = forms & {"xyxy", "yxyx", "xywh", "cxcywh"}
     if orders and convention.order not in orders:
         raise SampleFailure(
             Reason.UNPARSABLE,
             f"The reply says that its boxes are {' or '.join(sorted(orders))}, but {convention.order} was asked for.",
         )
-    if convention.grid != 100 and declares_percent(parsed.prose):
+    if convention.grid != 100 and "percent" in forms:
         raise SampleFailure(Reason.UNPARSABLE, "The reply says that its boxes are percentages.")
 
 
@@ -97,8 +99,9 @@ def _refuse_unattributed(
     unmentioned = [
         text for (_, text), m in zip(asked, matched.per_expression, strict=True) if not m.mentioned
     ]
-    if in_words and "" in matched.unmatched_labels:
-        # names that stand behind their boxes look like the names of the next ones
+    strays = "" in matched.unmatched_labels and (in_words or len(parsed.statements) > 1)
+    if strays or (in_words and any(_mentions(label, asked) for label in matched.unmatched_labels)):
+        # names behind their boxes look like the names of the next ones, and a late box may correct another
         raise UnattributedBoxes(matched.unmatched_boxes, matched.unmatched_labels, unmentioned)
     if not unmentioned:
         return
@@ -110,11 +113,18 @@ def _refuse_unattributed(
             f"The reply gives the id {_listed(repeated)} twice, and does not mention {_listed(unmentioned)}.",
         )
     whole = all(statement.sound and statement.is_json for statement in parsed.statements)
+    whole = whole and not parsed.unreadable and not leaves_out(parsed.prose)
     if len(unmentioned) == len(asked) or not whole:
         raise SampleFailure(
             Reason.UNPARSABLE,
             f"The reply does not mention {_listed(unmentioned)}, and not because it says so.",
         )
+
+
+def _mentions(label: str, asked: Sequence[tuple[str, str]]) -> bool:
+    """Whether a label that is no expression's speaks of one."""
+    words = " ".join(("", *re.findall(r"[^\W_]+", label.lower()), ""))
+    return any(f" {name} " in words or f" {text.lower()} " in words for name, text in asked)
 
 
 def _repeated_ids(parsed: ParsedGrounding) -> list[str]:

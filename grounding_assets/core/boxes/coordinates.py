@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, Protocol, get_args
 
 from grounding_assets.core.boxes.geometry import clean_boxes
+from grounding_assets.core.boxes.unusable import refuse_unusable
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import DEFAULT_SCORE, Instance, PixelBox
 
@@ -236,7 +237,8 @@ def resolve_boxes(
 
     Raises:
         SampleFailure: `coordinates`, if more than that share is out of range, or if fractions of
-            the image stand among other numbers.
+            the image stand among other numbers, or if nothing is left of an expression's boxes;
+            `unparsable`, if a model went on and on moving one box.
     """
     raw = [box for group in groups for box in group.boxes]
     followed = as_written(raw, convention)
@@ -253,6 +255,7 @@ def resolve_boxes(
     for group in groups:
         decoded = [decode(box, followed, sent_size, image_size) for box in group.boxes]
         cleaned = clean_boxes(decoded, group.scores, image_size)
+        refuse_unusable(group.boxes, decoded, cleaned)
         inverted += cleaned.inverted
         degenerate += cleaned.degenerate
         duplicate += cleaned.duplicate

@@ -5,6 +5,7 @@ Nothing here knows of models, conventions or replies: `coordinates` turns a repl
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,9 @@ MIN_SIDE_PX = 2.0
 """A box narrower or lower than this after clamping shows nothing that can be learnt."""
 DUPLICATE_IOU = 0.85
 """Above this overlap two boxes of one expression are taken for the same object said twice."""
+
+CREEP_IOU = 0.5
+"""Above this overlap a box that follows another one is the same one moved on."""
 
 
 def area_xyxy(boxes: ArrayLike) -> NDArray[np.float64]:
@@ -54,6 +58,25 @@ def iou_xyxy(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     intersection = sides[..., 0] * sides[..., 1]
     union = area_xyxy(a)[:, None] + area_xyxy(b)[None, :] - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def longest_creep(boxes: ArrayLike) -> int:
+    """How many boxes in a row each overlap the one before by more than `CREEP_IOU` without being equal to it.
+
+    Args:
+        boxes: shape (N, 4), `x1, y1, x2, y2`; corners may be swapped.
+
+    >>> longest_creep([[0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10], [50, 0, 60, 10]])
+    3
+    """
+    xyxy = np.asarray(boxes, dtype=np.float64).reshape(-1, 2, 2)
+    edges = np.hstack([xyxy.min(axis=1), xyxy.max(axis=1)])
+    longest = run = 1
+    for one, other in pairwise(edges):
+        creeps = not np.array_equal(one, other) and iou_xyxy([one], [other])[0, 0] > CREEP_IOU
+        run = run + 1 if creeps else 1
+        longest = max(longest, run)
+    return longest
 
 
 @dataclass(frozen=True, slots=True)

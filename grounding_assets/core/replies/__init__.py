@@ -5,13 +5,14 @@ speaks of; `read_obedient` does both at once for a reply that is what was asked 
 (`core.boxes.coordinates`) and offsets (`core.spans.alignment`) come afterwards; requests and prompts live elsewhere.
 """
 
-from grounding_assets.core.replies.declared import declared_orders, declares_percent
+from grounding_assets.core.replies.declared import declared_forms
 from grounding_assets.core.replies.disclaimers import refuse_disclaimed
 from grounding_assets.core.replies.extraction import parse_extraction
 from grounding_assets.core.replies.grounding import parse_grounding
 from grounding_assets.core.replies.matching import MatchedExpression, MatchResult, match_entries
 from grounding_assets.core.replies.obedient import read_obedient
 from grounding_assets.core.replies.parsed import ParsedExtraction, ParsedGrounding, ReplyEntry, Statement
+from grounding_assets.core.replies.wording import leaves_out
 
 __all__ = [
     "MatchResult",
@@ -20,8 +21,8 @@ __all__ = [
     "ParsedGrounding",
     "ReplyEntry",
     "Statement",
-    "declared_orders",
-    "declares_percent",
+    "declared_forms",
+    "leaves_out",
     "match_entries",
     "parse_extraction",
     "parse_grounding",

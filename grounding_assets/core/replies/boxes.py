@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from grounding_assets.core.boxes.coordinates import Order, RawBox
+from grounding_assets.core.replies.declared import Form
 from grounding_assets.core.replies.json_values import JsonArray, JsonValue
 
 MAX_COORDINATE = 1e6
@@ -49,13 +50,6 @@ EDGE_NAMES = frozenset(
 CERTAIN_EDGE_NAMES = EDGE_NAMES - {"x", "y", "w", "h", "width", "height"}
 """Those that say nothing else than part of a box; a width may be the image's."""
 
-_FORMS = {
-    **dict.fromkeys(("xyxy", "x1y1x2y2", "x0y0x1y1", "xminyminxmaxymax", "ltrb"), "xyxy"),
-    **dict.fromkeys(("yxyx", "y1x1y2x2", "y0x0y1x1", "yminxminymaxxmax", "tlbr"), "yxyx"),
-    **dict.fromkeys(("xywh", "x1y1wh", "xywidthheight", "ltwh", "coco", "xminyminwidthheight"), "xywh"),
-    **dict.fromkeys(("cxcywh", "xcenterycenterwidthheight", "yolo"), "cxcywh"),
-}
-
 
 def as_number(value: JsonValue) -> float | None:
     """A finite number, also where it is written as a string; None for all else, truth values included."""
@@ -91,13 +85,13 @@ def untagged(text: str) -> list[str]:
 
 
 def as_box(
-    value: JsonValue, *, from_points: bool, form: str | None = None, order: Order = "xyxy"
+    value: JsonValue, *, from_points: bool, form: Form | None = None, order: Order = "xyxy"
 ) -> RawBox | None:
     """Four numbers in the order of the family, or None.
 
     Args:
         from_points: whether two points `[[x1, y1], [x2, y2]]` are the corners of a box.
-        form: what the reply itself says the four numbers are, such as `xywh`; None if it says nothing.
+        form: what the reply itself says the four numbers are; None if it says nothing.
         order: the family's order.
     """
     if isinstance(value, str):
@@ -113,15 +107,24 @@ def as_box(
     return box if box is None or form is None else _declared(box, form, order)
 
 
-def named_box(members: Mapping[str, JsonValue], order: Order) -> RawBox | None:
-    """The box that an object states under names such as `x1` or `left` and `width`, or None."""
+def named_box(members: Mapping[str, JsonValue], order: Order, form: Form | None = None) -> RawBox | None:
+    """The box that an object states under names such as `x1` or `left` and `width`, or None.
+
+    Args:
+        form: what the reply says beside them; the names tell the order, and no name tells a unit or a turn.
+    """
+    if form in ("percent", "turned"):
+        return None
     for first, second in _POINT_PAIRS:
         if first in members and second in members:
             return _ordered(_four([*_pair(members[first]), *_pair(members[second])]), order)
     for shapes, make in (
         (_CORNERS, lambda a, b, c, d: (a, b, c, d)),
-        (_CORNERS_AND_SIZES, lambda x, y, w, h: (x, y, x + w, y + h)),
-        (_CENTRES_AND_SIZES, lambda x, y, w, h: (x - w / 2, y - h / 2, x + w / 2, y + h / 2)),
+        (
+            _CORNERS_AND_SIZES,
+            _around if form in ("centred", "cxcywh") else lambda x, y, w, h: (x, y, x + w, y + h),
+        ),
+        (_CENTRES_AND_SIZES, _around),
     ):
         for names in shapes:
             if box := _four([as_number(members.get(name)) for name in names]):
@@ -129,21 +132,22 @@ def named_box(members: Mapping[str, JsonValue], order: Order) -> RawBox | None:
     return None
 
 
-def _declared(box: RawBox, form: str, order: Order) -> RawBox | None:
-    """A box in the form that the reply names; None if that is unknown or contradicts the family."""
-    a, b, c, d = box
-    form = _FORMS.get(re.sub(r"[^a-z0-9]", "", form.lower()), "")
+def _around(x: float, y: float, w: float, h: float) -> RawBox:
+    return (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+
+
+def _declared(box: RawBox, form: Form, order: Order) -> RawBox | None:
+    """A box in the form that the reply names; None if that tells no order, or contradicts the family."""
     if form == order:
         return box
     if order == "yxyx":
         return None
+    a, b, c, d = box
     if form == "xyxy":
         return _ordered(box, order)
     if form == "xywh":
         return (a, b, a + c, b + d)
-    if form == "cxcywh":
-        return _ordered((a - c / 2, b - d / 2, a + c / 2, b + d / 2), order)
-    return None
+    return _ordered(_around(*box), order) if form == "cxcywh" else None
 
 
 def _ordered(box: RawBox | None, order: Order) -> RawBox | None:

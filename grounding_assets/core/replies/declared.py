@@ -1,42 +1,76 @@
-"""What the words around the boxes say that their numbers are. Members of JSON that say so are read by `keys`."""
+"""What a reply says that the four numbers of its boxes are: in the words around them, or in a member beside them."""
 
 import re
 from typing import Literal
 
-Declared = Literal["xyxy", "yxyx", "xywh", "cxcywh"]
+Form = Literal["xyxy", "yxyx", "xywh", "cxcywh", "centred", "percent", "turned", "unknown"]
+"""The order of four numbers, or: a point that is the centre; per cent; a rotated box, or another origin; none of these."""
 
-_FIRST, _LAST = r"(?:_?min|_?0|_?1)?", r"(?:_?max|_?1|_?2)"
-_TO = r"[\s`\"'*]*,[\s`\"'*]*"
-_ORDERS: dict[Declared, re.Pattern[str]] = {
-    "xyxy": re.compile(rf"\bx{_FIRST}{_TO}y{_FIRST}{_TO}x{_LAST}{_TO}y{_LAST}\b", re.IGNORECASE),
-    "yxyx": re.compile(rf"\by{_FIRST}{_TO}x{_FIRST}{_TO}y{_LAST}{_TO}x{_LAST}\b", re.IGNORECASE),
-    "xywh": re.compile(
-        rf"\bx{_FIRST}{_TO}y{_FIRST}{_TO}w(?:idth)?{_TO}h(?:eight)?\b|\bxywh\b", re.IGNORECASE
-    ),
-    "cxcywh": re.compile(
-        rf"\b(?:cx|x_?cent(?:er|re)|cent(?:er|re)_?x){_TO}(?:cy|y_?cent(?:er|re)|cent(?:er|re)_?y){_TO}w|\bcxcywh\b",
-        re.IGNORECASE,
-    ),
-}
+_AXIS = r"cent(?:er|re)|min|max|left|right|top|bottom|start|end|c|[0-9]"
+_EDGE = rf"(?:[xy](?:[\s_-]?(?:{_AXIS}))?|(?:min|max|cent(?:er|re))[\s_-]?[xy]|c[xy]|width|height|left|top|right|bottom|[whltrb])"
+_BETWEEN = r"[\s`\"'*_,;/|]{0,6}"
+_FOUR_EDGES = re.compile(rf"(?<![^\W_]){_EDGE}(?:{_BETWEEN}{_EDGE}){{3}}(?![^\W_])", re.IGNORECASE)
+_EACH_EDGE = re.compile(_EDGE, re.IGNORECASE)
+
+_KIND = r"(?:format|mode|convention|layout|style|type|order)"
+_NAMES: tuple[tuple[Form, str], ...] = (("xywh", "coco"), ("cxcywh", "yolo"), ("xyxy", "voc"))
+_NAMED: tuple[tuple[Form, re.Pattern[str]], ...] = tuple(
+    (
+        form,
+        re.compile(
+            rf"\b{_KIND}\W{{1,3}}(?:pascal\W?)?{name}\b|\b{name}[\s_-]+(?:{_KIND}|boxes|bbox)\b", re.I
+        ),
+    )
+    for form, name in _NAMES
+)
+_POINT = rf"\b(?:anchor|origin|reference|pivot|{_KIND})[xy]?\b[^.\n]{{0,20}}"
+_CENTRED = re.compile(rf"{_POINT}\b(?:cent(?:er|re|roid)|middle)\b", re.IGNORECASE)
+_TURNED = re.compile(
+    r"\b(?:anchor|origin|reference|pivot)\b[^.\n]{0,20}\b(?:bottom|lower|right)", re.IGNORECASE
+)
+_NUMBERS = r"\b(?:coordinates?|values?|numbers?|boxes|bbox|units?|scale|range|system|normali[sz]\w+)\b"
 _PERCENT = re.compile(
-    r"\b(?:coordinates?|values?|numbers?|boxes|units?)\b[^.\n]{0,40}(?:\bpercent(?:age)?s?\b|% of)",
+    rf"{_NUMBERS}[^.\n]{{0,40}}(?:\bpercent(?:age)?s?\b|% of)|\bunits?\W{{1,3}}%"
+    rf"|(?<!score )(?<!confidence ){_NUMBERS}[^.\n\d]{{0,20}}(?:\b0(?:\.0)?\s?(?:-|–|to|\.\.+|,)\s?)?\b100\b(?![.\d]|\s?,)",
     re.IGNORECASE,
 )
 
 
-def declared_orders(words: str) -> set[Declared]:
-    """The orders of a box's four numbers that a text names.
+def declared_forms(words: str) -> set[Form]:
+    """The forms that a text names; `unknown` for four names of edges in an order that no box has.
 
-    >>> declared_orders("Format: [ymin, xmin, ymax, xmax]"), declared_orders("as (x, y, width, height)")
+    >>> declared_forms("Format: [ymin, xmin, ymax, xmax]"), declared_forms("as (x, y, width, height)")
     ({'yxyx'}, {'xywh'})
+    >>> declared_forms("anchor: center"), declared_forms("All values are percentages of the width.")
+    ({'centred'}, {'percent'})
+    >>> declared_forms("20 percent off")
+    set()
     """
-    return {order for order, pattern in _ORDERS.items() if pattern.search(words)}
+    forms: set[Form] = {_order_of(_EACH_EDGE.findall(found.group())) for found in _FOUR_EDGES.finditer(words)}
+    for form, pattern in _NAMED:
+        if pattern.search(words):
+            forms.add(form)
+    if not forms and _CENTRED.search(words):
+        forms.add("centred")
+    if _PERCENT.search(words):
+        forms.add("percent")
+    if _TURNED.search(words):
+        forms.add("turned")
+    return forms
 
 
-def declares_percent(words: str) -> bool:
-    """Whether a text says that the numbers are per cent.
+def _order_of(edges: list[str]) -> Form:
+    names = [edge.lower() for edge in edges]
+    axes = "".join(map(_axis, names))
+    if any("c" in name for name in names):
+        return "cxcywh" if axes == "xywh" else "unknown"
+    if axes == "yxyx" and "t" in names:
+        # `tlbr`: y first by its letters, x first in the tracking libraries that coined it
+        return "unknown"
+    return axes if axes in ("xyxy", "yxyx", "xywh") else "unknown"
 
-    >>> declares_percent("All values are percentages of the width."), declares_percent("20 percent off")
-    (True, False)
-    """
-    return _PERCENT.search(words) is not None
+
+def _axis(name: str) -> str:
+    if name[0] in "wh":
+        return name[0]
+    return "x" if name[0] in "lr" or "x" in name.replace("max", "") else "y"

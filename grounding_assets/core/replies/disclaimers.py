@@ -70,6 +70,8 @@ _UNSEEN = (
     r"\btext[ -](?:based|only) (?:ai\b|model|assistant|language|llm|system)",
     r"\b(?:no|lack|without|lacking|(?:don't|do not|not|doesn't) (?:have|support)) (?:any )?(?:vision|visual|image|multimodal)[ -]?"
     r"(?:(?:processing|viewing|understanding|analysis|recognition) )?(?:capabilit|abilit|access|support|input)",
+    r"\b(?:placeholder|hypothetical|dummy|fictional|fictitious|made[- ]up|invented|illustrative|example) (?:bounding )?(?:coordinates|boxes|bboxes|values|numbers)\b",
+    r"\b(?:coordinates|boxes|bboxes|values|numbers) (?:above |below |here )?(?:are|were) (?:just |only |purely |merely )*(?:placeholders?|hypothetical|dummies|fictional|fictitious|made[- ]up|invented|illustrative|examples?|guesses|guessed)\b",
 )
 _UNSEEN_ELSEWHERE = (
     r"(?:没有|未能?|没|沒有|并未)(?:收到|看到|提供|上传|上傳|检测到|发现|附上|找到|接收到|获取到)(?:任何|您的|你的|该|这张|有效的?)*"
@@ -93,6 +95,11 @@ _UNSEEN_ELSEWHERE = (
     r"\bimmagine non (?:(?:è|è stata|stata) )*(?:fornita|ricevuta|allegata|disponibile|visibile|caricata)",
     r"\bnenhuma imagem (?:(?:foi|está) )?(?:fornecida|recebida|anexada|enviada|disponível|encontrada)",
     r"\bimagem não (?:(?:foi|está) )?(?:fornecida|recebida|anexada|enviada|disponível|visível)",
+    r"\bnon (?:riesco|posso|è possibile) (?:a )?(?:vedere|visualizzare|aprire|accedere) (?:all'|l'|nessuna |questa |alcuna )?immagine",
+    r"\bnão (?:consigo|posso|é possível) (?:ver|visualizar|acessar|abrir|enxergar) (?:a |nenhuma |essa |esta |sua )?imagem",
+    r"\bkan (?:de |deze |geen |je )?(?:afbeelding|foto) ?(?:niet )?(?:zien|bekijken|openen)",
+    r"\bkan inte (?:se|öppna|visa) (?:bilden|någon bild)|\bnie (?:widzę|mogę zobaczyć|mogę otworzyć) (?:obraz|zdjęci)",
+    r"\bgörüntüyü (?:gör|aç)em|\bkhông (?:thể )?(?:nhìn )?(?:thấy|xem)(?: được)? (?:hình|ảnh)|لا (?:أستطيع|يمكنني) (?:رؤية|عرض) (?:الصورة|صورة)",
     r"\bgeen (?:afbeelding|foto) (?:ontvangen|gevonden|bijgevoegd|beschikbaar|te zien)",
     r"\b(?:afbeelding|foto) (?:(?:is|werd) )?niet (?:ontvangen|beschikbaar|zichtbaar|bijgevoegd)",
 )

@@ -7,10 +7,9 @@ asked for is done by `matching`.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from grounding_assets.core.boxes.coordinates import Order, RawBox
-from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.boxes import (
     CERTAIN_EDGE_NAMES,
     as_box,
@@ -19,84 +18,27 @@ from grounding_assets.core.replies.boxes import (
     says_none,
     untagged,
 )
+from grounding_assets.core.replies.entry_draft import BoxLimit, EntryDraft
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 from grounding_assets.core.replies.keys import (
     ENVELOPES,
     Role,
+    disowns,
     form_of,
+    is_about_image,
     is_aside,
     is_shape,
+    leaves_open,
     names_of,
     normal,
+    presence_of,
     role_of,
 )
 from grounding_assets.core.replies.lenient_json import Scanner
 from grounding_assets.core.replies.pairs import Pair, has_unequal_lists, holds_list_of_boxes, statements_of
 from grounding_assets.core.replies.parsed import ReplyEntry, Statement
 
-MAX_BOXES = 2_000
-"""A reply with more boxes comes from a model that repeats itself."""
-
 _ByRole = dict[Role | None, list[Pair]]
-
-
-@dataclass(slots=True)
-class EntryDraft:
-    """An entry while it is read."""
-
-    expression_id: str | None = None
-    names: tuple[str, ...] = ()
-    key: str | None = None
-    """The mapping key above it, a name of last resort."""
-    form: str | None = None
-    """What the reply says its four numbers are, such as `xywh`."""
-    owner: tuple[str, ...] = ()
-    boxes: list[RawBox] = field(default_factory=list)
-    scores: list[float | None] = field(default_factory=list)
-    says_none: bool = False
-    unreadable: int = 0
-
-    @property
-    def says_something(self) -> bool:
-        return bool(self.boxes or self.says_none or self.unreadable)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return (*self.names, self.key) if self.key else self.names
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """All that tells what it is of, its owner's included."""
-        own = (self.expression_id,) if self.expression_id is not None else ()
-        return (*self.owner, *own, *self.labels)
-
-    def entry(self, place: int) -> ReplyEntry:
-        return ReplyEntry(
-            self.expression_id,
-            self.labels,
-            tuple(self.boxes),
-            tuple(self.scores),
-            unreadable=self.unreadable,
-            owner=self.owner,
-            place=place,
-        )
-
-
-class BoxLimit:
-    """Counts the boxes of a whole reply."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def add(self, boxes: int = 1) -> None:
-        """Raises `SampleFailure` (`unparsable`) once there are more than `MAX_BOXES`."""
-        self._count += boxes
-        if self._count > MAX_BOXES:
-            raise SampleFailure(
-                Reason.UNPARSABLE,
-                f"The reply holds more than {MAX_BOXES} boxes: the model repeats itself; "
-                "raise its temperature, or ask for fewer expressions.",
-            )
 
 
 def read_value(value: JsonObject | JsonArray, order: Order, limit: BoxLimit) -> Statement:
@@ -199,11 +141,20 @@ class _Reader:
         elif any(isinstance(element, JsonObject | JsonArray | str) for element in array.elements):
             with self._elsewhere():
                 for element in array.elements:
-                    self.read_into(element, draft, from_points=from_points)
+                    self._element(element, draft, from_points)
             self.sound &= array.sound
             draft.unreadable += not array.sound and bool(draft.expression_id or draft.names or draft.key)
         else:
+            self.sound &= array.sound
             draft.unreadable += 1
+
+    def _element(self, element: JsonValue, draft: EntryDraft, from_points: bool) -> None:
+        before = (len(self.entries), *draft.told)
+        self.read_into(element, draft, from_points=from_points)
+        if isinstance(element, JsonObject) and before == (len(self.entries), *draft.told):
+            # an object that says nothing may stand for more of them
+            draft.unreadable += 1
+            self.sound &= bool(draft.identity)
 
     def _members(self, pairs: Sequence[Pair], owner: JsonObject, outer: EntryDraft) -> None:
         """One object, or one of several that a model has run together."""
@@ -218,10 +169,11 @@ class _Reader:
             draft = EntryDraft(ids[0] if ids else outer.expression_id, names, outer.key, form, holder)
         self.sound &= owner.sound
         draft.unreadable += named and not owner.sound
-        emitted = len(self.entries)
+        emitted, first = len(self.entries), len(draft.boxes)
         self.points += len(by_role.get("point", []))
         states_edges = self._own_boxes(by_role, draft)
         has_own = states_edges or "box" in by_role
+        draft.unreadable += has_own and any(disowns(*pair) for pair in pairs)
         is_mapping = not named and not has_own and "point" not in by_role
         others = [pair for pair in by_role.get(None, []) if not (named and is_aside(pair[0]))]
         if named and not draft.boxes and any(is_shape(*pair) for pair in others):
@@ -233,11 +185,25 @@ class _Reader:
                 is_own = not has_own or normal(key) in ENVELOPES
                 self._nested(key, value, draft if is_own else EntryDraft(), is_mapping)
 
+        told = self.entries[emitted:]
+        if not (named or has_own):
+            count = sum(max(1, len(entry.boxes)) for entry in told)
+            self.sound &= not any(leaves_open(*pair, count) for pair in others)
+        self._judge_presence(presence_of(pairs), draft, has_boxes=len(draft.boxes) > first, told=told)
         if draft is not outer:
-            if named and not draft.says_something and emitted == len(self.entries):
+            if named and not draft.says_something and not any(entry.tells for entry in told):
                 draft.unreadable += 1
             if draft.says_something:
                 self.add_entry(draft)
+
+    def _judge_presence(
+        self, present: bool | None, draft: EntryDraft, *, has_boxes: bool, told: Sequence[ReplyEntry]
+    ) -> None:
+        """A thing that is said to be there has boxes, and one that is not has none."""
+        if present is False and not has_boxes and not told:
+            draft.says_none |= bool(draft.identity)
+        elif present is not None and draft.identity and not told:
+            draft.unreadable += present is not has_boxes
 
     def _own_boxes(self, by_role: _ByRole, draft: EntryDraft) -> bool:
         """Reads the boxes of an object; True if it states edges."""
@@ -253,7 +219,7 @@ class _Reader:
         # two keys that differ may be in two units, or orders
         draft.unreadable += any(boxes != stated[0] for boxes in stated[1:])
         edges = {normal(key): value for key, value in by_role.get("edge", [])}
-        box = None if by_role.get("box") else named_box(edges, self._order)
+        box = None if by_role.get("box") else named_box(edges, self._order, draft.form)
         states_edges = box is not None or bool(edges.keys() & CERTAIN_EDGE_NAMES)
         if box is not None:
             self._add(draft, box)
@@ -283,7 +249,7 @@ class _Reader:
         elif is_mapping:
             child = EntryDraft(draft.expression_id, key=key, form=draft.form, owner=draft.owner)
             self.read_into(value, child)
-            if child.says_something:
+            if child.boxes or child.says_none or (child.unreadable and not is_about_image(key)):
                 self.add_entry(child)
         else:
             parts = value.elements if isinstance(value, JsonArray) else [value]

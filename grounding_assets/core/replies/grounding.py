@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from grounding_assets.core.boxes.coordinates import Order
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.answer import answer_text, excerpt, is_closing
-from grounding_assets.core.replies.entries import BoxLimit
+from grounding_assets.core.replies.entry_draft import BoxLimit
 from grounding_assets.core.replies.native import LOCATION, BoxText, read_locations
 from grounding_assets.core.replies.parsed import Named, ParsedGrounding, ReplyEntry, Statement
 from grounding_assets.core.replies.pieces import Boxes, Name, Words, pieces
-from grounding_assets.core.replies.wording import Heading, heading_of, says_what
+from grounding_assets.core.replies.reasoning import begins_as_reasoning
+from grounding_assets.core.replies.wording import Heading, heading_of, puts_aside, says_what
 
 _POINT_XML = re.compile(r"<points?\s")
 
@@ -42,7 +43,9 @@ def parse_grounding(reply: str, *, corner_order: Order = "xyxy") -> ParsedGround
         assembly.add(piece)
         assembly.repairs += repairs
     statements = [statement for statement in assembly.statements if statement.closed]
+    ends_with_statement = is_closing(assembly.tail)
     truncated = cut_in_reasoning or assembly.is_cut
+    truncated |= begins_as_reasoning(answer) and not ends_with_statement
     if LOCATION.search(answer) and not any(_names_something(statement) for statement in statements):
         statements, cut = read_locations(answer, limit)
         truncated |= cut
@@ -52,7 +55,7 @@ def parse_grounding(reply: str, *, corner_order: Order = "xyxy") -> ParsedGround
     return ParsedGrounding(
         tuple(statement for statement in statements if statement.entries or statement.says_none),
         truncated=truncated,
-        ends_with_statement=is_closing(assembly.tail),
+        ends_with_statement=ends_with_statement,
         repairs=assembly.repairs,
         answer=answer,
         prose="\n".join((*assembly.prose, assembly.tail)),
@@ -87,6 +90,7 @@ class _Assembly:
         self._words = ""
         self.prose: list[str] = []
         self._is_behind_box = False
+        self._is_aside = False
 
     def add(self, piece: Words | Name | Boxes | Statement) -> None:
         if isinstance(piece, Words):
@@ -114,10 +118,11 @@ class _Assembly:
         else:
             self.is_cut = False
             self._speaker = _Speaker((), Named.ITSELF)
-            self.statements.append(replace(piece, passage=self._passage))
+            self.statements.append(replace(piece, passage=self._passage, is_aside=self._is_aside))
 
     def _take_words(self) -> None:
         words, self._words = self._words, ""
+        self._is_aside = puts_aside(words)
         self.prose.append(words)
         rest_of_line, newline, below = words.partition("\n")
         if self._is_behind_box and newline and says_what(rest_of_line):

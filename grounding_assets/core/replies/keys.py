@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from grounding_assets.core.replies.boxes import EDGE_NAMES
+from grounding_assets.core.replies.boxes import EDGE_NAMES, as_number
+from grounding_assets.core.replies.declared import Form, declared_forms
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 
 Role = Literal["id", "label", "box", "score", "point", "edge", "form", "no_answer"]
@@ -32,11 +33,33 @@ _SCORES = {"score", "scores", "confidence", "confidences", "conf", "probability"
 _POINTS = {"point", "points", "point_2d", "points_2d"}
 _COCO = {"iscrowd", "category_id"}
 """Beside these a `bbox` is a corner and a size."""
-_UNITS = {"unit", "units", "scale", "coordinate_system", "coordinate_space", "coordinate_unit"}
+_TURNS = {"angle", "rotation", "theta", "rotation_angle", "rotation_degrees"}
+_MOST_WORDS = 6
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]$)")
 _SHAPES = {"polygon", "polygons", "segmentation", "mask", "masks", "contour", "contours", "vertices", "quad"}
 _ASIDE = re.compile(
-    r"(?:rejected|discarded|excluded|ignored|alternatives?|candidates?|previous|former|similar|other|not)(?:_|$)"
+    r"(?:rejected|discarded|excluded|ignored?|invalid|wrong|alternatives?|candidates?|previous|former|similar|other|not)(?:_|$)"
 )
+_CORRECTED = re.compile(r"(?:corrected|refined|revised|updated|adjusted|fixed|final)(?:_|$)")
+_ACCEPTED = {"valid", "is_valid", "correct", "is_correct", "accepted", "keep"}
+_PRESENCE = re.compile(r"(?:is_)?(?:found|present|visible|detected|exists?|in_(?:the_)?image)")
+_TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+_WHOLE = {
+    "complete",
+    "completed",
+    "success",
+    "ok",
+    "done",
+    "final",
+    "finished",
+    "is_final",
+    "is_complete",
+    "stop",
+}
+_ABOUT_IMAGE = re.compile(
+    r"image|img|width|height|size|resolution|file|model|version|language|prompt|query|type|format|unit|scale|time|date"
+)
+"""Words in keys of what says nothing of how many things an answer should hold."""
 _FORMS = {"format", "bbox_format", "box_format", "bbox_mode", "box_mode", "coordinate_format"}
 _NO_ANSWER = {
     *(
@@ -72,8 +95,8 @@ ENVELOPES = {
 
 
 def normal(key: str) -> str:
-    """A key in one spelling: `Box-2D` and `box 2d` are `box_2d`."""
-    return key.strip().lower().replace("-", "_").replace(" ", "_")
+    """A key in one spelling: `Box-2D` and `box 2d` are `box_2d`, and `boundingBox` is `bounding_box`."""
+    return _HUMP.sub("_", key.strip()).lower().replace("-", "_").replace(" ", "_")
 
 
 def role_of(key: str, value: JsonValue) -> Role | None:
@@ -93,28 +116,36 @@ def role_of(key: str, value: JsonValue) -> Role | None:
         return "point"
     if word in EDGE_NAMES and not isinstance(value, JsonObject):
         return "edge"
-    if word in _FORMS and isinstance(value, str | JsonArray):
-        return "form"
-    if word in _UNITS and isinstance(value, str):
+    if word in _FORMS:
         return "form"
     return None
 
 
-def form_of(pairs: Sequence[tuple[str, JsonValue]]) -> str | None:
+def form_of(pairs: Sequence[tuple[str, JsonValue]]) -> Form | None:
     """What an object says that the four numbers of a box are; None if it says nothing.
 
-    Of units only per cent are believed: models speak of pixels whatever they write.
+    A member is read as the words `key: value` would be. Of units only per cent are believed: models speak of pixels
+    whatever they write.
     """
-    forms: list[str] = []
+    forms: set[Form] = set()
     for key, value in pairs:
-        word = normal(key)
+        word, role = normal(key), role_of(key, value)
         if word in _COCO:
-            forms.append("coco")
-        elif word in _UNITS and isinstance(value, str) and ("percent" in value.lower() or "%" in value):
-            forms.append("percent")
-        elif word in _FORMS and (names := names_of(value)):
-            forms.append(" ".join(names))
-    return forms[-1] if forms else None
+            forms.add("xywh")
+        elif word in _TURNS and as_number(value):
+            forms.add("turned")
+        elif role in (None, "box", "form"):
+            said = declared_forms(f"{word.replace('_', ' ')}: {_words_of(value)}")
+            forms |= said or ({"unknown"} if word in _FORMS and value is not None else set())
+    return forms.pop() if len(forms) == 1 else "unknown" if forms else None
+
+
+def _words_of(value: JsonValue) -> str:
+    """A member's value as words: a text, a number, a short list of them; empty for all else."""
+    parts = value.elements if isinstance(value, JsonArray) else [value]
+    if len(parts) > _MOST_WORDS or any(isinstance(part, JsonArray | JsonObject) for part in parts):
+        return ""
+    return ", ".join(str(part) for part in parts)
 
 
 def is_shape(key: str, value: JsonValue) -> bool:
@@ -126,6 +157,39 @@ def is_shape(key: str, value: JsonValue) -> bool:
 def is_aside(key: str) -> bool:
     """Whether a key of an entry holds what the entry is not: `rejected`, `alternatives`."""
     return _ASIDE.match(normal(key)) is not None
+
+
+def disowns(key: str, value: JsonValue) -> bool:
+    """Whether a member says that the boxes beside it do not count: `"rejected": true`, or others that correct them."""
+    word = normal(key)
+    if _CORRECTED.match(word):
+        return isinstance(value, JsonArray | JsonObject)
+    return (value is False and word in _ACCEPTED) or (value is True and is_aside(key))
+
+
+def presence_of(pairs: Sequence[tuple[str, JsonValue]]) -> bool | None:
+    """Whether an object says that its thing is there, in so many words; None if it does not say."""
+    said = {_TRUTHS.get(str(value).lower()) for key, value in pairs if _PRESENCE.fullmatch(normal(key))}
+    return said.pop() if len(said) == 1 else None
+
+
+def is_about_image(key: str) -> bool:
+    """Whether a key beside an answer speaks of the image or of the answer's form, not of things: `image_size`."""
+    return _ABOUT_IMAGE.search(normal(key)) is not None
+
+
+def leaves_open(key: str, value: JsonValue, told: int) -> bool:
+    """Whether a member beside an answer may say that the answer is not whole: `"truncated": true`, `"total": 12`.
+
+    Args:
+        told: how many things and boxes the answer holds.
+    """
+    word, said = normal(key), _words_of(value).strip().lower()
+    if word in _WHOLE or said in _WHOLE:
+        return value is False or said == "false"
+    if said in ("", "false", "none", "0") or is_about_image(key):
+        return False
+    return not (isinstance(value, int) and value is not True and value <= told)
 
 
 def names_of(value: JsonValue) -> list[str]:

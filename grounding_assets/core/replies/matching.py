@@ -223,7 +223,7 @@ def _joined(mentions: Sequence[_Mention]) -> MatchedExpression:
         boxes=tuple(box for entry in counting for box in entry.boxes),
         scores=tuple(score for entry in counting for score in entry.scores),
         unreadable=sum(entry.unreadable for entry in counting),
-        contradictory=_contradictory(mentions) or _in_two_places(counting),
+        contradictory=_contradictory(mentions) or _ends_aside(mentions) or _in_two_places(counting),
     )
 
 
@@ -248,6 +248,11 @@ def _adds_up(earlier: _Mention, later: _Mention) -> bool:
     if not (first.is_line and second.is_line):
         return False
     return first.passage == second.passage or one.labels != other.labels
+
+
+def _ends_aside(mentions: Sequence[_Mention]) -> bool:
+    """Whether the last document is not the answer by its heading, and an earlier one says otherwise."""
+    return any(later.is_aside and one.boxes != other.boxes for (_, one), (later, other) in pairwise(mentions))
 
 
 def _in_two_places(entries: Sequence[ReplyEntry]) -> bool:

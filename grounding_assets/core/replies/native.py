@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from grounding_assets.core.boxes.coordinates import Order, RawBox
 from grounding_assets.core.replies.boxes import NUMBER, says_none
-from grounding_assets.core.replies.entries import BoxLimit, read_value
+from grounding_assets.core.replies.entries import read_value
+from grounding_assets.core.replies.entry_draft import BoxLimit
 from grounding_assets.core.replies.lenient_json import Scanner
 from grounding_assets.core.replies.parsed import ReplyEntry, Statement
 
@@ -72,7 +73,10 @@ def boxes_between_tags(content: str, order: Order, limit: BoxLimit) -> BoxText:
     found = next(Scanner(f"[{content}]").values(), None)
     if found is None:
         return BoxText(unreadable=1)
-    entries = read_value(found.value, order, limit).entries
+    statement = read_value(found.value, order, limit)
+    entries = statement.entries
+    if not (entries or statement.says_none):
+        return BoxText(unreadable=1)
     boxes = tuple(box for entry in entries if entry.is_unnamed for box in entry.boxes)
     return BoxText(boxes, sum(entry.unreadable or not entry.is_unnamed for entry in entries))
 

@@ -58,6 +58,11 @@ class ReplyEntry:
         return self.labels[0] if self.labels else None
 
     @property
+    def tells(self) -> bool:
+        """It has boxes, or says that there are none; what is only unreadable tells neither."""
+        return bool(self.boxes) or not self.unreadable
+
+    @property
     def is_unnamed(self) -> bool:
         return self.expression_id is None and not self.labels
 
@@ -76,6 +81,8 @@ class Statement:
     is_json: bool = True
     sound: bool = True
     """False if something in it was left out or could not be read: entries may be missing."""
+    is_aside: bool = False
+    """The words before it say that it is not the answer: a wrong one, an old one, one to compare with."""
     points: int = 0
     """Point coordinates where boxes should be."""
     closed: bool = True
@@ -83,7 +90,7 @@ class Statement:
 
     @property
     def says_something(self) -> bool:
-        return self.says_none or any(entry.boxes or not entry.unreadable for entry in self.entries)
+        return self.says_none or any(entry.tells for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True)

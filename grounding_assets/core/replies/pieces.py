@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from grounding_assets.core.boxes.coordinates import Order
 from grounding_assets.core.replies.answer import FENCE
-from grounding_assets.core.replies.entries import BoxLimit, read_value
+from grounding_assets.core.replies.entries import read_value
+from grounding_assets.core.replies.entry_draft import BoxLimit
 from grounding_assets.core.replies.lenient_json import Scanner
 from grounding_assets.core.replies.native import (
     BOX_TAGS,
@@ -24,6 +25,7 @@ from grounding_assets.core.replies.native import (
     with_lists_of_lists,
 )
 from grounding_assets.core.replies.parsed import Statement
+from grounding_assets.core.replies.wording import leaves_out
 
 _CLOSES = {**NAME_TAGS, **BOX_TAGS}
 _TAG = re.compile(
@@ -94,7 +96,9 @@ def _segment(text: str, order: Order, limit: BoxLimit) -> Iterator[tuple[Piece, 
             at = found.end
             statement = read_value(found.value, order, limit)
             if _is_elided(text[opener:at]):
-                statement = replace(statement, sound=False)
+                # what of: nobody can say
+                more = tuple(replace(entry, unreadable=entry.unreadable + 1) for entry in statement.entries)
+                statement = replace(statement, entries=more, sound=False)
             yield statement, scanner.repairs - before
         if tag and tag.start() < at:
             tag = _TAG.search(text, at)
@@ -127,5 +131,5 @@ def _tagged(tag: re.Match[str], text: str, order: Order, limit: BoxLimit) -> tup
 
 
 def _is_elided(source: str) -> bool:
-    """Whether a value leaves something out with dots."""
-    return ("..." in source or "…" in source) and bool(re.search(r"\.\.\.|…", _JSON_STRING.sub("", source)))
+    """Whether a value leaves something out, with dots or in a comment."""
+    return leaves_out(source) and leaves_out(_JSON_STRING.sub("", source))

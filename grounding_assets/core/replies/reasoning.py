@@ -18,11 +18,12 @@ _TAG = re.compile(
     r"|<(?P<name_4>[A-Za-z]\w*)\|>"
     r"|\[(?P<close_5>/?)(?P<name_5>[A-Z][A-Z_]{2,})\]"
     r"|◁(?P<close_6>/?)(?P<name_6>\w+)▷"
-    rf"|(?:\[|【|&lt;)(?P<close_7>/?)(?P<name_7>(?i:{_THOUGHT}))(?:\]|】|&gt;)"
+    rf"|(?:\[|【|&lt;|<(?=/?\s)|\{{)(?P<close_7>\s*/?\s*)(?P<name_7>(?i:{_THOUGHT}))\s*(?:\]|】|&gt;|>|\}})"
+    rf"|\\(?P<edge_8>begin|end)\{{(?P<name_8>(?i:{_THOUGHT}))\}}"
     r"|<｜[^<>｜]{1,60}｜>",
     re.DOTALL,
 )
-"""`<think>`, `<|begin_of_thought|>`, `<|channel>thought … <channel|>`, `[THINK]`, `◁think▷`, comments."""
+"""`<think>`, `<|begin_of_thought|>`, `<|channel>thought … <channel|>`, `[THINK]`, `◁think▷`, `\\begin{thinking}`, comments."""
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*(?:<\|message\|>)?")
 """Of gpt-oss and its kin: what stands in any channel but `final` is reasoning."""
 _FENCED = re.compile(rf"^[ \t]*(`{{3,}}|~{{3,}})(?:{_THOUGHT})\b.*?(?:^[ \t]*\1|\Z)", re.I | re.M | re.S)
@@ -40,6 +41,8 @@ _BOX_TAGS = _words(
     "ref box bbox boxes phrase object det object_ref_start object_ref_end box_start box_end point points"
 )
 """Read by `native`."""
+_HOLDERS = _words("box bbox object det")
+"""Those of them that hold boxes: what else stands between them cannot be read, and is no reasoning."""
 _ANSWER_TAGS = _words("answer final final_answer output result results response reply solution json")
 _CALL_TAGS = _words("tool_call tool_calls tool_use function_call function_calls")
 """What a model asks of a tool, such as a part of the image to zoom into, is no answer either."""
@@ -50,7 +53,11 @@ _LAYOUT_TAGS = _words(
     "od region_proposal dense_region_caption caption_to_phrase_grounding open_vocabulary_detection grounding"
 )
 _TOKEN = re.compile(r"(?:loc_?|[xy]_|seg_?|patch_index_)[0-9]+")
-_EDGE = re.compile(r"(begin|start|end)_of_(\w+)")
+_EDGE = re.compile(r"(begin|start|end)_(?:of_)?(?!header)(\w+)")
+_TURN_EDGE = re.compile(
+    r"(?:begin|start|end)_of_(?:turn|utterance|message|text|sentence|conversation|document|response)"
+)
+_HEADING = re.compile(rf"\W*(?:{_THOUGHT})(?: process)?\W*?[:：\n]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +84,15 @@ def without_reasoning(text: str) -> tuple[str, bool]:
     kept: list[str] = []
     position = 0
     block: str | None = None
+    holder: str | None = None
     for tag in _tags(text):
         if block is not None:
             if tag.closes and tag.name == block:
                 position, block = tag.end, None
         elif tag.name in _BOX_TAGS or _TOKEN.fullmatch(tag.name):
+            if tag.name in _HOLDERS:
+                holder = None if tag.closes else tag.name
+        elif holder:
             continue
         elif tag.alone or tag.name.partition("=")[0] in _ANSWER_TAGS | _LAYOUT_TAGS:
             kept += [text[position : tag.start], " "]
@@ -93,6 +104,15 @@ def without_reasoning(text: str) -> tuple[str, bool]:
             block = tag.name
     kept.append(text[position:] if block is None else "")
     return "".join(kept), block is not None and block not in _CALL_TAGS
+
+
+def begins_as_reasoning(text: str) -> bool:
+    """Whether a heading in plain words calls the beginning of a text reasoning; where that ends, no mark says.
+
+    >>> begins_as_reasoning("## Thinking\\nThe car …"), begins_as_reasoning("I think that …")
+    (True, False)
+    """
+    return _HEADING.match(text) is not None
 
 
 def _final_channel(text: str) -> tuple[str, bool]:
@@ -115,9 +135,12 @@ def _tags(text: str) -> Iterator[_Tag]:
             # a comment that is not closed hides the rest
             yield _Tag("!--", found.start(), found.end(), closes=False, alone=True)
             continue
-        name = next((part[f"name_{i}"] for i in range(1, 8) if part[f"name_{i}"]), "s").lower()
-        closes = bool(part["name_4"] or any(part[f"close_{i}"] for i in (1, 2, 3, 5, 6, 7)))
-        if (edge := _EDGE.fullmatch(name)) and name not in _LAYOUT_TAGS:
+        name = next((part[f"name_{i}"] for i in range(1, 9) if part[f"name_{i}"]), "s").lower()
+        closes = bool(part["name_4"] or any("/" in (part[f"close_{i}"] or "") for i in (1, 2, 3, 5, 6, 7)))
+        closes |= part["edge_8"] == "end"
+        if _TURN_EDGE.fullmatch(name):
+            name = "message"
+        elif (edge := _EDGE.fullmatch(name)) and name not in _LAYOUT_TAGS:
             name, closes = edge.group(2), edge.group(1) == "end"
             if name == "box":
                 name = "answer"

@@ -24,6 +24,20 @@ _LIST_MARK = re.compile(
 )
 _BEFORE_NAME = re.compile(r"^[\s>#*_•·+,;.-]*(?:\(?[0-9]{1,3}[.)]\s+)?[\s*_`]*")
 _BEHIND_NAME = re.compile(r"[\s*_`]*[\s:：=(\[–—-]*[\s*_`]*$")
+_LEFT_OUT = re.compile(
+    r"\.\.\.|…|\b(?:omitted|remaining|truncated|skipped|the rest|and so on|etc|and more|for brevity|same pattern|"
+    r"(?:[0-9]+|some|many|the) (?:more|others?)|more (?:objects|expressions|entries|items|boxes)|others)\b|^\W*more\W*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ASIDE = re.compile(
+    r"\b(?:wrong|incorrect|bad|rejected|discarded|previous(?:ly)?|old|older|earlier|compar\w+|alternative(?:ly)?|example|"
+    r"draft|baseline|instead of|rather than|not)\b|~~\s*$",
+    re.IGNORECASE,
+)
+_CORRECTS = re.compile(
+    r"\b(?:correct(?:ed|ion|ing)?|final(?:ly)?|better|fixed|revised|updated|improved|should be)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,25 @@ def heading_of(words: str) -> Heading:
         return Heading("", on_line, True, len(lines) > 1, len(telling) > 1)
     on_line = named[-1] is lines[-1]
     return Heading(_cleaned(named[-1]), on_line, True, len(lines) > 1, len(telling) > 1)
+
+
+def leaves_out(words: str) -> bool:
+    """Whether words say that something was left out.
+
+    >>> leaves_out("(remaining expressions omitted)"), leaves_out("There is no tree.")
+    (True, False)
+    """
+    return _LEFT_OUT.search(words) is not None
+
+
+def puts_aside(words: str) -> bool:
+    """Whether the sentence that leads to an answer says that it is not the one.
+
+    >>> puts_aside("For comparison, the old model said "), puts_aside("The old one was wrong. Better: ")
+    (True, False)
+    """
+    sentence = re.split(r"[.!?]\s|\n(?=.*\S)", words)[-1]
+    return bool(_ASIDE.search(sentence)) and not _CORRECTS.search(sentence)
 
 
 def content(text: str) -> tuple[str, ...]:
