@@ -1,6 +1,10 @@
 """`auto_label generate` by batch: what it says, how it ends, what Dagster shows."""
 
 from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
 
 from tests.batch.runs import jobs_ended
 from tests.doors.project import Project, coco24_rows, endpoint_settings, make_project
@@ -11,7 +15,8 @@ from tests.endurance.runs import Ended, Run, generate, generating
 ON = "image_grounding.vlm.batch.mode=on"
 
 
-def test_a_set_in_three_runs(tmp_path: Path) -> None:
+def test_a_set_in_three_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with running(SimulatedEndpoint("vllm", batch=BatchPlan())) as endpoint:
         assert endpoint.batch is not None
         project = make_project(tmp_path, endpoint_settings(endpoint))
@@ -20,6 +25,7 @@ def test_a_set_in_three_runs(tmp_path: Path) -> None:
         assert first.code == 3, first.output
         assert "10 are still pending, 10 of them in batch jobs" in first.stdout
         assert "10 requests were submitted in 1 jobs" in first.stdout
+        assert shown_jobs() == {"jobs": 1, "jobs_under_way": 1, "requests_under_way": 10}
         jobs_ended(endpoint)
         assert project.status("expressions")["missing"] == 10
         by_calls = generate(project)
@@ -33,8 +39,18 @@ def test_a_set_in_three_runs(tmp_path: Path) -> None:
         third = generate(project, ON)
         assert third.code == 0, third.output
         assert project.status("groundings")["materialized"] == len(project.lines()) == 10
+        assert shown_jobs() == {"jobs": 2, "jobs_under_way": 0, "requests_under_way": 0}
         assert generate(project, ON).code == 0
         assert set(endpoint.batch.batches.run.values()) == {1}
+
+
+def shown_jobs() -> dict[str, Any]:
+    """What the last event of the asset `batch_jobs` says."""
+    with dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["tested", "batch_jobs"]))
+    assert event is not None and event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    return {name: metadata[name].value for name in ("jobs", "jobs_under_way", "requests_under_way")}
 
 
 def test_a_batch_and_an_ordinary_run_side_by_side_pay_for_nothing_twice_and_keep_a_cap(

@@ -1,11 +1,17 @@
 """Jobs that expire, are cancelled, fail or vanish, and result files that are not as they should be."""
 
+import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from grounding_assets.cli.batch import batch
+from grounding_assets.core.budget.call_file import read_ledger
+from grounding_assets.core.budget.cost import Usage, money
+from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import RunStopped
 from tests.batch.runs import batch_spec, job_files, jobs_ended, run, run_to_the_end, spent
 from tests.core.workspaces import json_lines, write_input
@@ -14,6 +20,7 @@ from tests.doors.project import coco24_rows
 from tests.endpoints.batching import BatchPlan
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint, running
+from tests.money.capped_runs import Outcome, booked_by_model
 
 SAMPLES = 10
 
@@ -170,3 +177,83 @@ def test_a_cap_submits_what_it_allows_and_holds_beside_ordinary_calls(tmp_path: 
         by_calls = prepared(tmp_path, endpoint, mode="off", workflow={"max_calls": 7})
         assert run(by_calls, endpoint).stopped_by is not None
         assert endpoint.recorder.total == 7
+
+
+def test_a_reply_to_a_call_is_not_lost_while_another_request_waits(tmp_path: Path) -> None:
+    things = ", ".join(f"a thing number {letter}" for letter in "abcdefghijklmnopqrstuvwxyzABCDEFG")
+    row = {**coco24_rows(1)[0], "caption": things}
+    with running(endpoint_with(BatchPlan())) as endpoint:
+        assert endpoint.batch is not None
+        spec = prepared(tmp_path, endpoint)
+        write_input(tmp_path / "input.jsonl", [row])
+        run(spec, endpoint)
+        jobs_ended(endpoint)
+        # of the two requests of step 1 one is answered with nothing of use, and the other was never run
+        endpoint.faults = Faults((Rule(Fault.MALFORMED, step="1"),))
+        endpoint.batch.batches.plan = BatchPlan(ends="expired", done_share=0.5)
+        run(spec, endpoint)
+        jobs_ended(endpoint)
+        endpoint.faults, endpoint.batch.batches.plan = Faults(), BatchPlan()
+        assert run_to_the_end(spec, endpoint)[-1].pending == 0
+        asked = [(r.step, r.expressions, r.parameters["temperature"]) for r in endpoint.requests]
+    assert len(asked) == len(set(asked)) == 4, "step 0, its halves of step 1, and the first of them once more"
+
+
+@pytest.mark.parametrize("kind", ["vllm", "gemini"])
+def test_a_job_that_is_given_up_is_asked_again_and_counts_as_projected(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(endpoint_with(BatchPlan(forgets_jobs=True), kind)) as endpoint:
+        assert endpoint.batch is not None
+        for name in ("OPENAI_API_KEY", "GOOGLE_API_KEY"):
+            monkeypatch.setenv(name, endpoint.key)
+        spec = prepared(tmp_path, endpoint)
+        file = tmp_path / "spec.yaml"
+        file.write_text(json.dumps(spec.model_dump(mode="json")))
+        run(spec, endpoint)
+        jobs_ended(endpoint)
+        job = job_files(tmp_path)[0]["id"]
+        assert batch("cancel", str(file), [f"id={job}"]) == 0
+        assert f"{job}: " in (told := capsys.readouterr().out) and "Add give_up=true" in told
+        assert run(spec, endpoint).pending == SAMPLES and len(endpoint.batch.batches.jobs) == 1
+        assert batch("cancel", str(file), [f"id={job}", "give_up=true"]) == 0
+        assert "is given up" in capsys.readouterr().out
+        endpoint.batch.batches.plan = BatchPlan()
+        assert run_to_the_end(spec, endpoint)[-1].pending == 0
+        assert {row["id"]: row["phase"] for row in job_files(tmp_path)}[job] == "given up"
+        account = spent(tmp_path)
+        assert account["projected"] == SAMPLES and account["calls"] == endpoint.recorder.total
+
+
+def test_a_batch_and_ordinary_calls_side_by_side_keep_max_cost_but_for_what_is_in_flight(
+    tmp_path: Path,
+) -> None:
+    cap, workers = 12.0, 4
+    write_input(tmp_path / "input.jsonl", coco24_rows(60))
+    with running(endpoint_with(BatchPlan())) as endpoint:
+        specs = [
+            batch_spec(
+                tmp_path,
+                endpoint,
+                image_root=CORPUS / "coco24",
+                mode=mode,
+                workflow={"max_cost": cap, "max_workers": workers},
+            )
+            for mode in ("on", "off")
+        ]
+        outcomes: list[Outcome] = []
+        for _ in range(3):
+            with ThreadPoolExecutor() as side_by_side:
+                outcomes += list(side_by_side.map(lambda spec: run(spec, endpoint), specs))
+            jobs_ended(endpoint)
+        run(specs[0], endpoint)
+        requests = endpoint.recorder.total
+    assert any("max_cost" in str(outcome.stopped_by) for outcome in outcomes)
+    ledger, prices = read_ledger(tmp_path / "results", has_verifier=False), Prices.of(specs[0])
+    total = ledger.spent().total(prices)
+    assert ledger.spent().batch.calls and ledger.spent().teacher.calls
+    assert total.calls == requests, "nothing was asked that is not counted"
+    dearest = max(
+        money(Usage(**row), specs[0].vlm.price) for model, row in booked_by_model(tmp_path) if model == ""
+    )
+    assert cap / 2 < total.cost <= cap + workers * dearest

@@ -1,7 +1,9 @@
-"""A life by batch at an endpoint of OpenAI's form: the same records, each request paid for once."""
+"""A life by batch at endpoints of both forms: the same records, each request paid for once."""
 
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.batch.runs import batch_spec, jobs_ended, run, run_to_the_end, spent
 from tests.core.workspaces import json_lines, write_input
@@ -19,10 +21,11 @@ def records(results: Path) -> list[dict[str, Any]]:
     ]
 
 
-def test_records_of_120_samples_equal_those_of_ordinary_calls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["vllm", "gemini"])
+def test_records_of_120_samples_equal_those_of_ordinary_calls(tmp_path: Path, kind: Any) -> None:
     write_input(tmp_path / "input.jsonl", coco24_rows())
     root = CORPUS / "coco24"
-    with running(SimulatedEndpoint("vllm", batch=BatchPlan(twice=3, foreign=2))) as endpoint:
+    with running(SimulatedEndpoint(kind, batch=BatchPlan(twice=3, foreign=2))) as endpoint:
         assert endpoint.batch is not None
         by_calls = run(batch_spec(tmp_path, endpoint, image_root=root, mode="off", results="calls"), endpoint)
         calls = endpoint.recorder.total

@@ -122,7 +122,9 @@ class GeminiBatchRoutes:
 
     async def _cancel(self, request: web.Request) -> web.Response:
         self._check_key(request)
-        job = self.batches.jobs[request.match_info["name"]]
+        job = self.batches.jobs.get(request.match_info["name"])
+        if job is None or self.batches.plan.forgets_jobs:
+            return _error(404, "Requested entity was not found.")
         job.cancelled = True
         return web.json_response({})
 

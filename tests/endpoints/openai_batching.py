@@ -124,7 +124,9 @@ class OpenAiBatchRoutes:
 
     async def _cancel(self, request: web.Request) -> web.Response:
         self._check_key(request)
-        job = self.batches.jobs[request.match_info["name"]]
+        job = self.batches.jobs.get(request.match_info["name"])
+        if job is None or self.batches.plan.forgets_jobs:
+            return _error(404, "No batch found with this id.")
         job.cancelled = True
         if not job.ended:
             job.status = "cancelling"

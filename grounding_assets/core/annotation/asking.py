@@ -25,6 +25,8 @@ class Asker:
     """The order of `force_reprocess` that it is made for."""
     answered: int = 0
     """Calls of this attempt that were answered from a batch."""
+    waits: bool = False
+    """Whether a request of this attempt waits for a batch."""
 
 
 _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)

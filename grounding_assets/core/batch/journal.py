@@ -145,6 +145,11 @@ class Journal:
     def answer(self, key: str) -> Answer | None:
         return self._answers.get(key)
 
+    def answers_of(self, sample_id: str, step: str) -> Iterator[Answer]:
+        """What has come of the requests of this step of the sample that are not used yet."""
+        for keys in self._keys.get((sample_id, step), {}).values():
+            yield from (self._answers[key] for key in keys)
+
     def answered_samples(self) -> set[str]:
         """Those with answers that are not used yet."""
         return {sample_id for sample_id, _ in self._keys}

@@ -95,12 +95,13 @@ class BatchCaller:
                 asker.answered += 1
                 return outcome
             problem = outcome
-        if self._rest_by_calls and self._is_rest(asker, answer, problem):
+        if self._may_be_called(asker, answer, problem):
             return await self._calls.call(request)
         if problem is not None and answer is not None and answer.tries >= _MOST_TRIES:
             raise SampleFailure(
                 problem.reason, f"{problem} Tried in {answer.tries} batches.", attempts=answer.tries
             )
+        asker.waits = True
         await self._put(key, asker, request)
         raise Deferred
 
@@ -119,10 +120,19 @@ class BatchCaller:
         self.stats.count(reply)
         return CallOutcome(reply, 1, 0.0, batch=answer.job_id)
 
-    def _is_rest(self, asker: Asker, answer: Answer | None, problem: CallError | None) -> bool:
+    def _may_be_called(self, asker: Asker, answer: Answer | None, problem: CallError | None) -> bool:
         """Whether this is one of the few left over: failed in its job, or put again after a reply that was of no use."""
-        if problem is None or answer is None:
-            return answer is None and asker.answered > 0
+        if not self._rest_by_calls:
+            return False
+        is_rest = asker.answered > 0 if answer is None else problem is not None and self._is_of_few(answer)
+        # the reply to a call is lost if another request of the attempt waits for a job: it would be paid for again
+        return is_rest and not asker.waits and not self._another_waits(asker)
+
+    def _another_waits(self, asker: Asker) -> bool:
+        answers = self._journal.answers_of(asker.sample_id, asker.step)
+        return any(not one.succeeded and not (one.tries and self._is_of_few(one)) for one in answers)
+
+    def _is_of_few(self, answer: Answer) -> bool:
         job = self._journal.jobs[answer.job_id]
         failed = job.requests - job.figures.get("answered", 0)
         return failed <= max(_FEW, _SMALL_SHARE * job.requests)
