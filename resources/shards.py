@@ -1,5 +1,6 @@
 """The shards of a data set, wherever its results are."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from grounding_assets.core.errors import InputError, SpecError
@@ -8,6 +9,7 @@ from grounding_assets.core.shards.layout import shard_size_of
 from grounding_assets.core.shards.local import LocalShards
 from grounding_assets.core.shards.manifest import Manifest, is_shard
 from grounding_assets.core.shards.place import Shards
+from grounding_assets.core.shards.status import STATUS
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.spec.shards import spec_of_shard
 from resources.dataset import DataSet
@@ -54,6 +56,22 @@ def whole_words(spec: Spec) -> str:
 def shard_dataset(dataset: DataSet, key: str, folder: Path) -> DataSet:
     """One shard as a data set, with `folder` as its results folder."""
     return DataSet(spec_of_shard(dataset.spec, key, folder), dataset.credentials)
+
+
+def parts_of(dataset: DataSet) -> Iterator[DataSet]:
+    """The data sets that this one consists of, each with a results folder: its shards one after another, or itself."""
+    if not is_sharded(dataset.spec):
+        yield dataset
+        return
+    shards = shards_of(dataset.spec)
+    for key in manifest_of(dataset.spec).keys:
+        with shards.opened(key) as folder:
+            yield shard_dataset(dataset, key, folder)
+
+
+def forget_status(results_dir: Path) -> None:
+    """Has the next run look at a shard again whose results were changed beside it; of any other folder nothing."""
+    (results_dir / STATUS).unlink(missing_ok=True)
 
 
 def refuse_on_whole(spec: Spec) -> None:

@@ -22,6 +22,7 @@ SLOW = (
     "endurance/",
     "init/",
     "verification/",
+    "shards/test_processes.py",
     "money/",
     "wheel/",
     "vlm/test_server_caps.py",

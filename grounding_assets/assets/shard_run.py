@@ -1,5 +1,6 @@
 """One shard, annotated by today's core in its own results folder, and what became of it."""
 
+import time
 from collections.abc import Sequence
 
 import dagster as dg
@@ -68,7 +69,8 @@ class ShardRun:
     def _status(self, failures: FailureCounts) -> ShardStatus:
         workspace, prices = self._workspace, Prices.of(self._dataset.spec)
         taken = stored_usage(workspace.results_dir, prices.has_verifier).total(prices)
-        audit = audit_annotations(workspace.results_dir / "annotations.jsonl")
+        file = workspace.results_dir / "annotations.jsonl"
+        audit = audit_annotations(file)
         missing = sum(bool(workspace.missing(one, self.steps)) for one in workspace.samples.entries)
         samples = len(workspace.samples.entries)
         return ShardStatus(
@@ -85,6 +87,8 @@ class ShardRun:
             tokens_out=taken.tokens_out,
             cost=taken.cost,
             first_failures=tuple(self.summary.first_failures),
+            size=file.stat().st_size if file.is_file() else 0,
+            ended=time.time(),
             audit=audit,
             lines=balance_lines(workspace, self.steps, audit.lines),
         )

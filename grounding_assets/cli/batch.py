@@ -14,6 +14,7 @@ from grounding_assets.core.batch.service import BatchService, Gone, Refused, Unr
 from grounding_assets.core.budget.cost import Usage, money
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import EXIT_OK, SpecError, visible
+from grounding_assets.core.shards.layout import refuse_cut
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
@@ -29,6 +30,7 @@ def batch(action: str, spec_file: str, overrides: Sequence[str]) -> int:
         from grounding_assets.cli.generate import generate
 
         return generate(spec_file, [*settings, "image_grounding.vlm.batch.submit=false"])
+    refuse_cut(spec)
     jobs = read_jobs(Path(spec.results_dir))
     if action == "list":
         _print_list(jobs, spec)

@@ -15,15 +15,17 @@ from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.budget.cost import Estimate, Projection, Usage
 from grounding_assets.core.budget.gates import figures_so_far
 from grounding_assets.core.budget.ledger import Spent
-from grounding_assets.core.budget.pilot import PilotFigures, project_seconds, project_set
+from grounding_assets.core.budget.pilot import PilotFigures, added_up, project_seconds, project_set
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import EXIT_OK, InputError
+from grounding_assets.core.shards.layout import refuse_cut
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
 from resources.dataset import DataSet
+from resources.shards import is_sharded, parts_of
 
 
 def estimate(spec_file: str, words: Sequence[str]) -> int:
@@ -31,9 +33,13 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
     given, overrides = split_words(words, ("sizes",))
     shows_sizes = checked_choice(given, "sizes", ("true", "false"), "false") == "true"
     spec = load_spec(Path(spec_file), overrides)
+    if shows_sizes:
+        refuse_cut(spec)
     dataset = DataSet(spec, Credentials.of(spec, os.environ))
     prices = Prices.of(spec)
-    figures = figures_so_far(dataset.workspace(), spec.workflow.run_steps, prices)
+    figures = added_up(
+        figures_so_far(part.workspace(), spec.workflow.run_steps, prices) for part in parts_of(dataset)
+    )
     if not figures.done:
         raise InputError(
             "There is no result yet to estimate from: run a pilot first, such as "
@@ -55,7 +61,8 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
         return EXIT_OK
     projection = project_set(figures, figures.to_ask)
     console.print(_table(projection, figures, spec, prices.currency))
-    if (by_batch := both_ways(dataset.workspace(), spec, prices)) is not None:
+    # a data set in shards has no batches
+    if not is_sharded(spec) and (by_batch := both_ways(dataset.workspace(), spec, prices)) is not None:
         console.print(by_batch, markup=False, soft_wrap=True)
     for line in [
         *_remarks(figures, spec, prices, log),

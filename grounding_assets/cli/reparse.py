@@ -1,6 +1,7 @@
 """`auto_label reparse`: the stored replies through today's parser. Sends nothing."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from grounding_assets.core.errors import EXIT_OK
 from grounding_assets.core.spec.loading import load_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
+from resources.shards import forget_status, is_sharded, parts_of
 
 _BATCH = 500
 """Results that are written together."""
@@ -21,26 +23,38 @@ def reparse_results(spec_file: str, words: Sequence[str]) -> int:
     given, overrides = split_words(words, ("apply",))
     apply = checked_choice(given, "apply", ("false", "true"), "false") == "true"
     spec = load_spec(Path(spec_file), overrides)
-    workspace = DataSet(spec, Credentials.of(spec, os.environ)).workspace()
-    steps = [step for step in spec.workflow.run_steps if step in PARSED_STEPS]
-    changed = left_alone = kept = 0
+    dataset = DataSet(spec, Credentials.of(spec, os.environ))
+    counts = Counter[str]()
+    for part in parts_of(dataset):
+        counts += _reparse_part(part, apply=apply)
+    changed, kept = counts["changed"], counts["kept"]
+    print(_words(kept if apply else changed, counts["left_alone"], changed - kept, apply=apply))
+    if kept and is_sharded(spec):
+        print(f"Join them:   auto_label generate -e {spec_file} (asks for nothing that was answered)")
+    return EXIT_OK
+
+
+def _reparse_part(part: DataSet, *, apply: bool) -> Counter[str]:
+    """One results folder: how many results would change, were kept changed, were left alone."""
+    workspace, workflow = part.workspace(), part.spec.workflow
+    counts = Counter[str]()
     batch: list[Reparsed] = []
-    for found in reparse(workspace, steps):
+    for found in reparse(workspace, [step for step in workflow.run_steps if step in PARSED_STEPS]):
         print(f"{found.sample_id}\tstep {found.step}\t{found.what}")
         if found.checkpoint is None:
-            left_alone += 1
+            counts["left_alone"] += 1
             continue
-        changed += 1
+        counts["changed"] += 1
         if apply:
             batch.append(found)
         if len(batch) >= _BATCH:
-            kept += keep_reparsed(workspace, batch)
+            counts["kept"] += keep_reparsed(workspace, batch)
             batch.clear()
-    kept += keep_reparsed(workspace, batch)
-    if apply and changed:
-        write_outputs(workspace, spec.workflow.run_steps, print)
-    print(_words(kept if apply else changed, left_alone, changed - kept, apply=apply))
-    return EXIT_OK
+    counts["kept"] += keep_reparsed(workspace, batch)
+    if apply and counts["changed"]:
+        forget_status(part.results_dir)
+        write_outputs(workspace, workflow.run_steps, print)
+    return counts
 
 
 def _words(changed: int, left_alone: int, left_to_runs: int, *, apply: bool) -> str:

@@ -9,6 +9,7 @@ from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.materializing import Graph
 from grounding_assets.cli.report import renew_report
 from grounding_assets.cli.shards.display import ShardsDisplay
+from grounding_assets.cli.shards.processes import ShardProcesses
 from grounding_assets.cli.shards.work import ShardWork
 from grounding_assets.core.annotation.progress import NoProgress
 from grounding_assets.core.errors import (
@@ -31,7 +32,7 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
     spec = dataset.spec
     refuse_on_whole(spec)
     graph = Graph(spec, dataset.credentials, _Notices())
-    stop: GroundingError | None = None
+    stop: GroundingError | KeyboardInterrupt | None = None
     with persistent_instance() as instance:
         _materialize(graph, instance, ["samples"])
         manifest = manifest_of(spec)
@@ -40,14 +41,21 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
             print(dataset.notice, file=sys.stderr)
         with ShardsDisplay(len(manifest.slices), before.samples) as display:
             try:
-                ShardWork(dataset, manifest, instance, display).take_all()
+                if spec.workflow.processes > 1:
+                    processes = ShardProcesses(spec.workflow.processes, spec_file, overrides, display)
+                    processes.take_all(manifest.keys)
+                else:
+                    ShardWork(dataset, manifest, instance, display).take_all()
             except GroundingError as error:
                 stop = error
+            except KeyboardInterrupt as interrupted:
+                # what there is is joined first; then the command ends as interrupted
+                stop = interrupted
         total = _total(dataset, manifest)
-        _join(graph, instance, dataset, stop)
+        _join(graph, instance, dataset)
     _print_outcome(dataset, manifest, before, total)
     try:
-        if not isinstance(stop, Interrupted):
+        if not isinstance(stop, (Interrupted, KeyboardInterrupt)):
             renew_report(dataset, spec_file, total.samples)
     finally:
         # that the page cannot be written says less than why the run ended
@@ -70,7 +78,7 @@ def _materialize(graph: Graph, instance: dg.DagsterInstance, names: Sequence[str
         raise RunStopped(failure.description or "The run failed.") from None
 
 
-def _join(graph: Graph, instance: dg.DagsterInstance, dataset: DataSet, stop: GroundingError | None) -> None:
+def _join(graph: Graph, instance: dg.DagsterInstance, dataset: DataSet) -> None:
     """However the shards ended, what there is stands in the files."""
     total = _total(dataset, manifest_of(dataset.spec))
     outputs = ["annotations", *(["evaluation"] if dataset.spec.data.gold_jsonl and total.is_complete else [])]

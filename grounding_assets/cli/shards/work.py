@@ -10,12 +10,16 @@ from grounding_assets.cli.materializing import Graph
 from grounding_assets.cli.shards.display import ShardCounts
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.errors import RunStopped
-from grounding_assets.core.shards.joining import current_status
-from grounding_assets.core.shards.manifest import Manifest
+from grounding_assets.core.shards.joining import JOINED, current_status, status_of
+from grounding_assets.core.shards.manifest import Manifest, part_of
 from resources.dataset import DataSet
 from resources.shards import shard_dataset, shards_of
 
-_LOOK_AGAIN_S = 1.0
+LOOK_AGAIN_S = 1.0
+"""After so long a shard that another run holds is tried again."""
+
+
+OTHERS_AT_WORK = "Other runs are working on some of the shards: waiting for them."
 
 
 class Watcher(Protocol):
@@ -63,8 +67,10 @@ class ShardWork:
         self._progress = _ShardProgress(watcher)
         self._shards = shards_of(dataset.spec)
         self._graph = Graph(dataset.spec, dataset.credentials, self._progress)
-        asset = self._graph.keys.asset("annotated_shard")
-        self._known = set(instance.get_materialized_partitions(asset))
+        self._materialized: set[str] | None = None
+        self._steps = dataset.spec.workflow.run_steps
+        self._before = {key: status_of(self._shards, key) for key in manifest.keys}
+        """What became of each shard before this command began."""
 
     def take_all(self) -> None:
         """Goes through all shards; those that others are working on are waited for, and looked at again.
@@ -72,51 +78,68 @@ class ShardWork:
         Raises:
             GroundingError: what keeps this run from going on; samples that fail do not.
         """
-        waiting = self._manifest.keys
-        told = False
+        waiting, told = self._manifest.keys, False
         while waiting:
-            taken = [key for key in waiting if not self._take(key)]
+            taken = [key for key in waiting if not self.take(key)]
             if taken and not told:
-                self._watcher.notice(f"Other runs are working on {len(taken)} shards: waiting for them.")
+                self._watcher.notice(OTHERS_AT_WORK)
                 told = True
             if len(taken) == len(waiting):
-                time.sleep(_LOOK_AGAIN_S)
+                time.sleep(LOOK_AGAIN_S)
             waiting = taken
 
-    def _take(self, key: str) -> bool:
-        """False if another run holds the shard."""
+    def take(self, key: str) -> bool:
+        """Annotates what is pending in a shard; False if another run holds it. Raises as `take_all`."""
+        if self._shards.is_held(key):
+            return False
         if self._has_nothing_to_do(key):
-            self._watcher.complete(key, self._manifest.slice_of(key).lines)
+            self._tell_end(key)
             return True
         self._progress.key, self._progress.summary = key, None
         try:
             self._graph.materialize(self._instance, ["annotated_shard"], self._graph.keys.partition_of(key))
+        except dg.DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
         except dg.Failure as failure:
-            return self._judge(failure)
+            if TAKEN in failure.metadata:
+                return False
+            self._raise_what_stops(failure)
         finally:
-            self._watcher.ended(key)
-        self._watcher.complete(key, self._manifest.slice_of(key).lines)
+            self._tell_end(key)
         return True
 
-    def _judge(self, failure: dg.Failure) -> bool:
-        """Whether the shard was worked on. Raises what keeps the run from going on."""
-        if TAKEN in failure.metadata:
-            return False
+    def _tell_end(self, key: str) -> None:
+        self._watcher.ended(key)
+        status = current_status(self._shards, self._manifest, key, self._steps)
+        if status.is_complete:
+            self._watcher.complete(key, status.samples)
+
+    def _raise_what_stops(self, failure: dg.Failure) -> None:
         summary = self._progress.summary
         if summary is None:
             raise RunStopped(failure.description or "The run of a shard failed.")
         if summary.stopped_by is not None:
             raise summary.stopped_by
-        return True
 
     def _has_nothing_to_do(self, key: str) -> bool:
-        """Whether the shard is complete, Dagster knows it, and neither its samples nor their images have changed."""
+        """Whether another run went through the shard meanwhile; or it is complete, Dagster knows it, and nothing has changed."""
+        status = current_status(self._shards, self._manifest, key, self._steps)
+        if not status.pending and status.sha256 and status != self._before[key]:
+            return True
         workflow = self._dataset.spec.workflow
         if workflow.force_reprocess or workflow.redo != "none":
             return False
-        status = current_status(self._shards, self._manifest, key, workflow.run_steps)
-        if not status.is_complete or self._graph.keys.partition_of(key) not in self._known:
+        unedited = self._shards.size(part_of(key, JOINED[0])) == status.size
+        if not (status.is_complete and unedited and self._is_materialized(key)):
             return False
+        if not self._shards.looks_again:
+            return True
         with self._shards.opened(key) as folder:
             workspace = shard_dataset(self._dataset, key, folder).workspace()
-            return next(workspace.pending(workspace.samples.ids, workflow.run_steps), None) is None
+            return next(workspace.pending(workspace.samples.ids, self._steps), None) is None
+
+    def _is_materialized(self, key: str) -> bool:
+        if self._materialized is None:
+            asset = self._graph.keys.asset("annotated_shard")
+            self._materialized = self._instance.get_materialized_partitions(asset)
+        return self._graph.keys.partition_of(key) in self._materialized

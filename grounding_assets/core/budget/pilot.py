@@ -4,8 +4,8 @@ Not here: how money is counted and totals are predicted (`cost`), and how it is 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from grounding_assets.core.budget.cost import Estimate, Projection, Usage, project
@@ -69,6 +69,17 @@ class PilotFigures:
     @property
     def spent(self) -> Usage:
         return sum(self.usage, self.unfinished)
+
+
+def added_up(parts: Iterable[PilotFigures]) -> PilotFigures:
+    """The figures of several parts of a data set together."""
+    total = PilotFigures()
+    for part in parts:
+        for one in fields(PilotFigures):
+            if one.name != "steps":
+                setattr(total, one.name, getattr(total, one.name) + getattr(part, one.name))
+        total.steps = part.steps
+    return total
 
 
 def pilot_figures(

@@ -26,6 +26,9 @@ _COPIED = 1 << 20
 class LocalShards:
     """See `place.Shards`."""
 
+    looks_again = True
+    grants = None
+
     def __init__(self, results_dir: Path):
         self.results_dir, self.where = results_dir, str(results_dir)
 
@@ -64,6 +67,12 @@ class LocalShards:
         except OSError as error:
             raise InputError(f"Cannot read {self.results_dir / name}: {error.strerror}.") from None
 
+    def size(self, name: str) -> int:
+        try:
+            return (self.results_dir / name).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         file = self.results_dir / name
@@ -77,6 +86,13 @@ class LocalShards:
                 if content is not None:
                     with content as stream:
                         shutil.copyfileobj(stream, whole, _COPIED)
+
+    def is_held(self, key: str) -> bool:
+        try:
+            with self.claimed(key):
+                return False
+        except ShardTaken:
+            return True
 
     @contextmanager
     def claimed(self, key: str) -> Iterator[None]:

@@ -18,11 +18,31 @@ class ShardTaken(RunStopped):
         super().__init__(WORDS_FOR_TAKEN.format(key=key))
 
 
+class GrantList(Protocol):
+    """The grants of a data set's budget by their places from 0 on, where its runs have no account in common."""
+
+    def read(self, place: int) -> bytes | None:
+        """The entry at the place; None if there is none yet."""
+        ...
+
+    def add(self, place: int, entry: bytes) -> bool:
+        """False if somebody else has taken the place."""
+        ...
+
+
 class Shards(Protocol):
     """A results folder of shards. Names are paths below it, such as `shards/00042/input.jsonl`."""
 
     where: str
     """What to call the results folder in messages."""
+
+    looks_again: bool
+    """Whether a shard that is complete is opened again, to see whether its images have changed."""
+
+    @property
+    def grants(self) -> GrantList | None:
+        """None if all runs book in one account."""
+        ...
 
     def manifest(self) -> Manifest | None:
         """None if the folder is not cut. Raises InputError if the manifest is damaged."""
@@ -42,12 +62,20 @@ class Shards(Protocol):
         """The content of a file; None if there is none."""
         ...
 
+    def size(self, name: str) -> int:
+        """Of a file in bytes; 0 if there is none."""
+        ...
+
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """A stream whose content becomes that of the file when the block ends without an error."""
         ...
 
     def join(self, name: str, parts: Sequence[str]) -> None:
         """Makes the file of the parts that are there, one after another."""
+        ...
+
+    def is_held(self, key: str) -> bool:
+        """Whether another run is known to work on the shard; asked before a run is begun that would fail for it."""
         ...
 
     def claimed(self, key: str) -> AbstractContextManager[None]:

@@ -37,6 +37,10 @@ class ShardStatus:
     cost: float = 0.0
     """In the currency of the prices; 0 where they are not given."""
     first_failures: tuple[str, ...] = ()
+    size: int = 0
+    """Of the shard's `annotations.jsonl`, in bytes."""
+    ended: float = 0.0
+    """When the run ended, in seconds since 1970; 0 of several shards."""
     audit: Audit = field(default_factory=Audit)
     lines: LineBalance = field(default_factory=lambda: LineBalance(0, 0, 0, 0, 0, 0))
 
@@ -103,6 +107,7 @@ def _sum(total: ShardStatus, one: ShardStatus) -> ShardStatus:
             "tokens_in",
             "tokens_out",
             "cost",
+            "size",
         )
     }
     summed["first_failures"] = (*total.first_failures, *one.first_failures)[:3]
