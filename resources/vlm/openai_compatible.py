@@ -6,12 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
-from openai import AsyncOpenAI
-
 from grounding_assets.core.annotation.calls import Finish, ModelReply, ModelRequest
 from grounding_assets.core.budget.account import Account
-from grounding_assets.core.errors import SpecError
+from resources.vlm import openai_environment
 from resources.vlm.client import IMAGE_PLACEHOLDER, EndpointClient, NoAnswer, token_count, without_path
 from resources.vlm.keys import Scrubber, header_key
 from resources.vlm.manners import Manners, Teachable
@@ -44,22 +41,11 @@ class OpenAiClient(EndpointClient):
         setting = f"{section}.openai"
         api_key = header_key(api_key, f"{setting}.api_key or OPENAI_API_KEY")
         scrub = Scrubber(api_key)
-        try:
-            # the SDK wants some key; servers without one ignore it
-            self._sdk = AsyncOpenAI(base_url=base_url or None, api_key=api_key or "EMPTY")
-        except httpx2.InvalidURL as error:
-            raise SpecError(f"{setting}.base_url={base_url} is no URL: {error}.") from None
-        where = str(self._sdk.base_url).rstrip("/")
-        # in the SDK's order: OPENAI_CUSTOM_HEADERS may replace the key by what a gateway asks for
-        headers = httpx2.Headers(self._sdk.auth_headers)
-        # the SDK marks what it leaves out by a value of its own
-        headers.update(
-            {name: text for name, text in self._sdk.default_headers.items() if isinstance(text, str)}
-        )
+        where = openai_environment.address(base_url)
         dialect = ChatCompletions(base_url or where, setting, model, manners or Manners())
         transport = Transport(
             f"{where}/chat/completions",
-            dict(headers.items()),
+            openai_environment.headers(api_key),
             where=base_url or where,
             setting=setting,
             timeout_s=timeout_s,
@@ -70,10 +56,6 @@ class OpenAiClient(EndpointClient):
         if base_url:
             parts = urlsplit(where)
             self.readiness_url = f"{parts.scheme}://{parts.netloc}/api/v1/health/readiness"
-
-    async def aclose(self) -> None:
-        await self._sdk.close()
-        await super().aclose()
 
 
 class ChatCompletions:

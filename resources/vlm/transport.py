@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from aiohttp.helpers import get_env_proxy_for_url
 from aiohttp.http_exceptions import ContentEncodingError
+from yarl import URL
 
 from grounding_assets.core.annotation.calls import CallError, Trouble
 from grounding_assets.core.errors import Reason, SpecError
@@ -55,6 +57,7 @@ class Transport:
         self._where, self._setting, self._timeout_s, self._scrub = where, setting, timeout_s, scrub
         self._session: aiohttp.ClientSession | None = None
         self._reading = 0
+        self._proxies: dict[tuple[str, str, int], tuple[URL | None, aiohttp.BasicAuth | None]] = {}
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -75,7 +78,6 @@ class Transport:
     async def _send(self, url: str, parts: Sequence[bytes] | None, timeout_s: float) -> Answer:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                trust_env=True,
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=None),
                 # no request carries cookies that a gateway set on another
@@ -107,8 +109,15 @@ class Transport:
         for _ in range(_MOST_REDIRECTS + 1):
             # never by the library: it would turn 301 into GET, and take custom headers and the picture anywhere
             body = None if parts is None else _stream(parts)
+            proxy, proxy_auth = self._proxy_of(url)
             async with session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
+                method,
+                url,
+                data=body,
+                headers=headers,
+                proxy=proxy,
+                proxy_auth=proxy_auth,
+                allow_redirects=False,
             ) as response:
                 target = response.headers.get("Location", "") if 300 <= response.status < 400 else ""
                 if not target:
@@ -117,6 +126,16 @@ class Transport:
         raise CallError(
             Trouble.ENDPOINT, f"{self._where} redirects in a circle: check {self._setting}.base_url."
         )
+
+    def _proxy_of(self, url: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+        """The environment's, looked up once for each host: the session would read `~/.netrc` for every request."""
+        origin = _origin(url)
+        if origin not in self._proxies:
+            try:
+                self._proxies[origin] = get_env_proxy_for_url(URL(url))
+            except LookupError:
+                self._proxies[origin] = None, None
+        return self._proxies[origin]
 
     def _redirected(self, url: str, target: str, status: int, *, keeps_body: bool) -> str:
         new = urljoin(url, target)

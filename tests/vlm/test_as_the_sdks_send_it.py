@@ -2,6 +2,8 @@
 
 import base64
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +14,7 @@ from google.genai import types
 from openai import OpenAI
 
 from grounding_assets.core.annotation.calls import ModelRequest
+from resources.vlm import openai_environment
 from tests.vlm.asking import (
     KEY,
     REQUEST,
@@ -93,6 +96,27 @@ def test_openai(schema: Any, path: str, environment: dict[str, str], monkeypatch
                 **({"response_format": form} if schema else {}),
             )
     same(*server.arrived)
+
+
+@pytest.mark.parametrize("variable", [None, "http://gateway.test/v1", "http://gateway.test/"])
+def test_the_address_is_that_of_the_sdks_variable(
+    variable: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("OPENAI_BASE_URL", variable)
+    with OpenAI(api_key=KEY) as sdk:
+        assert openai_environment.address("") == str(sdk.base_url).rstrip("/")
+
+
+def test_a_client_needs_no_sdk() -> None:
+    """Importing one takes as long as a hundred samples."""
+    code = (
+        "import sys, resources.vlm.openai_compatible, resources.vlm.gemini\n"
+        "print(sorted({'openai', 'google.genai'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
