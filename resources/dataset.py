@@ -4,7 +4,6 @@ What the one resource of the asset graph hands out. Settings enter here, once pe
 Launchpad or the command line overrides reaches every asset.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -37,6 +36,7 @@ from grounding_assets.core.shards.manifest import is_shard
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
+from resources import event_loop
 from resources.credentials import Credentials
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import build_batch_service, check_teacher, result_settings, teacher_notice
@@ -266,7 +266,7 @@ class DataSet:
         `notice` is told what the user should know about the endpoint; `warn`, by default the same, is told what
         makes all results doubtful.
         """
-        return asyncio.run(
+        return event_loop.run(
             work_with_teacher(self.spec, self.credentials, self.results_dir, work, notice, warn or notice)
         )
 
