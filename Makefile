@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # of tests at a time: more than two cores have room for, since half of a test is waiting
 JOBS ?= 3
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # bytecode is kept: every process of the tests, and every command that they start, reads it again
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -32,7 +32,7 @@ test-slow: setup
 
 # what depends on where Dagster keeps its events, once more with PostgreSQL
 test-postgres: setup
-	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile $(STORED)
+	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(STORED)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -39,6 +39,9 @@ SLOW = (
 )
 """Paths below tests/. `make test` leaves them out, `make test-slow` runs just them, and CI runs both."""
 
+LONGEST = ("wheel/", "ui/", "init/", "endurance/", "shards/", "storage/", "batch/", "doors/", "assets/")
+"""Of these a module may take minutes: begun first, so that none of them is left alone at the end."""
+
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """A module of the kind that is not asked for is not even imported: that takes as long as many a test."""
@@ -52,10 +55,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for test in items:
         if _is_slow(test.path):
             test.add_marker(pytest.mark.slow)
+    items.sort(key=lambda test: _place(test.path))
 
 
 def _is_slow(path: Path) -> bool:
-    return path.relative_to(Path(__file__).parent).as_posix().startswith(SLOW)
+    return _below_tests(path).startswith(SLOW)
+
+
+def _place(path: Path) -> int:
+    below = _below_tests(path)
+    return next((place for place, folder in enumerate(LONGEST) if below.startswith(folder)), len(LONGEST))
+
+
+def _below_tests(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).as_posix()
 
 
 @pytest.fixture(scope="session")

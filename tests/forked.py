@@ -30,6 +30,10 @@ _context.set_forkserver_preload(
         "resources.vlm.openai_compatible",
         "resources.vlm.teacher",
         "resources.vlm.checking",
+        "resources.local_teacher.teacher",
+        "google.genai",
+        "httpcore2",
+        "upath.implementations.local",
     ]
 )
 

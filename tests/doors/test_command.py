@@ -25,7 +25,7 @@ LOCAL = "{backend: local}"
 
 def test_five_captions_of_each_photo_are_samples_of_their_own(tmp_path: Path) -> None:
     project = make_project(tmp_path, LOCAL)
-    rows = coco24_rows(30)
+    rows = coco24_rows(10)
     project.write_input(rows)
     first = project.generate()
     assert first.returncode == 0, first.stderr
@@ -38,7 +38,7 @@ def test_five_captions_of_each_photo_are_samples_of_their_own(tmp_path: Path) ->
         len(r["expressions"]) for r in records
     )
     assert project.status("groundings") == {
-        "materialized": 30,
+        "materialized": 10,
         "failed": 0,
         "materializing": 0,
         "missing": 0,
