@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from resources.vlm.doctor import Examination
 
 T = TypeVar("T")
+Tell = Callable[[str], None]
 
 
 class DataSet:
@@ -238,7 +239,7 @@ class DataSet:
         written = write_results_report(self.results_dir, self.image_root, title=title, settings=settings)
         return report_file(self.results_dir), written
 
-    async def examine(self, notice: Callable[[str], None]) -> "Examination":
+    async def examine(self, notice: Tell) -> "Examination":
         """What the endpoint can do; how it writes boxes is kept for runs. `notice` is told what is waited for."""
         from resources.vlm.doctor import examine
 
@@ -258,13 +259,12 @@ class DataSet:
     def with_teacher(
         self,
         work: Callable[[Teacher[Any]], Coroutine[Any, Any, T]],
-        notice: Callable[[str], None],
-        warn: Callable[[str], None] | None = None,
+        notice: Tell,
+        warn: Tell | None = None,
     ) -> T:
         """Runs `work(teacher)` on a new event loop; the teacher is made, checked and closed on it.
 
-        `notice` is told what the user should know about the endpoint; `warn`, by default the same, is told what
-        makes all results doubtful.
+        `notice` is told what the user should know about the endpoint; `warn`, by default the same, what makes results doubtful.
         """
         return event_loop.run(
             work_with_teacher(self.spec, self.credentials, self.results_dir, work, notice, warn or notice)
@@ -276,14 +276,14 @@ class DataSet:
         return build_batch_service(self.spec, self.credentials, by_file=by_file)
 
     def by_batch(
-        self, teacher: Teacher[Any], notice: Callable[[str], None]
+        self, teacher: Teacher[Any], notice: Tell, warn: Tell | None = None
     ) -> AbstractAsyncContextManager["Batching | None"]:
         """Within the block the teacher asks by batch jobs; None if that is off. See `batching`."""
         if not self.spec.vlm.batch.is_on or not isinstance(teacher, VlmTeacher):
             return nullcontext()
         from resources.vlm.batch.run import batching
 
-        return batching(self.spec, self.results_dir, self.batch_service(), teacher, notice)
+        return batching(self.spec, self.results_dir, self.batch_service(), teacher, notice, warn or notice)
 
     @asynccontextmanager
     async def verifier(self, teacher: Teacher[Any]) -> AsyncIterator[VlmVerifier | None]:

@@ -40,7 +40,8 @@ def annotate_pending(
     if not pending and not held:
         return None
     try:
-        dataset.with_teacher(_Annotation(dataset, workspace, pending, listener, notice).work, notice, warn)
+        work = _Annotation(dataset, workspace, pending, listener, notice, warn).work
+        dataset.with_teacher(work, notice, warn)
     except GroundingError as error:
         return error
     return None
@@ -56,15 +57,17 @@ class _Annotation:
         pending: list[PendingSample],
         listener: RunListener,
         notice: Callable[[str], None],
+        warn: Callable[[str], None],
     ):
         self._dataset, self._workspace, self._listener, self._notice = dataset, workspace, listener, notice
+        self._warn = warn
         self._pending = pending
 
     async def work(self, teacher: Teacher[Any]) -> None:
         async with self._dataset.verifier(teacher) as verifier:
             jobs: Batching | None = None
             try:
-                async with self._dataset.by_batch(teacher, self._notice) as jobs:
+                async with self._dataset.by_batch(teacher, self._notice, self._warn) as jobs:
                     if self._shares_pictures():
                         await self._sharing_pictures(teacher, verifier)
                     else:
@@ -131,6 +134,8 @@ def _without_held(
 ) -> list[PendingSample]:
     """Without samples whose requests are in batch jobs, which are paid for."""
     free = [one for one in pending if one.sample_id not in held]
+    if len(free) == len(pending):
+        return free
     notice(
         f"{len(pending) - len(free)} samples wait for batch jobs and are left to them: collect those with "
         "image_grounding.vlm.batch.mode=on, or give them up with `auto_label batch cancel`."

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from grounding_assets.core import prompts
+from grounding_assets.core.annotation.asking import Deferred
 from grounding_assets.core.boxes.calibration import CardReply, Verdict, agree, judge, size_seen
 from grounding_assets.core.boxes.cards import Card, calibration_card
 from grounding_assets.core.boxes.coordinates import CONVENTIONS
@@ -52,12 +53,19 @@ async def measure(
     Raises:
         RunStopped: the endpoint cannot be used at all.
         SampleFailure: the endpoint gave no reply.
+        Deferred: cards wait in a batch.
     """
     begun = time.monotonic()
     calls_before = teacher.caller.stats.calls
     family = teacher.family
     expected = family.convention if family.is_sure else None
-    verdict, policy, cards = await _settled(teacher, measuring_policy(family), expected)
+    try:
+        verdict, policy, cards = await _settled(teacher, measuring_policy(family), expected)
+    except Deferred:
+        if CONVENTIONS[family.convention].grid is None:
+            # what is asked next if the size is kept, in the same job
+            await _ask(teacher, calibration_card(small_card_size(measuring_policy(family))))
+        raise
     sizes = None
     if verdict.convention and verdict.seen and verdict.size_is_kept:
         smallest = await _smallest(teacher, policy, verdict.convention)
@@ -91,7 +99,7 @@ async def _settled(
     while True:
         rounds += 1
         cards = [calibration_card(size) for size in card_sizes(policy)]
-        verdict = judge([await _ask(teacher, card) for card in cards], expected)
+        verdict = judge(await _ask_each(teacher, cards), expected)
         narrower = None if verdict.size_is_kept or rounds == _MAX_ROUNDS else narrowed(policy, verdict.seen)
         if narrower is None:
             return verdict, policy, cards
@@ -112,6 +120,20 @@ async def _smallest(teacher: VlmTeacher, policy: ImagePolicy, convention: str) -
             return None
         policy = replace(policy, min_pixels=width * height)
     return None
+
+
+async def _ask_each(teacher: VlmTeacher, cards: Sequence[Card]) -> list[CardReply]:
+    """One after the other; where one waits in a batch, the others are put into it as well."""
+    replies: list[CardReply] = []
+    deferred: Deferred | None = None
+    for card in cards:
+        try:
+            replies.append(await _ask(teacher, card))
+        except Deferred as waits:
+            deferred = waits
+    if deferred is not None:
+        raise deferred
+    return replies
 
 
 async def _ask(teacher: VlmTeacher, card: Card) -> CardReply:
@@ -196,6 +218,11 @@ def _sizes(measured: Measurement) -> str:
     return f"; pictures are sent in up to {measured.sizes['max_pixels']:,} pixels, {measured.sizes['max_side_px']} a side"
 
 
+def is_measured(known: Measurement, family: Family, settings: Mapping[str, Any]) -> bool:
+    """Whether a measurement says something of a model that is asked like this."""
+    return known.asked_as == asked_as(family, settings)
+
+
 async def check_conventions(
     teacher: VlmTeacher,
     measurements: Measurements,
@@ -211,10 +238,11 @@ async def check_conventions(
 
     Raises:
         RunStopped: the boxes would be read wrong, or an unknown model could not be measured.
+        Deferred: cards wait in a batch.
     """
     family = teacher.family
     known = measurements.find(backend, base_url, model)
-    if known is None or known.asked_as != asked_as(family, settings):
+    if known is None or not is_measured(known, family, settings):
         try:
             known = await measure(teacher, backend, base_url, model, settings)
         except SampleFailure as failure:

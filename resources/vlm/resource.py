@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from grounding_assets.core.annotation.teacher import Teacher
-from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.settings import Spec
@@ -46,10 +45,9 @@ def check_teacher(spec: Spec, credentials: Credentials, section: str = VLM_SECTI
                 f"(GET {vlm.openai.base_url or 'https://api.openai.com/v1'}/models)."
             )
         if vlm.batch.mode == "file":
-            if not family_of_spec(spec).is_sure:
+            if not (vlm.measure or family_of_spec(spec).is_sure):
                 raise SpecError(
-                    f"No endpoint to measure how {vlm.openai.model_name} writes boxes: set {section}.family for "
-                    f"{section}.batch.mode=file."
+                    f"Nothing tells how {vlm.openai.model_name} writes boxes: set {section}.family, or {section}.measure=true."
                 )
         elif not vlm.openai.base_url and not credentials.openai:
             raise SpecError(
@@ -103,17 +101,6 @@ def family_of_spec(spec: Spec) -> Family:
     if most := spec.vlm.openai.max_image_pixels:
         image = replace(image, max_pixels=min(image.max_pixels, most))
     return replace(family, image=image)
-
-
-def doubt_of_size(spec: Spec) -> str:
-    """What nobody can measure without an endpoint: whether the server that answers keeps the size of pictures."""
-    family = family_of_spec(spec)
-    if CONVENTIONS[family.convention].grid is not None:
-        return ""
-    return (
-        f"Not measured, since {VLM_SECTION}.batch.mode=file has no endpoint: {model_name(spec)} writes boxes in pixels, and a "
-        "server that makes pictures smaller (such as by max_pixels) displaces all of them. Look at some in the report."
-    )
 
 
 def base_url(spec: Spec) -> str:

@@ -11,7 +11,7 @@ from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
 from resources.vlm.measurements import Measurements
-from resources.vlm.resource import base_url, build_teacher, doubt_of_size, make_sure_of_boxes, model_name
+from resources.vlm.resource import base_url, build_teacher, make_sure_of_boxes, model_name
 
 T = TypeVar("T")
 
@@ -35,13 +35,12 @@ async def work_with_teacher(
     with nullcontext() if local else open_account(spec, results_dir, notice) as account:
         teacher = build_teacher(spec, credentials, learned, account, notice)
         try:
-            if spec.vlm.measure and Step.GROUNDING in spec.workflow.run_steps:
-                if spec.vlm.batch.mode != "file":
-                    follows = await make_sure_of_boxes(spec, teacher, measurements)
-                    if follows.text:
-                        (warn if follows.kind == "warns" else notice)(follows.text)
-                elif doubt := doubt_of_size(spec):
-                    warn(doubt)
+            # without an endpoint, the first job measures: see `batch.cards`
+            is_asked = spec.vlm.batch.mode != "file" and Step.GROUNDING in spec.workflow.run_steps
+            if spec.vlm.measure and is_asked:
+                follows = await make_sure_of_boxes(spec, teacher, measurements)
+                if follows.text:
+                    (warn if follows.kind == "warns" else notice)(follows.text)
             return await work(teacher)
         finally:
             await teacher.aclose()

@@ -29,6 +29,7 @@ def batch_spec(
     batch: Mapping[str, Any] | None = None,
     workflow: Mapping[str, Any] | None = None,
     results: str = "results",
+    measure: bool = False,
 ) -> Spec:
     """A spec that asks the endpoint by batch; `mode="off"` by ordinary calls."""
     if endpoint.kind.name == "gemini":
@@ -40,7 +41,7 @@ def batch_spec(
         openai = {"base_url": endpoint.base_url, "model_name": endpoint.model}
         model = {"backend": "openai", "openai": openai}
     settings = {
-        "vlm": {**model, "measure": False, "price": PRICE, "batch": {"mode": mode, **(batch or {})}},
+        "vlm": {**model, "measure": measure, "price": PRICE, "batch": {"mode": mode, **(batch or {})}},
         "workflow": {"max_workers": 4, **(workflow or {})},
         "data": {"input_jsonl": str(folder / "input.jsonl"), "image_root": str(image_root or folder)},
     }

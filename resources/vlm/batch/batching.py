@@ -25,6 +25,7 @@ from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import to_json
 from grounding_assets.core.spec.model_settings import BatchSpec
 from grounding_assets.core.steps import Step
+from resources.vlm.batch.cards import CARDS
 from resources.vlm.batch.settlement import settle_job, settle_unsent
 from resources.vlm.batch.submission import Submission
 from resources.vlm.batch.using_up import UsingUp
@@ -62,6 +63,9 @@ class Batching:
         """Whether nothing more is submitted, since the quota of waiting tokens is used up: the rest is held back."""
         self.submitted: list[Job] = []
         """By this run."""
+        self.boxes_are_known = True
+        """False while calibration cards wait in a job: no sample is asked about before."""
+        self._behind_cards: set[str] = set()
 
     # -- before the first sample ---------------------------------------------------------------------
 
@@ -129,9 +133,14 @@ class Batching:
             step: usual_tokens_out(workspace, step, most) for step in (Step.EXTRACTION, Step.GROUNDING)
         }
         for sample_id, step in self._journal.waiting():
+            if sample_id == CARDS:
+                continue
             known = sample_id in workspace.samples.entries
             if not known or not workspace.needs(sample_id, Step(step)):
                 self._journal.used(sample_id, step)
+        if not self.boxes_are_known:
+            self._behind_cards = {one.sample_id for one in pending}
+            return
         held = self._journal.held()
         answered = self._journal.answered_samples()
         free = [one for one in pending if one.sample_id not in held]
@@ -218,8 +227,9 @@ class Batching:
 
     @property
     def waiting(self) -> set[str]:
-        """Samples whose requests are in jobs under way."""
-        return self._journal.held()
+        """Samples whose requests are in jobs under way; all of them while calibration cards are."""
+        held = self._journal.held()
+        return held - {CARDS} | self._behind_cards if CARDS in held else held
 
     def words(self) -> str:
         """On what was submitted, what it will cost at most, and when to look again."""
@@ -235,6 +245,7 @@ class Batching:
             cost = f", which should cost at most {money(taken, price):,.2f} {price.currency}" if price else ""
             words = f"{sum(job.requests for job in new):,} requests were submitted in {len(new)} jobs{cost}; {words}"
         words += "; the rest is held back for the quota" if self.is_full and self._settings.submit else ""
+        words += "" if self.boxes_are_known else ": calibration cards, before the first sample is asked about"
         if self._service.name == "file":
             folder = self._journal.folder / "<id>"
             return (

@@ -15,9 +15,13 @@ from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import stopping_if_unwritable
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
 from resources.vlm.batch.batching import Batching
 from resources.vlm.batch.caller import BatchCaller
+from resources.vlm.batch.cards import boxes_are_known
+from resources.vlm.checking import Consequence
 from resources.vlm.client import EndpointClient
+from resources.vlm.measurements import Measurements
 from resources.vlm.retry import RetryingCaller
 from resources.vlm.teacher import VlmTeacher
 
@@ -29,8 +33,11 @@ async def batching(
     service: BatchService,
     teacher: VlmTeacher,
     notice: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> AsyncIterator[Batching]:
     """The teacher asks by batch within the block; what it asked is submitted at its end, a cap's included.
+
+    `warn` is told what makes all results doubtful.
 
     Raises:
         RunStopped: another process works with the batches, or see `Batching.catch_up`.
@@ -49,6 +56,10 @@ async def batching(
             by_calls = settings.rest == "calls" and service.name != "file"
             teacher.caller = BatchCaller(calls, client, journal, run.put, rest_by_calls=by_calls)
             try:
+                if service.name == "file" and spec.vlm.measure and Step.GROUNDING in spec.workflow.run_steps:
+                    run.boxes_are_known = await boxes_are_known(
+                        spec, teacher, Measurements(results_dir), journal, _telling(notice, warn)
+                    )
                 yield run
             except BudgetReached:
                 await run.submit()
@@ -58,6 +69,14 @@ async def batching(
             teacher.caller = calls
             run.discard()
             service.close()
+
+
+def _telling(notice: Callable[[str], None], warn: Callable[[str], None]) -> Callable[[Consequence], None]:
+    def tell(follows: Consequence) -> None:
+        if follows.text:
+            (warn if follows.kind == "warns" else notice)(follows.text)
+
+    return tell
 
 
 @contextmanager

@@ -1,0 +1,52 @@
+"""Calibration cards in a job: how boxes are written is measured before the first sample is asked about, as by ordinary calls.
+
+For batches by file, where nobody answers an ordinary call. The cards are a first small round of their own, since what they
+tell decides in which size pictures are sent.
+"""
+
+from collections.abc import Callable
+
+from grounding_assets.core.annotation.asking import Asker, Deferred, asking
+from grounding_assets.core.batch.journal import Journal
+from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.steps import Step
+from resources.vlm.checking import Consequence, is_measured
+from resources.vlm.measurements import Measurements
+from resources.vlm.resource import (
+    base_url,
+    family_of_spec,
+    make_sure_of_boxes,
+    model_name,
+    server_settings,
+)
+from resources.vlm.teacher import VlmTeacher
+
+CARDS = "calibration/cards"
+"""Whom requests about cards are made for; no id of a sample has a slash."""
+
+
+async def boxes_are_known(
+    spec: Spec,
+    teacher: VlmTeacher,
+    measurements: Measurements,
+    journal: Journal,
+    tell: Callable[[Consequence], None],
+) -> bool:
+    """Whether boxes will be read as the model writes them; False while cards wait in a job.
+
+    Raises:
+        RunStopped: the boxes would be read wrong, see `checking.check_conventions`.
+    """
+    if CARDS in journal.held():
+        return False
+    try:
+        with asking(Asker(CARDS, Step.GROUNDING)):
+            follows = await make_sure_of_boxes(spec, teacher, measurements)
+    except Deferred:
+        return False
+    finally:
+        known = measurements.find(spec.vlm.backend, base_url(spec), model_name(spec))
+        if known is not None and is_measured(known, family_of_spec(spec), server_settings(spec)):
+            journal.used(CARDS, Step.GROUNDING)
+    tell(follows)
+    return True
