@@ -8,10 +8,26 @@ from typing import IO, Any
 from grounding_assets.core.errors import InputError
 
 _CHUNK = 1 << 20
+_START = object()
 
 
 def elements(path: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The objects of the array that stands under `name` at the top of a document; "" is a document that is an array.
+    """The objects of an array; see `values`.
+
+    Raises:
+        InputError: as `values`, or the array holds something else.
+    """
+    for element in values(path, name):
+        if not isinstance(element, dict):
+            what = f"'{name}'" if name else "the array"
+            raise InputError(
+                f"{path} is not of the expected form: {what} holds something other than objects."
+            )
+        yield element
+
+
+def values(path: Path, name: str) -> Iterator[Any]:
+    """The elements of the array that stands under `name` at the top of a document; "" is a document that is an array.
 
     Memory is bounded by the largest single element, or by the largest top-level value that is no array.
 
@@ -23,11 +39,7 @@ def elements(path: Path, name: str) -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8-sig") as stream:
             for key, element in _Reader(stream).array_elements(whole=not name):
                 found = found or key == name
-                if key == name and element is not None:
-                    if not isinstance(element, dict):
-                        raise ValueError(
-                            f"{repr(name) if name else 'the array'} holds something other than objects"
-                        )
+                if key == name and element is not _START:
                     yield element
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from None
@@ -50,7 +62,7 @@ class _Reader:
         self._at_end = False
 
     def array_elements(self, *, whole: bool) -> Iterator[tuple[str, Any]]:
-        """(key, element) of every top-level array, and (key, None) at each array's start.
+        """(key, element) of every top-level array, and (key, _START) at each array's start.
 
         `whole`: the document itself is the array; its key is "".
         """
@@ -73,7 +85,7 @@ class _Reader:
         self._expect("}")
 
     def _array(self, key: str) -> Iterator[tuple[str, Any]]:
-        yield key, None
+        yield key, _START
         self._expect("[")
         while self._peek() != "]":
             yield key, self._value()

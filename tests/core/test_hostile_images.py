@@ -5,14 +5,15 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from grounding_assets.core.errors import Reason
+from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images.crops import read_photo
-from grounding_assets.core.images.image_file import DECODED, MAX_PIXELS
+from grounding_assets.core.images.image_file import DECODED, MAX_PIXELS, ImageFile
 from grounding_assets.core.images.prepared_image import (
     ImagePolicy,
     declared_or_header_size,
@@ -61,6 +62,48 @@ def test_a_truncated_file_is_unreadable(tmp_path: Path, name: str, part: float) 
     assert failure(tmp_path / name).reason is Reason.IMAGE_UNREADABLE
     size = declared_or_header_size(tmp_path / name, (7, 9))
     assert size in ((120, 90), (7, 9))
+
+
+def _png_with_rows(rows: int) -> bytes:
+    """A PNG of 120 x 90 by its header."""
+    chunks = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in (
+            (b"IHDR", struct.pack(">IIBBBBB", 120, 90, 8, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress(b"".join(b"\0" + bytes(range(120)) * 3 for _ in range(rows)))),
+            (b"IEND", b""),
+        )
+    )
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def _damaged(name: str) -> bytes:
+    stream = io.BytesIO()
+    Image.effect_noise((320, 240), 80).convert("RGB").save(stream, name.partition(" ")[0])
+    raw = stream.getvalue()
+    half = raw[: len(raw) // 2]
+    return half + (b"\xff\xd9" if name.endswith("ended") else bytes(len(raw) - len(half)))
+
+
+@pytest.mark.parametrize("name", ["JPEG zeros", "WEBP zeros", "AVIF zeros", "JPEG ended", "PNG rows"])
+def test_damage_that_decodes_silently_is_unreadable(tmp_path: Path, name: str) -> None:
+    raw = _png_with_rows(60) if name == "PNG rows" else _damaged(name)
+    (tmp_path / "a").write_bytes(raw)
+    with ImageFile(raw, tmp_path / "a") as file, pytest.raises(SampleFailure) as failed:
+        file.upright_rgb()
+    assert failed.value.reason is Reason.IMAGE_UNREADABLE
+
+
+@pytest.mark.parametrize("where", [(0, 0), (40, 0), (0, 40), (30, 30)])
+def test_grey_and_black_margins_are_no_damage(tmp_path: Path, where: tuple[int, int]) -> None:
+    canvas = Image.new("RGB", (360, 280), (128, 128, 128))
+    canvas.paste(Image.effect_noise((320, 240), 80).convert("RGB"), where)
+    for name, picture_ in (("a.jpg", canvas), ("a.png", Image.new("RGB", (120, 90)))):
+        picture_.save(tmp_path / name)
+        with ImageFile((tmp_path / name).read_bytes(), tmp_path / name) as file:
+            assert file.upright_rgb().size == picture_.size
+    with ImageFile(_png_with_rows(90), tmp_path / "whole") as file:
+        assert file.upright_rgb().size == (120, 90)
 
 
 def test_the_end_of_a_thumbnail_is_not_the_end_of_the_photo(tmp_path: Path) -> None:

@@ -70,3 +70,4 @@ def test_without_pyarrow_the_message_says_how_to_install_it(tmp_path):
         [sys.executable, "-c", program, str(tmp_path / "out")], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "format=parquet needs pyarrow: run `pip install pyarrow`."
+    assert list(tmp_path.iterdir()) == []

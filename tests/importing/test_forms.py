@@ -105,6 +105,19 @@ CASES: dict[str, tuple[Callable[[Path], Path], Form, list[tuple[str, str]]]] = {
 }  # fmt: skip
 
 
+def test_what_is_no_object_of_a_json_array_is_left_out_and_told(tmp_path: Path) -> None:
+    photos = [
+        {"image": "a.jpg", "caption": "A cat"},
+        None,
+        "notes",
+        [1],
+        {"image": "b.jpg", "caption": "Dog"},
+    ]
+    report = import_source(json_file(tmp_path / "x.json", photos), tmp_path / "out.jsonl", ImportOptions())
+    assert pairs(tmp_path / "out.jsonl") == [("a.jpg", "A cat"), ("b.jpg", "Dog")]
+    assert report.left_out == {"no JSON object": 3}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_form_is_recognised_and_becomes_an_input(tmp_path: Path, name: str) -> None:
     make, form, wanted = CASES[name]

@@ -35,6 +35,7 @@ def staged(out_dir: Path) -> Iterator[Staging]:
         SpecError: the folder holds something else than an earlier export.
         InputError: the folder cannot be made.
     """
+    is_new = not out_dir.exists()
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -53,6 +54,8 @@ def staged(out_dir: Path) -> Iterator[Staging]:
         yield staging
     finally:
         shutil.rmtree(root)
+        if is_new and not any(out_dir.iterdir()):
+            out_dir.rmdir()
 
 
 def publish(staging: Staging, out_dir: Path) -> None:

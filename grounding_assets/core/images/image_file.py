@@ -21,6 +21,7 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from grounding_assets.core.errors import Reason, SampleFailure
+from grounding_assets.core.images.damage import silent_damage
 from grounding_assets.core.images.levels import DeepPixels, is_deep
 from grounding_assets.core.images.pixel_budget import PixelBudget
 
@@ -147,9 +148,12 @@ class ImageFile:
         self._held = 0
 
     def _decode(self) -> None:
-        if not self._held:
-            self._held = DECODED.take(self._image.width * self._image.height)
+        if self._held:
+            return
+        self._held = DECODED.take(self._image.width * self._image.height)
         self._image.load()
+        if damage := silent_damage(self._image, self._raw, self._stored_size[1]):
+            raise OSError(damage)
 
     def _turned(self, size: tuple[int, int]) -> tuple[int, int]:
         return (size[1], size[0]) if self._orientation >= 5 else size

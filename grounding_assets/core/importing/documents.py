@@ -8,7 +8,7 @@ from typing import Any
 from grounding_assets.core.dataset.input_file import MAX_LINE_BYTES, bounded_lines
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.importing.rows import LeftOut, Row
-from grounding_assets.core.json_arrays import elements
+from grounding_assets.core.json_arrays import elements, values
 
 
 def read_json_lines(path: Path) -> Iterator[Row | LeftOut]:
@@ -26,17 +26,21 @@ def read_json_lines(path: Path) -> Iterator[Row | LeftOut]:
             fields = json.loads(line.raw)
         except (ValueError, RecursionError):
             fields = None
-        yield Row(place, fields) if isinstance(fields, dict) else LeftOut(place, "no JSON object")
+        yield _row_or_left_out(place, fields)
 
 
 def read_json_array(path: Path) -> Iterator[Row | LeftOut]:
     """The objects of an array.
 
     Raises:
-        InputError: it cannot be read, or is no array of objects.
+        InputError: it cannot be read, or is no array.
     """
-    for number, fields in enumerate(elements(path, ""), 1):
-        yield Row(f"element {number}", fields)
+    for number, fields in enumerate(values(path, ""), 1):
+        yield _row_or_left_out(f"element {number}", fields)
+
+
+def _row_or_left_out(place: str, fields: Any) -> Row | LeftOut:
+    return Row(place, fields) if isinstance(fields, dict) else LeftOut(place, "no JSON object")
 
 
 def read_coco(path: Path) -> Iterator[Row | LeftOut]:
