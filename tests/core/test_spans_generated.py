@@ -135,3 +135,11 @@ def test_hostile_captions_take_bounded_time(caption, phrases):
     began = time.perf_counter()
     check(caption, [Phrase(p) for p in phrases], locate_phrases(caption, [Phrase(p) for p in phrases]))
     assert time.perf_counter() - began < 10
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=20))
+def test_ascii_folds_as_it_does_beside_other_letters(text: str) -> None:
+    """Text of ASCII alone is folded on a short path; one other letter takes the text off it."""
+    alone, beside = fold(text), fold(f"{text}é")
+    assert alone.text == beside.text[:-1]
+    assert (alone.starts, alone.ends) == (beside.starts[:-1], beside.ends[:-1])

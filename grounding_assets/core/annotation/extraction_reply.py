@@ -66,8 +66,11 @@ def kept_share(caption: str, cleaned: str) -> float:
 
 
 def _words(text: str) -> list[str]:
-    spaced = _WITHOUT_BLANKS.sub(r" \g<0> ", fold(text).text)
-    words = re.findall(r"\w+", spaced)
+    folded = fold(text).text
+    if folded.isascii():
+        words = re.findall(r"\w+", folded)
+        return [word for word in words if len(word) > _SHORT] or words
+    words = re.findall(r"\w+", _WITHOUT_BLANKS.sub(r" \g<0> ", folded))
     return [word for word in words if len(word) > _SHORT or _WITHOUT_BLANKS.match(word)] or words
 
 

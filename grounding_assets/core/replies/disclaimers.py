@@ -6,7 +6,7 @@ to be seen *in* the image is an answer. Errs towards failure, which is asked aga
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from grounding_assets.core.errors import Reason, SampleFailure
 
@@ -111,8 +111,13 @@ _UNDONE = (
     r"\b(?:i'm|i am) sorry,? (?:but )?i (?:can't|cannot|won't|am (?:not able|unable) to) (?:help|assist|comply|do|fulfil|provide|complete|process|identify (?:people|individuals|persons|anyone|who))",
     r"\b(?:can't|cannot|won't|unable to|not able to) (?:help with|assist|comply|fulfil|identify (?:real )?(?:people|individuals|persons)|process (?:this|the|your) request|complete (?:this|the|your) (?:request|task))",
 )
-_UNSEEN_PATTERNS = tuple(map(re.compile, _UNSEEN + _UNSEEN_ELSEWHERE))
+_ABOUT_IMAGES = tuple(re.compile(pattern) for pattern in _UNSEEN if _NOUNS in pattern)
+_ABOUT_LOOKING = tuple(re.compile(pattern) for pattern in _UNSEEN if _NOUNS not in pattern)
+_UNSEEN_ELSEWHERE_PATTERNS = tuple(map(re.compile, _UNSEEN_ELSEWHERE))
 _UNDONE_PATTERNS = tuple(map(re.compile, _UNDONE))
+_NOUN = re.compile(_NOUN_TEXT.replace(" ", "|"))
+_NOUN_ELSEWHERE = re.compile(r"[^\x00-\x7f]|bild|foto|anhang|photo|imag|immagin|afbeelding")
+"""What each of these patterns needs at least: one look for it spares most replies thirty."""
 _INSIDE = re.compile(
     r"\b(?:in|of|from|within|on|inside|across|throughout|for|by|beyond|outside|into)"
     r"(?: (?:the|an?|any|this|that|these|those|your|my))?(?: (?:attached|provided|uploaded|input|given|actual|original|visible))* ?$"
@@ -153,7 +158,7 @@ def disclaimer(
     """
     plain, quoted = _plain(text), _plain(quoted)
     asked = {word for word in _NOUN_TEXT.split() if any(word in one.lower() for one in about)}
-    for pattern in _UNSEEN_PATTERNS + (_UNDONE_PATTERNS if says_none else ()):
+    for pattern in _patterns_for(plain, says_none=says_none):
         for found in pattern.finditer(plain):
             words = found.group().strip(" :,.")
             before = plain[max(0, found.start() - _LOOK_BEHIND) : found.start()]
@@ -161,6 +166,16 @@ def disclaimer(
                 continue
             return words
     return None
+
+
+def _patterns_for(plain: str, *, says_none: bool) -> Iterator[re.Pattern[str]]:
+    if _NOUN.search(plain):
+        yield from _ABOUT_IMAGES
+    yield from _ABOUT_LOOKING
+    if _NOUN_ELSEWHERE.search(plain):
+        yield from _UNSEEN_ELSEWHERE_PATTERNS
+    if says_none:
+        yield from _UNDONE_PATTERNS
 
 
 def _plain(text: str) -> str:

@@ -18,6 +18,9 @@ _QUOTES = dict.fromkeys(map(ord, "\"'`´‘’‚‛“”„‟′″‹›«»
 _DASHES = dict.fromkeys(map(ord, "-‐‑‒–—―−"), "-")
 _SAME = _QUOTES | _DASHES
 _CLUSTER = regex.compile(r"\X")
+_NOT_ONE_BY_ONE = regex.compile(r"[\s\x1c-\x1f]{2}|\r")
+"""In ASCII: characters that fold together with their neighbours."""
+_PLAIN = _SAME | dict.fromkeys(map(ord, "\t\n\v\f\x1c\x1d\x1e\x1f"), " ")
 _VISIBLE_FORMAT = regex.compile(r"[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000e0020-\U000e007f]")
 """Format characters that are drawn: Arabic number signs, and the tags that tell one flag from another."""
 _ARTICLE = regex.compile(r"^(?:an?|the)\s+(?=\S)", regex.IGNORECASE)
@@ -47,6 +50,9 @@ def fold(text: str) -> Folded:
     >>> fold("The  “Straße”").text
     "the 'strasse'"
     """
+    if text.isascii() and not _NOT_ONE_BY_ONE.search(text):
+        # most captions, at a tenth of the time
+        return Folded(text.lower().translate(_PLAIN), tuple(range(len(text))), tuple(range(1, len(text) + 1)))
     folded: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
