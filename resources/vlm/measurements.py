@@ -1,13 +1,11 @@
 """What was measured about endpoints, kept in the results folder."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.files import replacing, to_json
-from grounding_assets.core.shards.manifest import data_set_folder
+from resources.vlm.kept_rows import KeptRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +40,10 @@ class Measurements:
     """The measurements of a data set, one per (backend, base_url, model)."""
 
     def __init__(self, results_dir: Path):
-        self._file = data_set_folder(results_dir) / "endpoint.json"
+        self._kept = KeptRows(results_dir, "endpoint.json", Measurement)
 
     def find(self, backend: str, base_url: str, model: str) -> Measurement | None:
-        row = self._rows().get(_key(backend, base_url, model))
-        return None if row is None else Measurement(**row)
+        return self._kept.find(backend, base_url, model)
 
     def keep(self, measurement: Measurement) -> None:
-        rows = self._rows()
-        rows[_key(measurement.backend, measurement.base_url, measurement.model)] = asdict(measurement)
-        with replacing(self._file) as stream:
-            stream.write(to_json(rows))
-
-    def _rows(self) -> dict[str, Any]:
-        """Empty if nothing usable is kept: then the endpoint is simply measured again."""
-        try:
-            rows = json.loads(self._file.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        names = set(Measurement.__dataclass_fields__)
-        usable = isinstance(rows, dict) and all(
-            isinstance(row, dict) and row.keys() == names for row in rows.values()
-        )
-        return rows if usable else {}
-
-
-def _key(backend: str, base_url: str, model: str) -> str:
-    return "|".join((backend, base_url, model))
+        self._kept.keep(measurement.backend, measurement.base_url, measurement.model, measurement)

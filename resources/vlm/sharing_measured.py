@@ -4,18 +4,17 @@ Told by `auto_label evaluate` over two results on the same gold, and kept in the
 and settings of step 1, its prompt included, with which it was seen, and for no others.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.evaluation.results import Judgement, read_records
-from grounding_assets.core.files import replacing, to_json
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
+from resources.vlm.kept_rows import KeptRows
 from resources.vlm.resource import base_url, model_name, result_settings
 
 METRICS = ("r1_50", "box_recall_50", "all_box_f1")
@@ -129,33 +128,17 @@ class _Kept:
     """What is known, by endpoint and model."""
 
     def __init__(self, results_dir: Path):
-        self._file = results_dir / "shared_pictures.json"
+        self._kept = KeptRows(results_dir, "shared_pictures.json", SharingSeen)
 
     def find(self, spec: Spec) -> SharingSeen | None:
         """Of the spec's endpoint, model and settings; None if these were not compared."""
-        row = self._rows().get(_endpoint(spec))
-        seen = None if row is None else SharingSeen(**row)
+        seen = self._kept.find(*_endpoint(spec))
         own = settings_fingerprint(result_settings(spec, Step.GROUNDING))
         return seen if seen is not None and seen.settings == own else None
 
     def keep(self, spec: Spec, seen: SharingSeen) -> None:
-        rows = self._rows()
-        rows[_endpoint(spec)] = asdict(seen)
-        with replacing(self._file) as stream:
-            stream.write(to_json(rows))
-
-    def _rows(self) -> dict[str, Any]:
-        """Empty if nothing usable is kept: then it counts as not measured."""
-        try:
-            rows = json.loads(self._file.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        names = set(SharingSeen.__dataclass_fields__)
-        usable = isinstance(rows, dict) and all(
-            isinstance(row, dict) and row.keys() == names for row in rows.values()
-        )
-        return rows if usable else {}
+        self._kept.keep(*_endpoint(spec), seen)
 
 
-def _endpoint(spec: Spec) -> str:
-    return "|".join((spec.vlm.backend, base_url(spec), model_name(spec)))
+def _endpoint(spec: Spec) -> tuple[str, str, str]:
+    return spec.vlm.backend, base_url(spec), model_name(spec)

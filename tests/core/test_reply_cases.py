@@ -1,6 +1,8 @@
 """Replies that do not obey, each with the outcome it must have: ours, and those kept with the corpus."""
 
 import json
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -8,23 +10,6 @@ from grounding_assets.core.annotation.grounding_reply import read_part
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression
-from tests.core import (
-    reply_cases_answers,
-    reply_cases_boxes,
-    reply_cases_declared,
-    reply_cases_documents,
-    reply_cases_forms,
-    reply_cases_ids,
-    reply_cases_labels,
-    reply_cases_lines,
-    reply_cases_names,
-    reply_cases_native,
-    reply_cases_numbers,
-    reply_cases_structures,
-    reply_cases_whole,
-    reply_cases_words,
-    reply_cases_wrappers,
-)
 from tests.core.reply_cases import CUT, FAILS
 from tests.corpus import CORPUS
 
@@ -36,27 +21,8 @@ SHARED_CASES = (
     else {}
 )
 
-CASES = [
-    case
-    for table in (
-        reply_cases_answers,
-        reply_cases_boxes,
-        reply_cases_declared,
-        reply_cases_documents,
-        reply_cases_forms,
-        reply_cases_ids,
-        reply_cases_labels,
-        reply_cases_lines,
-        reply_cases_names,
-        reply_cases_native,
-        reply_cases_numbers,
-        reply_cases_structures,
-        reply_cases_whole,
-        reply_cases_words,
-        reply_cases_wrappers,
-    )
-    for case in table.CASES
-]
+TABLES = sorted(file.stem for file in Path(__file__).parent.glob("reply_cases_*.py"))
+CASES = [case for table in TABLES for case in import_module(f"tests.core.{table}").CASES]
 
 
 def outcome(asked, reply, *, ended_for_length=False):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,17 +60,6 @@ def asked(client: Callable[[], EndpointClient], *requests: ModelRequest) -> list
                 except CallError as error:
                     outcomes.append(error)
             return outcomes
-        finally:
-            await one.aclose()
-
-    return asyncio.run(run())
-
-
-def with_client(make: Callable[[], EndpointClient], work: Callable[[EndpointClient], Awaitable[Any]]) -> Any:
-    async def run() -> Any:
-        one = make()
-        try:
-            return await work(one)
         finally:
             await one.aclose()
 
