@@ -17,7 +17,6 @@ from grounding_assets.core.budget.gates import figures_so_far
 from grounding_assets.core.budget.ledger import Spent
 from grounding_assets.core.budget.pilot import PilotFigures, added_up, project_seconds, project_set
 from grounding_assets.core.budget.prices import Prices
-from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import EXIT_OK, InputError
 from grounding_assets.core.shards.layout import refuse_cut
 from grounding_assets.core.spec.loading import load_spec
@@ -61,29 +60,34 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
         return EXIT_OK
     projection = project_set(figures, figures.to_ask)
     console.print(_table(projection, figures, spec, prices.currency))
+    annotating = _of_annotating_steps(figures, dataset, spec, prices)
     # a data set in shards has no batches
-    if not is_sharded(spec) and (by_batch := both_ways(dataset.workspace(), spec, prices)) is not None:
+    if not is_sharded(spec) and (by_batch := both_ways(annotating, spec, prices)) is not None:
         console.print(by_batch, markup=False, soft_wrap=True)
     for line in [
         *_remarks(figures, spec, prices, log),
         *_caps_in_the_way(spec, spent, projection, prices.currency),
     ]:
         console.print(line, markup=False, soft_wrap=True)
-    if shows_sizes:
-        _print_sizes(console, spec, dataset.workspace(), prices)
+    if shows_sizes and annotating.done and annotating.to_ask:
+        print_sizes(console, spec, dataset.workspace(), project_set(annotating, annotating.to_ask))
     return EXIT_OK
 
 
-def _print_sizes(console: Console, spec: Spec, workspace: Workspace, prices: Prices) -> None:
-    figures = figures_so_far(workspace, _annotating(spec), prices)
-    if figures.done and figures.to_ask:
-        print_sizes(console, spec, workspace, project_set(figures, figures.to_ask))
+def _of_annotating_steps(figures: PilotFigures, dataset: DataSet, spec: Spec, prices: Prices) -> PilotFigures:
+    """The same without verification, which may ask another model and is never asked by batch."""
+    steps = [step for step in spec.workflow.run_steps if not step.asks_verifier]
+    if len(steps) == len(spec.workflow.run_steps):
+        return figures
+    return added_up(figures_so_far(part.workspace(), steps, prices) for part in parts_of(dataset))
 
 
-def both_ways(workspace: Workspace, spec: Spec, prices: Prices) -> str | None:
-    """What the annotating calls cost one by one and by batch; None if that is not known, or there are no such calls."""
-    batch, steps = prices.batch, _annotating(spec)
-    figures = figures_so_far(workspace, steps, prices)
+def both_ways(figures: PilotFigures, spec: Spec, prices: Prices) -> str | None:
+    """What the calls of the annotating steps cost one by one and by batch; None if that is not known, or there are none.
+
+    `figures` are of these steps alone.
+    """
+    batch = prices.batch
     if batch is None or not figures.done or not figures.to_ask:
         return None
     projection = project_set(figures, figures.to_ask)
@@ -98,11 +102,6 @@ def both_ways(workspace: Workspace, spec: Spec, prices: Prices) -> str | None:
         f"calls{within}, {share * cost.expected:,.2f} {batch.currency} (at most {share * cost.high:,.2f}) by batch within a day, "
         f"where the endpoint has batch jobs.{apart}"
     )
-
-
-def _annotating(spec: Spec) -> list[Step]:
-    """Those of the run's steps that the model of `vlm` annotates in."""
-    return [step for step in spec.workflow.run_steps if not step.asks_verifier]
 
 
 def _table(projection: Projection, figures: PilotFigures, spec: Spec, currency: str | None) -> Table:

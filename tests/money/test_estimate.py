@@ -9,6 +9,7 @@ import pytest
 from grounding_assets.cli import main
 from grounding_assets.cli.estimate import both_ways
 from grounding_assets.core.budget.cost import Usage, money
+from grounding_assets.core.budget.gates import figures_so_far
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.spec.model_settings import PriceSpec
 from grounding_assets.core.spec.settings import Spec
@@ -146,6 +147,7 @@ def test_verification_stays_out_of_what_a_batch_would_cost(tmp_path):
         run(capped_spec(tmp_path, endpoint, 1, {}), endpoint)
         prepare_set(tmp_path, 60)
         spec = capped_spec(tmp_path, endpoint, 1, {"steps": ["0", "1", "2"]})
-    words = both_ways(DataSet(spec, Credentials(openai="k")).workspace(), spec, Prices.of(spec))
+    workspace, prices = DataSet(spec, Credentials(openai="k")).workspace(), Prices.of(spec)
+    words = both_ways(figures_so_far(workspace, spec.workflow.run_steps[:2], prices), spec, prices)
     assert words is not None and words.startswith("100 calls of the other steps: ")
     assert words.endswith('Those of step "2" are ordinary calls either way, and come on top.')

@@ -1,11 +1,13 @@
 """One call for both steps: the same records, no second call, and nothing reused or redone that should not be."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grounding_assets.core.annotation.reparse import reparse
+from grounding_assets.core.annotation.reparse import keep_reparsed, reparse
+from grounding_assets.core.dataset.rollup import write_outputs
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.spec.loading import validate_spec
 from resources.credentials import Credentials
@@ -18,6 +20,7 @@ from tests.doors.project import coco24_rows
 from tests.endpoints.batching import BatchPlan
 from tests.endpoints.faults import Fault, Faults, Rule
 from tests.endpoints.server import SimulatedEndpoint, running
+from tests.formats import check_results
 
 ROOT = CORPUS / "coco24"
 JOINT = {"joint": True}
@@ -53,6 +56,7 @@ def test_120_samples_take_120_calls_and_give_the_records_of_two_calls_each(tmp_p
         again = list(
             reparse(DataSet(spec, Credentials(openai=endpoint.key, gemini=endpoint.key)).workspace())
         )
+    assert check_results(tmp_path / "results", tmp_path / "input.jsonl").annotated == 120
     assert records(tmp_path) == records(tmp_path, "two")
     assert all(step["joint"] for sample in made(tmp_path) for step in sample.values())
     assert [sum(sample[step]["calls"] for sample in made(tmp_path)) for step in ("step_0", "step_1")] == [
@@ -115,6 +119,42 @@ def test_what_a_kill_left_undone_is_read_from_the_reply_that_was_paid_for(tmp_pa
 def lose_groundings(folder: Path) -> None:
     for file in (folder / "results/step_1_grounding/.ckpt").glob("*.json"):
         file.unlink()
+
+
+def test_an_edited_caption_is_grounded_by_a_call_of_its_own(tmp_path: Path) -> None:
+    write_input(tmp_path / "input.jsonl", coco24_rows(10))
+    extracted = tmp_path / "results/step_0_expression_extraction/annotations.jsonl"
+    with running(SimulatedEndpoint("vllm")) as endpoint:
+        run(spec_of(tmp_path, endpoint), endpoint)
+        rows, calls = json_lines(extracted), endpoint.recorder.total
+        edited = next(row for row in rows if row["expressions"])
+        edited["expressions"] = edited["expressions"][:1]
+        edited["cleaned_caption"] += " Nearby."
+        write_input(extracted, rows)
+        assert not run(spec_of(tmp_path, endpoint), endpoint).pending
+        assert steps_asked(endpoint, calls) == {"1": 1}
+
+
+def test_stored_joint_replies_are_read_again(tmp_path: Path) -> None:
+    write_input(tmp_path / "input.jsonl", coco24_rows(15))
+    with running(SimulatedEndpoint("vllm")) as endpoint:
+        spec = spec_of(tmp_path, endpoint)
+        run(spec, endpoint)
+        whole = records(tmp_path)
+    file = next(
+        file
+        for file in sorted((tmp_path / "results/step_1_grounding/.ckpt").glob("*.json"))
+        if json.loads(file.read_bytes())["record"]["expressions"]
+    )
+    tree = json.loads(file.read_bytes())
+    tree["record"]["expressions"][0].update(instances=[], grounding_status="none_seen")
+    file.write_text(json.dumps(tree))
+    workspace = DataSet(spec, Credentials(openai=endpoint.key)).workspace()
+    found = list(reparse(workspace))
+    assert [one.sample_id for one in found] == [file.stem] and "boxes" in found[0].what
+    assert keep_reparsed(workspace, found) == 1
+    write_outputs(workspace, spec.workflow.run_steps)
+    assert records(tmp_path) == whole
 
 
 def test_switching_keeps_results_and_an_order_redoes_them(tmp_path: Path) -> None:
