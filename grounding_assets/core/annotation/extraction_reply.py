@@ -58,7 +58,7 @@ def kept_share(caption: str, cleaned: str) -> float:
     """
     before, after = _words(caption), _words(cleaned)
     if not before or not after:
-        return 1.0
+        return 0.0 if before else 1.0
     share = max(_common(before, after), _common(after, before))
     if share < MIN_KEPT and _letters_alike(before, after) >= _MIN_LETTERS_ALIKE:
         return 1.0

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.answer import answer_text, excerpt, is_closing, json_parts
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
-from grounding_assets.core.replies.keys import normal
+from grounding_assets.core.replies.keys import is_aside, normal, role_of, says_cut
 from grounding_assets.core.replies.parsed import ParsedExtraction
+from grounding_assets.core.replies.reasoning import begins_as_reasoning
 from grounding_assets.core.spans.alignment import Phrase
 from grounding_assets.core.spans.folding import trimmed
 
@@ -34,7 +35,7 @@ def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExt
             nothing but its own end follows the object.
 
     Raises:
-        SampleFailure: `truncated`, if the text ends inside the object or its reasoning; `unparsable`
+        SampleFailure: `truncated`, if the text ends inside the object or its reasoning, or says that it is cut; `unparsable`
             if there is no caption, no list, nothing readable in a list that is not empty, or text
             that could not be read between the parts, so that the caption itself is in doubt.
 
@@ -45,7 +46,9 @@ def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExt
     parts = json_parts(answer)
     found = [member for value in parts.values for member in _with_caption(value)]
     last_is_cut = bool(parts.values) and not parts.values[-1].closed
-    if cut_in_reasoning or last_is_cut or (ended_for_length and not is_closing(parts.tail)):
+    unfinished = (ended_for_length or begins_as_reasoning(answer)) and not is_closing(parts.tail)
+    says_so = bool(found) and any(says_cut(*pair) for pair in found[-1].pairs)
+    if cut_in_reasoning or last_is_cut or unfinished or says_so:
         raise SampleFailure(Reason.TRUNCATED, "The reply breaks off; raise the token limit.")
     if not found:
         raise SampleFailure(
@@ -63,6 +66,8 @@ def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExt
     lists = [value for key, value in owner.pairs if normal(key) in _LISTS and isinstance(value, JsonArray)]
     elements = [element for value in lists for element in value.elements]
     phrases = tuple(phrase for element in elements if (phrase := _phrase(element)))
+    if not all(value.sound for value in lists) or any(map(_stands_for_more, elements)):
+        raise SampleFailure(Reason.UNPARSABLE, "The reply's list of expressions leaves something out.")
     if len(phrases) > MAX_PHRASES:
         raise SampleFailure(
             Reason.UNPARSABLE, f"The reply holds {len(phrases)} phrases: the model repeats itself."
@@ -76,7 +81,7 @@ def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExt
     return ParsedExtraction(
         _captions(owner)[-1],
         phrases,
-        unreadable=len(elements) - len(phrases) + sum(not value.sound for value in lists),
+        unreadable=len(elements) - len(phrases),
         repairs=parts.repairs,
     )
 
@@ -88,13 +93,22 @@ def _with_caption(value: JsonValue) -> Iterator[JsonObject]:
     elif isinstance(value, JsonObject):
         if _captions(value):
             yield value
-        for _, member in value.pairs:
-            yield from _with_caption(member)
+        for key, member in value.pairs:
+            if role_of(key, member) != "no_answer" and not is_aside(key):
+                yield from _with_caption(member)
 
 
 def _captions(value: JsonObject) -> list[str]:
     texts = [text for key, text in value.pairs if normal(key) == _CAPTION and isinstance(text, str)]
     return [text for text in map(trimmed, texts) if text]
+
+
+def _stands_for_more(element: JsonValue) -> bool:
+    """Whether an element stands in place of others: `"..."`, `{"...": "..."}`, `[2 more]`."""
+    if isinstance(element, JsonArray):
+        return not element.sound
+    text = element.pairs[0][0] if isinstance(element, JsonObject) and element.pairs else element
+    return isinstance(text, str) and bool(text.strip()) and not any(map(str.isalnum, text))
 
 
 def _phrase(element: JsonValue) -> Phrase | None:

@@ -56,6 +56,17 @@ _WHOLE = {
     "is_complete",
     "stop",
 }
+_CUT = {
+    "truncated",
+    "is_truncated",
+    "partial",
+    "incomplete",
+    "omitted",
+    "remaining",
+    "more",
+    "has_more",
+    "continued",
+}
 _ABOUT_IMAGE = re.compile(
     r"image|img|width|height|size|resolution|file|model|version|language|prompt|query|type|format|unit|scale|time|date"
 )
@@ -171,6 +182,12 @@ def presence_of(pairs: Sequence[tuple[str, JsonValue]]) -> bool | None:
     """Whether an object says that its thing is there, in so many words; None if it does not say."""
     said = {_TRUTHS.get(str(value).lower()) for key, value in pairs if _PRESENCE.fullmatch(normal(key))}
     return said.pop() if len(said) == 1 else None
+
+
+def says_cut(key: str, value: JsonValue) -> bool:
+    """Whether a member says that what stands beside it is not all: `"truncated": true`, `"complete": false`."""
+    word, said = normal(key), _words_of(value).strip().lower()
+    return said not in ("", "false", "none", "0") if word in _CUT else word in _WHOLE and value is False
 
 
 def is_about_image(key: str) -> bool:
