@@ -53,7 +53,9 @@ def print_sizes(console: Console, spec: Spec, workspace: Workspace, projection: 
         soft_wrap=True,
     )
     if Step.VERIFICATION in spec.workflow.run_steps:
-        console.print('The pictures of step "2" are drawn anew and are not counted here.', markup=False)
+        console.print(
+            'The pictures of step "2" are drawn for each question and are not counted here.', markup=False
+        )
 
 
 def picture_sizes(workspace: Workspace) -> list[Size]:

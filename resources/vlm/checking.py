@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from grounding_assets.core import prompts
 from grounding_assets.core.annotation.asking import Deferred
-from grounding_assets.core.boxes.calibration import CardReply, Verdict, agree, judge, size_seen
+from grounding_assets.core.boxes.calibration import CardReply, Finding, agree, judge, size_seen
 from grounding_assets.core.boxes.cards import Card, calibration_card
 from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
@@ -60,15 +60,15 @@ async def measure(
     family = teacher.family
     expected = family.convention if family.is_sure else None
     try:
-        verdict, policy, cards = await _settled(teacher, measuring_policy(family), expected)
+        finding, policy, cards = await _settled(teacher, measuring_policy(family), expected)
     except Deferred:
         if CONVENTIONS[family.convention].grid is None:
             # what is asked next if the size is kept, in the same job
             await _ask(teacher, calibration_card(small_card_size(measuring_policy(family))))
         raise
     sizes = None
-    if verdict.convention and verdict.seen and verdict.size_is_kept:
-        smallest = await _smallest(teacher, policy, verdict.convention)
+    if finding.convention and finding.seen and finding.size_is_kept:
+        smallest = await _smallest(teacher, policy, finding.convention)
         bounds = proven(policy, [card.size for card in cards], smallest)
         sizes = {name: getattr(bounds, name) for name in _BOUNDS}
     calls = max(1, teacher.caller.stats.calls - calls_before)
@@ -78,11 +78,11 @@ async def measure(
         model=model,
         family=family.name,
         asked_as=asked_as(family, settings),
-        convention=verdict.convention,
-        reason=verdict.reason,
-        boxes_came=verdict.boxes_came,
-        iou={name: round(iou, 4) for name, iou in verdict.iou.items()},
-        seen=tuple((*card.size, *card.seen_size) for card in verdict.seen),
+        convention=finding.convention,
+        reason=finding.reason,
+        boxes_came=finding.boxes_came,
+        iou={name: round(iou, 4) for name, iou in finding.iou.items()},
+        seen=tuple((*card.size, *card.seen_size) for card in finding.seen),
         sizes=sizes,
         seconds_per_call=round((time.monotonic() - begun) / calls, 3),
         structured_output=teacher.caller.structured_output,
@@ -93,16 +93,16 @@ async def measure(
 
 async def _settled(
     teacher: VlmTeacher, policy: ImagePolicy, expected: str | None
-) -> tuple[Verdict, ImagePolicy, Sequence[Card]]:
-    """The verdict on cards of a size that the server keeps, or the last one if none is found."""
+) -> tuple[Finding, ImagePolicy, Sequence[Card]]:
+    """The finding on cards of a size that the server keeps, or the last one if none is found."""
     rounds = 0
     while True:
         rounds += 1
         cards = [calibration_card(size) for size in card_sizes(policy)]
-        verdict = judge(await _ask_each(teacher, cards), expected)
-        narrower = None if verdict.size_is_kept or rounds == _MAX_ROUNDS else narrowed(policy, verdict.seen)
+        finding = judge(await _ask_each(teacher, cards), expected)
+        narrower = None if finding.size_is_kept or rounds == _MAX_ROUNDS else narrowed(policy, finding.seen)
         if narrower is None:
-            return verdict, policy, cards
+            return finding, policy, cards
         policy = narrower
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from grounding_assets.core.boxes.calibration import CardReply, Verdict, judge
+from grounding_assets.core.boxes.calibration import CardReply, Finding, judge
 from grounding_assets.core.boxes.cards import Card, Shape, calibration_card
 from grounding_assets.core.boxes.coordinates import CHAT_CONVENTIONS, CONVENTIONS, RawBox, encode
 
@@ -13,7 +13,7 @@ CARDS = [calibration_card(size) for size in ((1428, 700), (924, 1036))]
 Answer = Callable[[Card], tuple[tuple[RawBox, ...], ...]]
 
 
-def answered(answer: Answer, expected: str | None = None) -> Verdict:
+def answered(answer: Answer, expected: str | None = None) -> Finding:
     return judge([CardReply(card, answer(card)) for card in CARDS], expected)
 
 
@@ -32,9 +32,9 @@ def in_convention(name: str, *, shrink: float = 1.0, noise: float = 0.0, seed: i
 
 @pytest.mark.parametrize("name", CHAT_CONVENTIONS)
 def test_every_order_in_every_unit_is_told_apart(name: str) -> None:
-    verdict = answered(in_convention(name))
-    assert verdict.convention == name and verdict.size_is_kept
-    assert verdict.iou[name] > 0.98
+    finding = answered(in_convention(name))
+    assert finding.convention == name and finding.size_is_kept
+    assert finding.iou[name] > 0.98
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -42,24 +42,24 @@ def test_every_order_in_every_unit_is_told_apart(name: str) -> None:
     "name", ["xyxy_1000", "yxyx_1000", "xywh_1000", "xyxy_px_sent", "xywh_px_sent", "xyxy_norm"]
 )
 def test_boxes_that_are_off_by_up_to_3_percent_are_recognized(name: str, seed: int) -> None:
-    verdict = answered(in_convention(name, noise=0.03, seed=seed), expected=name)
-    assert verdict.convention == name and verdict.size_is_kept
+    finding = answered(in_convention(name, noise=0.03, seed=seed), expected=name)
+    assert finding.convention == name and finding.size_is_kept
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01, 0.02])
 @pytest.mark.parametrize("shrink", [0.3, 0.5, 0.75, 0.9])
 def test_a_shrunk_picture_is_a_finding_and_no_noise(shrink: float, noise: float) -> None:
     for seed in range(10):
-        verdict = answered(in_convention("xyxy_px_sent", shrink=shrink, noise=noise, seed=seed))
-        assert verdict.convention == "xyxy_px_sent" and not verdict.size_is_kept
-        for card in verdict.seen:
+        finding = answered(in_convention("xyxy_px_sent", shrink=shrink, noise=noise, seed=seed))
+        assert finding.convention == "xyxy_px_sent" and not finding.size_is_kept
+        for card in finding.seen:
             for edge, side in zip((card.right, card.bottom), card.size, strict=True):
                 assert edge.at == pytest.approx(shrink * side, rel=0.002 + 2 * noise)
 
 
 def test_a_grid_whose_far_edge_is_a_tenth_short_is_no_grid() -> None:
-    verdict = answered(lambda card: in_convention("xyxy_1000")(_stretched(card, 0.9)), expected="xyxy_1000")
-    assert verdict.convention is None and verdict.boxes_came and "900" in verdict.reason
+    finding = answered(lambda card: in_convention("xyxy_1000")(_stretched(card, 0.9)), expected="xyxy_1000")
+    assert finding.convention is None and finding.boxes_came and "900" in finding.reason
 
 
 def _stretched(card: Card, by: float) -> Card:
@@ -79,13 +79,13 @@ def test_pixels_of_a_square_that_pictures_are_squeezed_into_are_no_unit(seen: tu
         pixels = CONVENTIONS["xyxy_px_sent"]
         return tuple((encode(shape.box, pixels, seen, card.size),) for shape in card.shapes)
 
-    verdict = answered(answer)
-    assert verdict.convention is None and verdict.boxes_came and str(seen[0]) in verdict.reason
+    finding = answered(answer)
+    assert finding.convention is None and finding.boxes_came and str(seen[0]) in finding.reason
 
 
 def test_one_box_for_everything_is_explained_by_nothing() -> None:
-    verdict = answered(lambda card: (((250, 250, 750, 750),),) * 4, expected="xyxy_1000")
-    assert verdict.convention is None and verdict.boxes_came
+    finding = answered(lambda card: (((250, 250, 750, 750),),) * 4, expected="xyxy_1000")
+    assert finding.convention is None and finding.boxes_came
 
 
 def test_some_boxes_at_the_wrong_shape_do_not_hide_the_convention() -> None:

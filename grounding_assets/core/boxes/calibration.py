@@ -89,7 +89,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Finding:
     """How well each convention explains the replies, and which one does, if any."""
 
     iou: Mapping[str, float]
@@ -109,7 +109,7 @@ class Verdict:
         return all(card.is_as_sent for card in self.seen)
 
 
-def judge(replies: Sequence[CardReply], expected: str | None = None) -> Verdict:
+def judge(replies: Sequence[CardReply], expected: str | None = None) -> Finding:
     """Finds the order, then the unit, or refuses to.
 
     `expected` is the convention of the configured family: it is named if a neighbouring grid fits as well.
@@ -117,8 +117,8 @@ def judge(replies: Sequence[CardReply], expected: str | None = None) -> Verdict:
     ious = {name: _iou(replies, name) for name in CHAT_CONVENTIONS}
     table = dict(sorted(ious.items(), key=lambda pair: -pair[1]))
 
-    def unexplained(reason: str, *, boxes_came: bool = True) -> Verdict:
-        return Verdict(table, None, reason, boxes_came)
+    def unexplained(reason: str, *, boxes_came: bool = True) -> Finding:
+        return Finding(table, None, reason, boxes_came)
 
     total = sum(len(reply.boxes) for reply in replies)
     answered = sum(bool(boxes) for reply in replies for boxes in reply.boxes)
@@ -146,12 +146,12 @@ def judge(replies: Sequence[CardReply], expected: str | None = None) -> Verdict:
         return unexplained(f"{order} ({fit:.2f}) and {rival} ({orders[rival][0]:.2f}) fit about equally well")
     grid = _grid(seen, order, expected)
     if grid:
-        return Verdict(table, grid, f"mean IoU {table[grid]:.2f}", True)
+        return Finding(table, grid, f"mean IoU {table[grid]:.2f}", True)
     if len(seen) == len(replies) and all(card.is_as_sent or card.is_resized for card in seen):
         pixels = f"{order}_px_sent"
         kept = all(card.is_as_sent for card in seen)
         reason = f"mean IoU {table[pixels]:.2f}" if kept else _resized(seen)
-        return Verdict(table, pixels, reason, True, tuple(seen))
+        return Finding(table, pixels, reason, True, tuple(seen))
     edges = " and ".join(_sizes(card) for card in seen)
     return unexplained(f"the far edges that explain the boxes belong to no unit that is known: {edges}")
 

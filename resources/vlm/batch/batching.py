@@ -93,7 +93,7 @@ class Batching:
                 self.is_full = True
             elif job.problem:
                 raise RunStopped(
-                    f"Batch {job.id} failed as a whole, and nothing is owed for it: {job.problem} Run again to submit anew."
+                    f"Batch {job.id} failed as a whole, and nothing is owed for it: {job.problem} Run again to submit it once more."
                 )
         elif job.problem:
             self._notice(
