@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.budget.account import Intent
-from grounding_assets.core.budget.call_file import open_account
 from grounding_assets.core.budget.cost import Usage
+from grounding_assets.core.budget.opening import open_account
 from grounding_assets.core.spec.loading import validate_spec
 
 INTENT, TAKEN = Intent(1300, 4096), Usage(1, 1291, 240)

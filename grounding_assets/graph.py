@@ -18,6 +18,7 @@ from grounding_assets.assets.shards import build_shard_assets
 from grounding_assets.batch_sensor import build_batch_results
 from grounding_assets.core.annotation.progress import NoProgress, Progress
 from grounding_assets.core.dataset.names import dataset_name
+from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from grounding_assets.jobs import build_jobs
@@ -65,7 +66,9 @@ def _definitions(
     owners = [spec.data.owner] if spec.data.owner else []
     resources = {keys.resource: dataset_resource(spec, credentials)}
     if is_sharded(spec):
-        assets = [*build_shard_assets(keys, progress), build_endpoint_check(keys), *outputs_of_whole]
+        # what reads a folder of this machine is left out where the results are in object storage
+        here = [] if scheme_of(spec.results_dir) else [build_endpoint_check(keys), *outputs_of_whole]
+        assets = [*build_shard_assets(keys, progress), *here]
         return dg.Definitions(
             assets=dg.map_asset_specs(lambda asset: asset.replace_attributes(owners=owners), assets),
             resources=resources,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.account import VerifierAccount
-from grounding_assets.core.budget.call_file import open_account
+from grounding_assets.core.budget.grants import Grants
+from grounding_assets.core.budget.opening import open_account
 from grounding_assets.core.dataset.extraction_edits import adopt_extractions, was_edited
 from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
 from grounding_assets.core.dataset.names import dataset_name
@@ -56,16 +57,16 @@ Tell = Callable[[str], None]
 class DataSet:
     """What the assets of one run share."""
 
-    def __init__(self, spec: Spec, credentials: Credentials):
-        self.spec = spec
-        self.credentials = credentials
+    def __init__(self, spec: Spec, credentials: Credentials, grants: Grants | None = None):
+        """`grants`: of the budget, where its runs have no account in common."""
+        self.spec, self.credentials, self._grants = spec, credentials, grants
         self._workspace: Workspace | None = None
         self.notes: list[str] = []
         """What was noticed while opening the data set, for the user."""
 
     @property
     def results_dir(self) -> Path:
-        return Path(self.spec.results_dir).absolute()
+        return self.spec.results_folder
 
     @property
     def input_file(self) -> Path:
@@ -266,9 +267,10 @@ class DataSet:
 
         `notice` is told what the user should know about the endpoint; `warn`, by default the same, what makes results doubtful.
         """
-        return event_loop.run(
-            work_with_teacher(self.spec, self.credentials, self.results_dir, work, notice, warn or notice)
+        session = work_with_teacher(
+            self.spec, self.credentials, self.results_dir, work, notice, warn or notice, self._grants
         )
+        return event_loop.run(session)
 
     def batch_service(self) -> "BatchService":
         """Who runs the batch jobs; to be closed. Raises SpecError if nobody does."""
@@ -292,7 +294,11 @@ class DataSet:
             yield None
             return
         shared = teacher.caller.account if isinstance(teacher, VlmTeacher) else None
-        with nullcontext(shared) if shared else open_account(self.spec, self.results_dir) as account:
+        with (
+            nullcontext(shared)
+            if shared
+            else open_account(self.spec, self.results_dir, grants=self._grants) as account
+        ):
             verifier = build_verifier(self.spec, self.credentials, teacher, VerifierAccount(account))
             try:
                 yield verifier

@@ -18,7 +18,7 @@ _QWEN_MULTIPLES = (28, 32)
 
 def write_export(spec: Spec, fmt: ExportFormat) -> ExportReport:
     """Writes `results_dir/exports/<format>` from `annotations.jsonl` and `reviews.jsonl`; see `export` for the errors."""
-    results_dir = Path(spec.results_dir).absolute()
+    results_dir = spec.results_folder
     settings = spec.image_grounding.export
     return export(
         read_lines(results_dir / "annotations.jsonl"),

@@ -1,8 +1,9 @@
 """The shards of a data set, wherever its results are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from grounding_assets.core.budget.grants import Grants
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.shards.joining import read_as_whole
 from grounding_assets.core.shards.layout import shard_size_of
@@ -10,19 +11,27 @@ from grounding_assets.core.shards.local import LocalShards
 from grounding_assets.core.shards.manifest import Manifest, is_shard
 from grounding_assets.core.shards.place import Shards
 from grounding_assets.core.shards.status import STATUS
-from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.spec.paths import scheme_of
+from grounding_assets.core.spec.settings import Spec, WorkflowSpec
 from grounding_assets.core.spec.shards import spec_of_shard
 from resources.dataset import DataSet
 
 
-def shards_of(spec: Spec) -> Shards:
-    """Where the data set's shards live, whether or not there are any."""
-    return LocalShards(Path(spec.results_dir).absolute())
+def shards_of(spec: Spec, run_id: str = "", is_over: Callable[[str], bool] = lambda run_id: False) -> Shards:
+    """Where the data set's shards live, whether or not there are any.
+
+    `run_id` names whoever claims shards; `is_over`: whether a run is known to have ended.
+    """
+    if scheme_of(spec.results_dir):
+        from resources.stored_shards import StoredShards
+
+        return StoredShards(spec.results_dir, run_id, is_over)
+    return LocalShards(spec.results_folder)
 
 
 def shard_size(spec: Spec) -> int:
     """Lines of each shard that the data set is, or is to be, cut into; 0: it is not, and a shard that is opened alone is not."""
-    if is_shard(Path(spec.results_dir).absolute()):
+    if not scheme_of(spec.results_dir) and is_shard(spec.results_folder):
         return 0
     return shard_size_of(spec, shards_of(spec))
 
@@ -54,8 +63,10 @@ def whole_words(spec: Spec) -> str:
 
 
 def shard_dataset(dataset: DataSet, key: str, folder: Path) -> DataSet:
-    """One shard as a data set, with `folder` as its results folder."""
-    return DataSet(spec_of_shard(dataset.spec, key, folder), dataset.credentials)
+    """One shard as a data set, with `folder` as its results folder and the budget of the whole."""
+    entries = shards_of(dataset.spec).grants
+    grants = Grants(entries, dataset.spec.workflow) if entries is not None else None
+    return DataSet(spec_of_shard(dataset.spec, key, folder), dataset.credentials, grants)
 
 
 def parts_of(dataset: DataSet) -> Iterator[DataSet]:
@@ -63,6 +74,8 @@ def parts_of(dataset: DataSet) -> Iterator[DataSet]:
     if not is_sharded(dataset.spec):
         yield dataset
         return
+    # each would be brought here whole
+    assert dataset.spec.results_folder
     shards = shards_of(dataset.spec)
     for key in manifest_of(dataset.spec).keys:
         with shards.opened(key) as folder:
@@ -72,6 +85,11 @@ def parts_of(dataset: DataSet) -> Iterator[DataSet]:
 def forget_status(results_dir: Path) -> None:
     """Has the next run look at a shard again whose results were changed beside it; of any other folder nothing."""
     (results_dir / STATUS).unlink(missing_ok=True)
+
+
+def redoes(workflow: WorkflowSpec) -> bool:
+    """Whether a run makes again what is done."""
+    return workflow.force_reprocess or workflow.redo != "none"
 
 
 def refuse_on_whole(spec: Spec) -> None:
@@ -96,4 +114,8 @@ def refuse_on_whole(spec: Spec) -> None:
     if "0" not in workflow.steps and spec.data.input_jsonl in ("", "???"):
         raise SpecError(
             'A data set that is cut into shards needs image_grounding.data.input_jsonl for steps ["1"], too.'
+        )
+    if "0" not in workflow.steps and scheme_of(spec.results_dir):
+        raise SpecError(
+            'With results in object storage, add "0" to image_grounding.workflow.steps: what is done of it is not asked again.'
         )

@@ -23,6 +23,7 @@ SLOW = (
     "init/",
     "verification/",
     "shards/test_processes.py",
+    "storage/test_generate_to_storage.py",
     "money/",
     "wheel/",
     "vlm/test_server_caps.py",

@@ -10,13 +10,13 @@ from grounding_assets.checks import annotation_check_specs, check_annotations
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.errors import GroundingError, visible
 from grounding_assets.core.shards.cutting import cut_input
-from grounding_assets.core.shards.joining import join_shards
+from grounding_assets.core.shards.joining import current_status, join_shards
 from grounding_assets.core.shards.place import ShardTaken
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_shards
 from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs
 from resources.memory import keep_large_buffers_apart
-from resources.shards import manifest_of, refuse_on_whole, shard_dataset, shard_size, shards_of
+from resources.shards import manifest_of, redoes, refuse_on_whole, shard_dataset, shard_size, shards_of
 
 _CHECK = "every_sample_has_a_result"
 TAKEN = "taken"
@@ -82,10 +82,15 @@ def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefiniti
         keep_large_buffers_apart()
         fail_dead_runs(context.instance)
         dataset: DataSet = getattr(context.resources, keys.resource)
-        key, shards = keys.shard_of(context.partition_key), shards_of(dataset.spec)
+        key = keys.shard_of(context.partition_key)
+        shards = shards_of(dataset.spec, context.run_id, lambda run_id: _is_over(context.instance, run_id))
         try:
             refuse_on_whole(dataset.spec)
-            sha256 = manifest_of(dataset.spec).slice_of(key).sha256
+            manifest = manifest_of(dataset.spec)
+            sha256 = manifest.slice_of(key).sha256
+            status = current_status(shards, manifest, key, dataset.spec.workflow.run_steps)
+            if status.is_complete and not shards.looks_again and not redoes(dataset.spec.workflow):
+                return dg.MaterializeResult(metadata=status.figures())
             with shards.claimed(key), shards.opened(key) as folder:
                 run = ShardRun(context, shard_dataset(dataset, key, folder), progress, sha256)
                 run.annotate()
@@ -108,6 +113,12 @@ def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefiniti
         raise dg.Failure(visible(words), metadata=figures, allow_retries=False)
 
     return annotated_shard
+
+
+def _is_over(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a run is known to have ended; one of another instance is not known at all."""
+    run = instance.get_run_by_id(run_id) if run_id else None
+    return run is not None and run.is_finished
 
 
 def _annotations(keys: DataSetKeys) -> dg.AssetsDefinition:

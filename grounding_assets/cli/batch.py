@@ -31,7 +31,7 @@ def batch(action: str, spec_file: str, overrides: Sequence[str]) -> int:
 
         return generate(spec_file, [*settings, "image_grounding.vlm.batch.submit=false"])
     refuse_cut(spec)
-    jobs = read_jobs(Path(spec.results_dir))
+    jobs = read_jobs(spec.results_folder)
     if action == "list":
         _print_list(jobs, spec)
         return EXIT_OK
@@ -40,14 +40,14 @@ def batch(action: str, spec_file: str, overrides: Sequence[str]) -> int:
     chosen = [job for job in chosen if wanted in (job.id, "all")]
     if not chosen:
         raise SpecError("Name a job that is under way: id=ID as `auto_label batch list` shows it, or id=all.")
-    with only_one(Path(spec.results_dir).absolute() / FOLDER):
+    with only_one(spec.results_folder / FOLDER):
         for job in chosen:
             print(visible(_cancel(spec, job, gives_up=words.get("give_up", "") == "true")))
     return EXIT_OK
 
 
 def _cancel(spec: Spec, job: Job, *, gives_up: bool) -> str:
-    folder = Path(spec.results_dir).absolute() / FOLDER / job.id
+    folder = spec.results_folder / FOLDER / job.id
     if job.phase is Phase.SUBMITTED:
         service = _service(spec, [job])
         try:
@@ -80,10 +80,10 @@ def _print_list(jobs: Sequence[Job], spec: Spec) -> None:
 def wait_for_jobs(spec: Spec) -> None:
     """Returns once a job under way has ended, telling how far they are meanwhile."""
     begun = time.monotonic()
-    service = _service(spec, read_jobs(Path(spec.results_dir)))
+    service = _service(spec, read_jobs(spec.results_folder))
     try:
         while True:
-            jobs = [job for job in read_jobs(Path(spec.results_dir)) if job.phase is Phase.SUBMITTED]
+            jobs = [job for job in read_jobs(spec.results_folder) if job.phase is Phase.SUBMITTED]
             done = 0
             for job in jobs:
                 try:

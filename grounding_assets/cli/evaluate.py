@@ -38,7 +38,7 @@ def evaluate(spec_file: str, words: Sequence[str]) -> int:
     given, overrides = split_words(words, _OWN)
     spec = load_spec(Path(spec_file), overrides)
     tell_what_lacks(spec)
-    results_dir = Path(spec.results_dir).absolute()
+    results_dir = spec.results_folder
     gold = given.get("gold") or spec.data.gold_jsonl
     if not gold:
         raise SpecError(

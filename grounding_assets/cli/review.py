@@ -28,7 +28,7 @@ def review(spec_file: str, words: Sequence[str]) -> int:
     given, overrides = split_words(words, ("marks", "to", "images"))
     spec = load_spec(Path(spec_file), overrides)
     tell_what_lacks(spec)
-    results_dir = Path(spec.results_dir).absolute()
+    results_dir = spec.results_folder
     if "to" in given:
         return _send(given, results_dir, dataset_name(spec))
     files = [Path(name).absolute() for name in given.get("marks", "").split(",") if name]

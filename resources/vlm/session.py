@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from grounding_assets.core.annotation.teacher import Teacher
-from grounding_assets.core.budget.call_file import open_account
+from grounding_assets.core.budget.grants import Grants
+from grounding_assets.core.budget.opening import open_account
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
@@ -23,6 +24,7 @@ async def work_with_teacher(
     work: Callable[[Teacher[Any]], Coroutine[Any, Any, T]],
     notice: Callable[[str], None],
     warn: Callable[[str], None],
+    grants: Grants | None = None,
 ) -> T:
     """Makes a teacher, makes sure of its boxes, runs `work(teacher)` and closes it.
 
@@ -32,7 +34,7 @@ async def work_with_teacher(
     known = measurements.find(spec.vlm.backend, base_url(spec), model_name(spec))
     learned = known.manners if known else None
     local = spec.vlm.backend == "local"
-    with nullcontext() if local else open_account(spec, results_dir, notice) as account:
+    with nullcontext() if local else open_account(spec, results_dir, notice, grants) as account:
         teacher = build_teacher(spec, credentials, learned, account, notice)
         try:
             # without an endpoint, the first job measures: see `batch.cards`

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.core.budget.call_file import open_account
+from grounding_assets.core.budget.opening import open_account
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.spec.loading import validate_spec
 from tests.core.power_cut import Disk

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding_assets.core.budget.account import BudgetReached, Intent, VerifierAccount
-from grounding_assets.core.budget.call_file import open_account, read_ledger
+from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.budget.cost import Usage
 from grounding_assets.core.budget.ledger import Ledger, booked_row, settled_row
+from grounding_assets.core.budget.opening import open_account
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.spec.loading import validate_spec

@@ -10,7 +10,7 @@ import pytest
 
 from grounding_assets.cli import main
 from grounding_assets.core.annotation.calls import ModelReply
-from grounding_assets.core.budget.call_file import open_account
+from grounding_assets.core.budget.opening import open_account
 from grounding_assets.core.spec.loading import load_spec, validate_spec
 from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys

@@ -8,6 +8,7 @@ import dagster as dg
 
 from tests.doors.project import Project, endpoint_settings, make_project
 from tests.endpoints.server import SimulatedEndpoint
+from tests.endurance.runs import Run
 
 UNMEASURED = "image_grounding.vlm.measure=false"
 
@@ -42,3 +43,17 @@ def calls_booked(project: Project) -> int:
     """Of the data set's one account."""
     rows = [json.loads(line) for line in (project.results / "calls.jsonl").read_bytes().splitlines()]
     return sum(row["calls"] for row in rows if "booked" in row)
+
+
+def workers_of(run: Run) -> list[int]:
+    """The processes that it started to work on shards."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            command = (status.parent / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == run.pid and b"shards.worker" in command:
+            found.append(int(status.parent.name))
+    return found

@@ -47,12 +47,12 @@ def test_shards_are_annotated_joined_resumed_and_asked_once(tmp_path: Path) -> N
 
 def _check_commands(project: Project) -> None:
     """Those that read the joined files see the whole; those that need one results folder say so."""
-    assert "10 samples" in project.run("auto_label", "report", "-e", "spec.yaml").stdout
-    exported = project.run("auto_label", "export", "-e", "spec.yaml", "format=parquet")
+    assert "10 samples" in project.auto_label("report", "-e", "spec.yaml").stdout
+    exported = project.auto_label("export", "-e", "spec.yaml", "format=parquet")
     assert "10 samples" in exported.stdout, exported.stderr
-    refused = project.run("auto_label", "restore", "-e", "spec.yaml")
+    refused = project.auto_label("restore", "-e", "spec.yaml")
     assert refused.returncode == 2 and "data.shard=00000" in refused.stderr
-    one = project.run("auto_label", "report", "-e", "spec.yaml", "data.shard=00001")
+    one = project.auto_label("report", "-e", "spec.yaml", "data.shard=00001")
     assert "4 samples" in one.stdout, one.stderr
     assert not (project.results / "samples.jsonl").exists(), "nobody took the whole for one results folder"
 
@@ -77,7 +77,7 @@ def test_dagster_s_own_commands_and_one_shard_as_a_data_set(tmp_path: Path) -> N
         status = json.loads((shard_results(project) / "00001/shard.json").read_bytes())
         assert (status["samples"], status["done"], status["failed"], status["pending"]) == (4, 4, 0, 0)
 
-        part = project.run("auto_label", "report", "-e", "spec.yaml")
+        part = project.auto_label("report", "-e", "spec.yaml")
         assert "Not complete: 4 of 9 samples have a result; 0 failed, and 5 are pending." in part.stdout, (
             part.stderr
         )
@@ -87,7 +87,7 @@ def test_dagster_s_own_commands_and_one_shard_as_a_data_set(tmp_path: Path) -> N
         assert project.status("groundings", "tested_00001")["materialized"] == 4
 
         assert materialize("annotated_shard", "--partition", "tested-00000") == 0
-        old = project.run("auto_label", "report", "-e", "spec.yaml")
+        old = project.auto_label("report", "-e", "spec.yaml")
         assert old.returncode == 2 and "is not joined of the shards as they are now" in old.stderr
         assert project.generate(UNMEASURED).returncode == 0
         assert [line["caption"] for line in project.lines()] == [row["caption"] for row in rows]

@@ -10,27 +10,13 @@ import pytest
 from tests.corpus import needs_corpus
 from tests.doors.project import Project, coco24_rows, sample_calls
 from tests.endpoints.server import SimulatedEndpoint, running
-from tests.endurance.runs import Run, generate, generating
-from tests.shards.cut_sets import UNMEASURED, cut_project, materialized_shards
+from tests.endurance.runs import generate, generating
+from tests.shards.cut_sets import UNMEASURED, cut_project, materialized_shards, workers_of
 
 pytestmark = needs_corpus("coco24")
 ROWS = 40
 IN_FLIGHT = 4
 SIDE_BY_SIDE = (UNMEASURED, "image_grounding.workflow.processes=2", "image_grounding.workflow.max_workers=4")
-
-
-def workers_of(run: Run) -> list[int]:
-    """The processes that it started to work on shards."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-            command = (status.parent / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == run.pid and b"shards.worker" in command:
-            found.append(int(status.parent.name))
-    return found
 
 
 def check_complete(project: Project, rows: list[dict[str, object]]) -> None:

@@ -23,8 +23,10 @@ from grounding_assets.core.errors import (
 from grounding_assets.core.shards.joining import current_status
 from grounding_assets.core.shards.manifest import Manifest
 from grounding_assets.core.shards.status import ShardStatus, added_up
+from grounding_assets.core.spec.paths import scheme_of
 from resources.dataset import DataSet
 from resources.shards import manifest_of, refuse_on_whole, shards_of
+from resources.vlm.resource import teacher_notice
 
 
 def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> int:
@@ -37,8 +39,8 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
         _materialize(graph, instance, ["samples"])
         manifest = manifest_of(spec)
         before = _total(dataset, manifest)
-        if not before.done and dataset.notice:
-            print(dataset.notice, file=sys.stderr)
+        if not before.done and (notice := teacher_notice(spec)):
+            print(notice, file=sys.stderr)
         with ShardsDisplay(len(manifest.slices), before.samples) as display:
             try:
                 if spec.workflow.processes > 1:
@@ -55,7 +57,7 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
         _join(graph, instance, dataset)
     _print_outcome(dataset, manifest, before, total)
     try:
-        if not isinstance(stop, (Interrupted, KeyboardInterrupt)):
+        if not isinstance(stop, (Interrupted, KeyboardInterrupt)) and not scheme_of(spec.results_dir):
             renew_report(dataset, spec_file, total.samples)
     finally:
         # that the page cannot be written says less than why the run ended

@@ -13,7 +13,7 @@ from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.shards.joining import JOINED, current_status, status_of
 from grounding_assets.core.shards.manifest import Manifest, part_of
 from resources.dataset import DataSet
-from resources.shards import shard_dataset, shards_of
+from resources.shards import redoes, shard_dataset, shards_of
 
 LOOK_AGAIN_S = 1.0
 """After so long a shard that another run holds is tried again."""
@@ -126,8 +126,7 @@ class ShardWork:
         status = current_status(self._shards, self._manifest, key, self._steps)
         if not status.pending and status.sha256 and status != self._before[key]:
             return True
-        workflow = self._dataset.spec.workflow
-        if workflow.force_reprocess or workflow.redo != "none":
+        if redoes(self._dataset.spec.workflow):
             return False
         unedited = self._shards.size(part_of(key, JOINED[0])) == status.size
         if not (status.is_complete and unedited and self._is_materialized(key)):

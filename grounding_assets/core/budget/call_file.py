@@ -7,8 +7,8 @@ the caps. No lock is held, so a process that is killed or asleep holds up nobody
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,23 +126,6 @@ class FileAccount:
             "The endpoint reports no usable token counts. They are projected from the lengths of request and reply, so caps "
             f"in tokens and money hold roughly; {holds}"
         )
-
-
-@contextmanager
-def open_account(
-    spec: Spec, results_dir: Path, notice: Callable[[str], None] = lambda text: None
-) -> Iterator[FileAccount]:
-    """The account of a data set, of all its shards. Caps hold for the set: what all its runs took and take counts.
-
-    Raises:
-        SpecError: see `FileAccount`.
-        RunStopped: see `FileAccount`.
-    """
-    account = FileAccount(data_set_folder(results_dir), spec, notice)
-    try:
-        yield account
-    finally:
-        account.close()
 
 
 def begin(results_dir: Path, has_verifier: bool) -> None:

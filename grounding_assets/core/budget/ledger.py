@@ -108,6 +108,18 @@ class Ledger:
         """All but what is in flight."""
         return Spent(*(self._settled[model].usage() + self._lost_in_all[model].usage() for model in _MODELS))
 
+    def with_what_is_open(self) -> Spent:
+        """The same with what is in flight, at the most that it can take."""
+        spent = self.spent()
+        open_: dict[str, Usage] = dict.fromkeys(_MODELS, Usage())
+        for intent in self._open.values():
+            open_[intent.model] += intent.most
+        return Spent(
+            spent.teacher + open_[OF_TEACHER],
+            spent.verifier + open_[OF_VERIFIER],
+            spent.batch + open_[OF_BATCH],
+        )
+
     def lost(self) -> int:
         """Calls whose process ended before it could say what became of them."""
         return sum(intent.calls for intent in self._lost.values())

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.files import locked, make_folder, replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 
@@ -29,7 +30,7 @@ class _Kept(NamedTuple):
 
 
 def dataset_name(spec: Spec) -> str:
-    """`data.name`, else the name in the results folder, which is made with one if it is new.
+    """`data.name`, else the name in the results folder, which is made with one if it is new, or of their address.
 
     Raises:
         RunStopped: the folder cannot be written.
@@ -37,7 +38,9 @@ def dataset_name(spec: Spec) -> str:
     """
     if spec.data.name:
         return spec.data.name
-    results_dir = Path(spec.results_dir).absolute()
+    if scheme_of(spec.results_dir):
+        return name_of_address(spec.results_dir)
+    results_dir = spec.results_folder
     file = results_dir / NAME_FILE
     with stopping_if_unwritable(file):
         make_folder(results_dir)
@@ -58,6 +61,12 @@ def proposed_name(results_dir: Path) -> str:
     if kept is None and any(_results(results_dir)):
         return name_of_path(results_dir)
     return _named(results_dir, secrets.token_hex(3))
+
+
+def name_of_address(address: str) -> str:
+    """What results in object storage are called: the same on every machine."""
+    whole = address.rstrip("/")
+    return _named(Path(whole.rpartition("/")[2]), hashlib.sha256(whole.encode()).hexdigest()[:6])
 
 
 def name_of_path(results_dir: Path) -> str:

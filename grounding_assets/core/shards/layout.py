@@ -6,6 +6,7 @@ from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.shards.local import LocalShards
 from grounding_assets.core.shards.manifest import is_shard
 from grounding_assets.core.shards.place import Shards
+from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
 
 USUAL_SIZE = 10_000
@@ -37,9 +38,15 @@ def shard_size_of(spec: Spec, shards: Shards) -> int:
                 "out, or take another results_dir."
             )
         return 0
+    stored = bool(scheme_of(spec.results_dir))
+    if stored and wanted == 0:
+        raise SpecError(
+            f"Results in object storage ({shards.where}) are kept in shards: leave image_grounding.data.shard_size=0 out, or take a "
+            "results_dir on this machine."
+        )
     if wanted >= 0:
         return wanted
-    return USUAL_SIZE if _is_large(spec) else 0
+    return USUAL_SIZE if stored or _is_large(spec) else 0
 
 
 def refuse_cut(spec: Spec) -> None:
@@ -48,7 +55,7 @@ def refuse_cut(spec: Spec) -> None:
     Raises:
         InputError: the data set is cut into shards; says how to name one of them.
     """
-    results_dir = Path(spec.results_dir).absolute()
+    results_dir = spec.results_folder
     if not is_shard(results_dir) and shard_size_of(spec, LocalShards(results_dir)):
         raise InputError(
             f"The data set in {results_dir} is cut into shards, and this works on one results folder: add "

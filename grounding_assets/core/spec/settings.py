@@ -3,6 +3,7 @@
 Names and defaults of TAO's `image_grounding` are kept. Reading YAML and overrides is `spec_file`'s job.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from grounding_assets.core.errors import SpecError
 from grounding_assets.core.spec.export_settings import ExportSpec
 from grounding_assets.core.spec.model_settings import (
     Section,
@@ -21,7 +23,7 @@ from grounding_assets.core.spec.model_settings import (
     as_switch,
     verifier_or_default,
 )
-from grounding_assets.core.spec.paths import LocalPath
+from grounding_assets.core.spec.paths import LocalPath, Location, scheme_of, shown_address
 from grounding_assets.core.steps import Step, in_order
 
 SUPPORTED_TYPE = "image_grounding"
@@ -124,8 +126,8 @@ class DataSpec(Section):
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
     """Name of the data set in Dagster; empty: chosen once and kept in results_dir."""
     shard_size: int = Field(default=-1, ge=-1, le=1_000_000)
-    """Lines of each shard that the input is cut into; 0: it is not cut; -1: 10,000 for an input of more than 100,000 lines,
-    else 0. An existing results_dir stays what it is."""
+    """Lines of each shard that the input is cut into; 0: it is not cut; -1: 10,000 for an input of more than 100,000 lines
+    and for results in object storage, else 0. An existing results_dir stays what it is."""
     shard: str = Field(default="", pattern=r"^([0-9]{5,})?$")
     """The shard to work on alone, such as 00042, as a data set with a partition for each sample; empty: the whole."""
     owner: str = Field(default="", pattern=r"^(team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})?$")
@@ -207,12 +209,26 @@ class ImageGroundingSpec(Section):
 class Spec(Section):
     """A whole spec. Relative paths start from the working directory."""
 
-    results_dir: LocalPath = Field(min_length=1)
-    """Folder of all results. Required."""
+    results_dir: Location = Field(min_length=1)
+    """Folder of all results, or an address such as s3://bucket/folder, where the data set is cut into shards. Required."""
     autolabel_type: str = SUPPORTED_TYPE
     """Only image_grounding is supported."""
     image_grounding: ImageGroundingSpec = ImageGroundingSpec()
     _ignored: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def results_folder(self) -> Path:
+        """The results folder on this machine.
+
+        Raises:
+            SpecError: it is in object storage.
+        """
+        if scheme_of(self.results_dir):
+            raise SpecError(
+                f"The results are in {shown_address(self.results_dir)}, and this works on a folder of this machine: copy "
+                "annotations.jsonl and failures.jsonl to one, and add results_dir=FOLDER."
+            )
+        return Path(self.results_dir).absolute()
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -28,4 +28,4 @@ def spec_of_shard(spec: Spec, key: str, folder: Path) -> Spec:
 def opened(spec: Spec) -> Spec:
     """The spec of the shard that `data.shard` names; without one, the spec as it is."""
     key = spec.data.shard
-    return spec_of_shard(spec, key, Path(spec.results_dir) / FOLDER / key) if key else spec
+    return spec_of_shard(spec, key, spec.results_folder / FOLDER / key) if key else spec

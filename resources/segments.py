@@ -1,0 +1,192 @@
+"""A shard's results between a folder of this machine and object storage, in segments: each is written once, by one run.
+
+A segment is JSON lines, one for each file that is new, was changed or has gone since the segment before. They are applied in
+the order of their names: the number of the claim under which a run had the shard, then a number of its own.
+"""
+
+import json
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from grounding_assets.core.errors import GroundingError, InputError, RunStopped
+from grounding_assets.core.files import to_json
+from resources.object_storage import storage_errors
+
+PUSH_EVERY_S = 1.0
+"""A machine that dies loses what it made since the last push."""
+GIVE_UP_AFTER_S = 120.0
+"""A run whose results cannot be stored for so long stops asking for more."""
+_WHOLE = "999999-whole"
+_KEPT = re.compile(
+    r"samples\.jsonl|\.redo/[^/.][^/]*\.json"
+    r"|step_\d_[a-z_]+/(\.ckpt|\.failed|\.redone|\.partial|\.retired/[^/.][^/]*)/[^/.][^/]*\.json"
+)
+"""Files of a results folder that cannot be made again from others."""
+
+
+class Segments:
+    """The segments of one shard: `folder` in the storage, `results` here."""
+
+    def __init__(self, store: Any, folder: str, address: str, results: Path, generation: int):
+        self._store, self._folder, self._address = store, folder, address
+        self._results, self._generation = results, generation
+        self._known: dict[str, tuple[int, int]] = {}
+        self._scanned: dict[Path, int] = {}
+        self._number = 0
+        self._pushing = threading.Lock()
+
+    def pull(self) -> int:
+        """Brings all results here; returns how many segments there were."""
+        names = self._names()
+        for name in names:
+            with storage_errors(self._address):
+                content: bytes = self._store.cat_file(f"{self._folder}/{name}")
+            for line in content.splitlines():
+                self._apply(line, name)
+        self._known = dict(self._found())
+        return len(names)
+
+    def push(self) -> None:
+        """One segment of what is new since the last one, if anything is."""
+        with self._pushing:
+            changed = dict(self._changed())
+            if not changed:
+                return
+            content = b"".join(self._row(name) + b"\n" for name in changed)
+            self._number += 1
+            path = f"{self._folder}/{self._generation:06d}-{self._number:06d}.jsonl"
+            with storage_errors(self._address):
+                self._store.pipe_file(path, content)
+            for name, stamp in changed.items():
+                if stamp is None:
+                    self._known.pop(name, None)
+                else:
+                    self._known[name] = stamp
+
+    def compact(self) -> None:
+        """One segment of everything; then the earlier ones go."""
+        earlier = self._names()
+        whole = f"{self._generation:06d}-{_WHOLE}.jsonl"
+        if earlier == [whole]:
+            return
+        with NamedTemporaryFile() as content:
+            for name, _ in self._found():
+                content.write(self._row(name) + b"\n")
+            content.flush()
+            with storage_errors(self._address):
+                self._store.put_file(content.name, f"{self._folder}/{whole}")
+        with storage_errors(self._address):
+            for name in earlier:
+                if name != whole:
+                    self._store.rm_file(f"{self._folder}/{name}")
+
+    def _names(self) -> list[str]:
+        with storage_errors(self._address):
+            try:
+                found = self._store.ls(self._folder, detail=False)
+            except FileNotFoundError:
+                return []
+        return sorted(path.rsplit("/", 1)[1] for path in found)
+
+    def _apply(self, line: bytes, segment: str) -> None:
+        try:
+            row = json.loads(line)
+            name, text = row["file"], row["text"]
+            sound = isinstance(name, str) and isinstance(text, str | None) and _KEPT.fullmatch(name)
+        except (ValueError, KeyError, TypeError):
+            sound, name, text = None, "", None
+        if not sound:
+            raise InputError(
+                f"{self._address}/{segment} holds a line that no run wrote. Delete that object: its samples are annotated again."
+            )
+        file = self._results / name
+        if text is None:
+            file.unlink(missing_ok=True)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text.encode("utf-8", "surrogatepass"))
+
+    def _row(self, name: str) -> bytes:
+        try:
+            text = (self._results / name).read_bytes().decode("utf-8", "surrogatepass")
+        except FileNotFoundError:
+            text = None
+        return to_json({"file": name, "text": text})
+
+    def _changed(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
+        """Files that are not as they were pushed, with their stamps; None for those that have gone."""
+        folders = set()
+        for folder in self._folders():
+            stamp = folder.stat().st_mtime_ns
+            # renames and removals change a folder's own time; one that changed in this very tick is looked at again
+            if self._scanned.get(folder) == stamp and time.time_ns() - stamp > 2_000_000_000:
+                continue
+            self._scanned[folder] = stamp
+            folders.add(str(folder.relative_to(self._results)))
+            yield from (
+                (name, found) for name, found in self._files(folder) if self._known.get(name) != found
+            )
+        for name in [*self._known]:
+            if (name.rpartition("/")[0] or ".") in folders and not (self._results / name).exists():
+                yield name, None
+
+    def _found(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        for folder in self._folders():
+            yield from self._files(folder)
+
+    def _folders(self) -> Iterator[Path]:
+        yield self._results
+        for pattern in (".redo", "step_*/.*", "step_*/.retired/*"):
+            yield from (folder for folder in self._results.glob(pattern) if folder.is_dir())
+
+    def _files(self, folder: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = str(Path(entry.path).relative_to(self._results))
+                if not _KEPT.fullmatch(name):
+                    continue
+                with suppress(FileNotFoundError):
+                    status = entry.stat()
+                    yield name, (status.st_mtime_ns, status.st_size)
+
+
+class Pushing:
+    """Pushes once in a while, in a thread of its own, until the block ends. A context manager."""
+
+    def __init__(self, push: Callable[[], None]):
+        self._push = push
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="segments", daemon=True)
+        self._failing_since = 0.0
+        self.trouble: GroundingError | None = None
+        """Why nothing more could be stored, or must not be."""
+
+    def __enter__(self) -> "Pushing":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._over.wait(PUSH_EVERY_S):
+            try:
+                self._push()
+                self._failing_since = 0.0
+            except GroundingError as error:
+                now = time.monotonic()
+                self._failing_since = self._failing_since or now
+                if isinstance(error, RunStopped) or now - self._failing_since > GIVE_UP_AFTER_S:
+                    self.trouble = error
+                    # as if somebody had stopped the run: calls in flight are given time
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return

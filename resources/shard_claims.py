@@ -1,0 +1,145 @@
+"""A claim on a shard in object storage: one run has it, until that gives it up or has not been heard of for a minute.
+
+Each claim is an object with a number; who creates the next number first has the shard. Nobody's clock is compared with
+another's: a claim is dead if its content stays the same while somebody looks on.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from grounding_assets.core.errors import GroundingError, RunStopped
+from grounding_assets.core.files import to_json
+from grounding_assets.core.shards.place import ShardTaken
+from resources.object_storage import create_exclusively, storage_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a claim is kept, and how it is found to be dead. In seconds."""
+
+    beat_s: float = 10.0
+    """Between two signs of life."""
+    dead_after_s: float = 60.0
+    """Without one."""
+    look_s: float = 2.0
+    """Between two looks at another run's claim."""
+
+
+USUAL = Pace()
+
+
+class StoredClaim:
+    """One run's hold on a shard. A context manager; entering it raises ShardTaken if another run has it."""
+
+    def __init__(
+        self,
+        store: Any,
+        folder: str,
+        address: str,
+        key: str,
+        run_id: str,
+        is_over: Callable[[str], bool],
+        pace: Pace = USUAL,
+    ):
+        """`is_over`: whether a run is known to have ended, by its id."""
+        self._store, self._folder, self._address, self._key = store, folder, address, key
+        self._run_id, self._is_over, self._pace = run_id, is_over, pace
+        self._over = threading.Event()
+        self._beating = threading.Thread(target=self._beat, name="claim", daemon=True)
+        self.generation = 0
+        """Its number; later claims on the shard have higher ones."""
+        self.lost = False
+        """Whether another run took the shard, since this one was not heard of."""
+
+    def __enter__(self) -> "StoredClaim":
+        latest = max(self._numbers(), default=0)
+        if latest and not self._is_free(latest):
+            raise ShardTaken(self._key)
+        try:
+            with storage_errors(self._address):
+                create_exclusively(self._store, self._path(latest + 1), self._content(0))
+        except FileExistsError:
+            raise ShardTaken(self._key) from None
+        self.generation = latest + 1
+        self._beating.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._beating.join()
+        if not self.lost:
+            with storage_errors(self._address):
+                self._store.pipe_file(self._path(self.generation), self._content(0, released=True))
+                for number in self._numbers():
+                    if number < self.generation:
+                        self._store.rm_file(self._path(number))
+
+    def make_sure(self) -> None:
+        """Raises RunStopped if another run has taken the shard."""
+        if self.lost:
+            raise RunStopped(
+                f"Shard {self._key} was taken by another run, since this one could not be heard of for "
+                f"{self._pace.dead_after_s:g} s. It stops; the other one goes on."
+            )
+
+    def _is_free(self, number: int) -> bool:
+        content = self._read(number)
+        released, run_id = _parsed(content)
+        if released or self._is_over(run_id):
+            return True
+        begun = time.monotonic()
+        while time.monotonic() - begun < self._pace.dead_after_s:
+            time.sleep(self._pace.look_s)
+            if self._read(number) != content:
+                return False
+        return True
+
+    def _beat(self) -> None:
+        beats = 0
+        while not self._over.wait(self._pace.beat_s):
+            beats += 1
+            try:
+                if max(self._numbers(), default=0) > self.generation:
+                    self.lost = True
+                    return
+                with storage_errors(self._address):
+                    self._store.pipe_file(self._path(self.generation), self._content(beats))
+            except GroundingError:
+                # the storage is away, from this machine at least: the next beat tries again
+                continue
+
+    def _read(self, number: int) -> bytes | None:
+        with storage_errors(self._address):
+            try:
+                return self._store.cat_file(self._path(number))
+            except FileNotFoundError:
+                return None
+
+    def _numbers(self) -> list[int]:
+        with storage_errors(self._address):
+            try:
+                found = self._store.ls(self._folder, detail=False)
+            except FileNotFoundError:
+                return []
+        return [int(path.rsplit("/", 1)[1]) for path in found]
+
+    def _path(self, number: int) -> str:
+        return f"{self._folder}/{number:06d}"
+
+    def _content(self, beats: int, *, released: bool = False) -> bytes:
+        return to_json({"run": self._run_id, "beats": beats, "released": released})
+
+
+def _parsed(content: bytes | None) -> tuple[bool, str]:
+    """Whether a claim was given up, and whose it is; one that has gone was, and one that cannot be read is nobody's."""
+    if content is None:
+        return True, ""
+    try:
+        row = json.loads(content)
+        return row["released"] is True, str(row["run"])
+    except (ValueError, KeyError, TypeError):
+        return False, ""

@@ -1,0 +1,231 @@
+"""Shards in object storage: a run brings a shard to a folder of its own, and pushes what it makes in segments.
+
+shards.json                        what is cut
+shards/00042/input.jsonl           the slice
+shards/00042/segments/             results, see `segments`
+shards/00042/claims/               who works on it, see `shard_claims`
+shards/00042/{annotations,failures}.jsonl, shard.json
+grants/                            the budget, see `core.budget.grants`
+endpoint.json                      what was measured about the endpoint
+"""
+
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import IO, Any
+
+from grounding_assets.core.shards.joining import JOINED
+from grounding_assets.core.shards.manifest import MANIFEST, Manifest, part_of
+from grounding_assets.core.shards.place import ShardTaken
+from grounding_assets.core.shards.status import STATUS
+from grounding_assets.core.spec.paths import shown_address
+from grounding_assets.core.spec.shards import FOLDER, SLICE
+from resources.object_storage import (
+    create_exclusively,
+    filesystem_of,
+    require_exclusive_create,
+    storage_errors,
+)
+from resources.segments import Pushing, Segments
+from resources.shard_claims import StoredClaim
+
+_MEASURED = "endpoint.json"
+_CUTTING = "cutting"
+_LEAST_PART = 5 << 20
+"""S3 joins parts on the server if each but the last has so many bytes."""
+_MOST_PARTS = 10_000
+_BLOCK = 16 << 20
+
+
+class StoredShards:
+    """See `core.shards.place.Shards`."""
+
+    looks_again = False
+
+    def __init__(self, address: str, run_id: str, is_over: Callable[[str], bool]):
+        """`run_id` names whoever claims shards; `is_over`: whether a run is known to have ended."""
+        # fsspec's own types leave open what its libraries give
+        self._store: Any
+        self._store, self._root = filesystem_of(address.rstrip("/"))
+        self.where = self._address = shown_address(address.rstrip("/"))
+        self._run_id, self._is_over = run_id, is_over
+        self._claim: StoredClaim | None = None
+        self.grants = StoredGrants(self)
+
+    def manifest(self) -> Manifest | None:
+        content = self.read(MANIFEST)
+        return None if content is None else Manifest.of_bytes(content, f"{self.where}/{MANIFEST}")
+
+    def keep(self, manifest: Manifest) -> None:
+        self.write(MANIFEST, manifest.to_bytes())
+
+    def is_whole_data_set(self) -> bool:
+        return False
+
+    @contextmanager
+    def cutting(self) -> Iterator[None]:
+        with storage_errors(self._address):
+            self._store.makedirs(self._root, exist_ok=True)
+        require_exclusive_create(self._store, self._root, self._address)
+        while True:
+            try:
+                with self._claim_of(_CUTTING):
+                    yield
+                return
+            except ShardTaken:
+                time.sleep(1.0)
+
+    def reading(self, name: str) -> AbstractContextManager[IO[bytes]] | None:
+        content = self.read(name)
+        return None if content is None else io.BytesIO(content)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of an object; None if there is none."""
+        with storage_errors(self._address):
+            try:
+                return self._store.cat_file(self._path(name))
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, content: bytes) -> None:
+        with storage_errors(self._address):
+            self._store.pipe_file(self._path(name), content)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """False if the object is there already."""
+        with storage_errors(self._address):
+            try:
+                create_exclusively(self._store, self._path(name), content)
+            except FileExistsError:
+                return False
+        return True
+
+    def size(self, name: str) -> int:
+        with storage_errors(self._address):
+            try:
+                return int(self._store.info(self._path(name))["size"])
+            except FileNotFoundError:
+                return 0
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        # whole before it is sent: an upload that is broken off would leave a part under the name
+        with NamedTemporaryFile() as content:
+            yield content
+            content.flush()
+            self._put(Path(content.name), name)
+
+    def join(self, name: str, parts: Sequence[str]) -> None:
+        sizes = {part: size for part in parts if (size := self.size(part))}
+        if not sizes:
+            self.write(name, b"")
+            return
+        large = all(size >= _LEAST_PART for size in [*sizes.values()][:-1])
+        if large and len(sizes) <= _MOST_PARTS and hasattr(self._store, "merge"):
+            with storage_errors(self._address):
+                self._store.merge(self._path(name), [self._path(part) for part in sizes])
+            return
+        with storage_errors(self._address):
+            self._join_here(name, [*sizes])
+
+    def _join_here(self, name: str, parts: Sequence[str]) -> None:
+        whole = self._store.open(self._path(name), "wb", block_size=_BLOCK)
+        try:
+            for part in parts:
+                with self._store.open(self._path(part), "rb", block_size=_BLOCK) as stream:
+                    shutil.copyfileobj(stream, whole, _BLOCK)
+        except BaseException:
+            # closing would put what there is under the name
+            whole.discard()
+            whole.closed = True
+            raise
+        whole.close()
+
+    def is_held(self, key: str) -> bool:
+        # looking takes as long as claiming, and the run that claims says the same
+        return False
+
+    @contextmanager
+    def claimed(self, key: str) -> Iterator[None]:
+        with self._claim_of(key) as claim:
+            self._claim = claim
+            try:
+                yield
+            finally:
+                self._claim = None
+
+    @contextmanager
+    def opened(self, key: str) -> Iterator[Path]:
+        """In a claim, what is made is pushed; without one it is only to be read."""
+        claim = self._claim
+        with TemporaryDirectory(prefix=f"shard-{key}-") as root:
+            results = Path(root) / FOLDER / key
+            results.mkdir(parents=True)
+            for name in (MANIFEST, _MEASURED, part_of(key, SLICE)):
+                content = self.read(name)
+                if content is not None:
+                    (Path(root) / name).write_bytes(content)
+            segments = Segments(
+                self._store,
+                self._path(part_of(key, "segments")),
+                f"{self.where}/{part_of(key, 'segments')}",
+                results,
+                claim.generation if claim else 0,
+            )
+            segments.pull()
+            if claim is None:
+                yield results
+                return
+            yield from self._kept(claim, segments, key, results)
+
+    def _kept(self, claim: StoredClaim, segments: Segments, key: str, results: Path) -> Iterator[Path]:
+        def push() -> None:
+            claim.make_sure()
+            segments.push()
+
+        measured = results.parent.parent / _MEASURED
+        before = measured.read_bytes() if measured.is_file() else b""
+        try:
+            with Pushing(push) as pushing:
+                yield results
+        finally:
+            push()
+            if measured.is_file() and measured.read_bytes() != before:
+                self.write(_MEASURED, measured.read_bytes())
+        if pushing.trouble is not None:
+            raise pushing.trouble
+        segments.compact()
+        # the status is last: it says that the other two are there
+        for name in (*JOINED, STATUS):
+            if (results / name).is_file():
+                self._put(results / name, part_of(key, name))
+
+    def _claim_of(self, key: str) -> StoredClaim:
+        name = f"{FOLDER}/{key}/claims"
+        return StoredClaim(
+            self._store, self._path(name), f"{self.where}/{name}", key, self._run_id, self._is_over
+        )
+
+    def _put(self, file: Path, name: str) -> None:
+        with storage_errors(self._address):
+            self._store.put_file(str(file), self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+
+class StoredGrants:
+    """See `core.shards.place.GrantList`."""
+
+    def __init__(self, shards: StoredShards):
+        self._shards = shards
+
+    def read(self, place: int) -> bytes | None:
+        return self._shards.read(f"grants/{place:06d}")
+
+    def add(self, place: int, entry: bytes) -> bool:
+        return self._shards.create(f"grants/{place:06d}", entry)
