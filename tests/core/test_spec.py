@@ -145,8 +145,8 @@ WRONG: list[tuple[str, list[str], str]] = [
     ("image_grounding: {}", [], "'results_dir': required: set it in the spec or as results_dir=DIR"),
     ("results_dir: ???", [], "'results_dir': required"),
     ("results_dir: ''", [], "'results_dir'"),
-    ("results_dir: s3://bucket/out", [], "'results_dir': s3:// is not supported, only paths of this machine"),
-    ("results_dir: r", ["results_dir=GS://b/o"], "'results_dir': gs:// is not supported"),
+    ("results_dir: ftp://host/out", [], "'results_dir': ftp:// is not supported"),
+    ("results_dir: r", ["results_dir=SFTP://b/o"], "'results_dir': sftp:// is not supported"),
     (
         "results_dir: r",
         ["data.input_jsonl=hf://datasets/x/in.jsonl"],
