@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from grounding_assets.cli import main
+from grounding_assets.core.shards.manifest import MANIFEST
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.steps import Step
 from resources.vlm.resource import result_settings
@@ -63,6 +64,8 @@ def test_what_was_seen_holds_for_the_same_model_prompt_and_sampling(tmp_path: Pa
     two.compare()
     assert "auto shares pictures in" in capsys.readouterr().out
     assert two.auto()[0] is True
+    (tmp_path / "results" / MANIFEST).touch()
+    assert two.auto(results="results/shards/00007")[0] is True, "a shard goes by its data set's"
     for word in (
         WARMER,
         "image_grounding.vlm.openai.model_name=qwen3-vl-b",
