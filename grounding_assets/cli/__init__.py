@@ -4,6 +4,7 @@ Here: the parser and the one place where unexpected errors are caught. Each subc
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -227,8 +228,12 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
+    # all that is imported stays: looking for garbage among it takes a fifth of the time
+    gc.disable()
     from grounding_assets.cli.generate import generate
 
+    gc.freeze()
+    gc.enable()
     return generate(options.experiment_spec_file, _overrides(options), wait=options.wait)
 
 
