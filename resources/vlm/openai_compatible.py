@@ -14,7 +14,7 @@ from resources.vlm.keys import Scrubber, header_key
 from resources.vlm.manners import Manners, Teachable
 from resources.vlm.transport import Transport
 
-_CUT = re.compile(r"length|max_?\w*token|token_?limit|model_context|error_limit")
+_CUT = re.compile(r"length|max_?\w*token|token_?limit|context_window|truncat|error_limit")
 _REFUSED = re.compile(r"content_?filter|safety|sensitive|refus|moderat|block|prohibit|recitation|spii|guardrail|polic|violat|toxic|"
                       r"censor|unsafe|flagged")  # fmt: skip
 _BROKEN = re.compile(

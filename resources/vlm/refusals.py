@@ -169,10 +169,10 @@ SIGNS: tuple[Sign, ...] = (
         (_CLIENT,),
         Trouble.ACCOUNT,
         re.compile(
-            r"(credit|account|overdue) balance|(out of|no|not enough|more|all available) credits|credit[ _]limit|overdue\w*|"
+            r"(credit|account|overdue) balance|(out of|no|any|not enough|more|all available) credits|credit[ _]limit|overdue\w*|"
             r"billing[_ ](hard|not|issue|account|limit)\w*|payment required|quota (has been |is )?(exhausted|used up)|"
             r"out of (\w+ ){0,2}quota|arrear\w*|budget has been exceeded|exceeded[ _]?budget|spend(ing)? (limit|cap)|"
-            r"perday\w*|-per-day\b|usage limit (has been )?(reached|exceeded)"
+            r"perday\w*|-per-day\b|usage limit (has been )?(reached|exceeded)|usage limits?\b.{0,40} regain access"
         ),
     ),
     Sign("402", _status(402), Trouble.ACCOUNT),
@@ -202,6 +202,12 @@ SIGNS: tuple[Sign, ...] = (
         Trouble.ACCOUNT,
         re.compile(r"api[ _-]?key"),
         is_about_key=True,
+    ),
+    Sign(
+        "400 whose words name the country or the place that the call comes from",
+        _status(400),
+        Trouble.ACCOUNT,
+        re.compile(r"(location|region|country)\b[\w ,]{0,40} not supported"),
     ),
     Sign(
         "403 whose words name the key or a permission",

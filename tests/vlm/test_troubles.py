@@ -65,7 +65,18 @@ def test_a_text_that_the_reasoning_parser_took_is_said_to_be_there(field: str) -
     assert found.text == "" and f"stands in {field}" in found.remark and "reasoning parser" in found.remark
 
 
-@pytest.mark.parametrize("word", ["max_tokens", "MAX_TOKENS", "length", "max_output_tokens", "model_length"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "max_tokens",
+        "MAX_TOKENS",
+        "length",
+        "max_output_tokens",
+        "model_length",
+        "context_window_exceeded",
+        "repetition_truncation",
+    ],
+)
 def test_every_word_for_a_cut_reply_is_one(word: str) -> None:
     assert outcome(200, chat(finish=word)).finish is Finish.LENGTH
 
@@ -123,6 +134,9 @@ RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay":
         (401, {"error": "User not found."}, Trouble.ACCOUNT, None),
         (403, {"error": {"message": "The caller does not have permission"}}, Trouble.ACCOUNT, None),
         (400, {"error": {"message": "API key not valid. Please pass a valid API key."}}, Trouble.ACCOUNT, None),
+        (429, {"error": {"message": "You have reached your specified API usage limits. You will regain access on 2026-12-01."}}, Trouble.ACCOUNT, None),
+        (403, {"error": "Your newly created team doesn't have any credits yet."}, Trouble.ACCOUNT, None),
+        (400, {"error": {"message": "User location is not supported for the API use.", "status": "FAILED_PRECONDITION"}}, Trouble.ACCOUNT, None),
         (429, {"error": GEMINI_QUOTA}, Trouble.ACCOUNT, None),
         (429, {"error": {**GEMINI_QUOTA, "details": [RETRY_INFO, {"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}]}}, Trouble.ACCOUNT, None),
         # what passes
