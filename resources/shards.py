@@ -119,3 +119,8 @@ def refuse_on_whole(spec: Spec) -> None:
         raise SpecError(
             'With results in object storage, add "0" to image_grounding.workflow.steps: what is done of it is not asked again.'
         )
+    if workflow.redo == "rejected" and scheme_of(spec.results_dir):
+        raise SpecError(
+            "image_grounding.workflow.redo=rejected needs reviewers' marks beside the results, and these are in object storage: "
+            "leave it out, or take a results_dir on this machine."
+        )

@@ -37,7 +37,7 @@ def review(spec_file: str, words: Sequence[str]) -> int:
     if not results_dir.is_dir():
         # says what there is not, and which command makes it
         next(read_lines(results_dir / "annotations.jsonl"), None)
-    with locked(results_dir):
+    with locked(reviews_file(results_dir).parent):
         reviews = Reviews.load(results_dir)
         for file, marks in zip(files, found, strict=True):
             annotations = results_dir / "annotations.jsonl"

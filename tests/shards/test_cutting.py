@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.errors import GroundingError, InputError, SpecError
+from grounding_assets.core.review.reviews import reviews_file
 from grounding_assets.core.shards.cutting import cut_input
 from grounding_assets.core.shards.joining import join_shards
 from grounding_assets.core.shards.layout import UNCUT_UP_TO, USUAL_SIZE, refuse_cut, shard_size_of
@@ -151,6 +152,13 @@ def test_what_a_folder_is_decides_and_a_contradiction_is_refused(tmp_path: Path)
             update={"results_dir": str(shard)}
         )
     )
+
+
+def test_reviewers_marks_of_a_shard_are_those_of_the_whole(tmp_path: Path) -> None:
+    cut(tmp_path, [line_of(1), line_of(2)], 1)
+    results = tmp_path / "results"
+    assert reviews_file(results / "shards/00001") == reviews_file(results) == results / "reviews.jsonl"
+    assert reviews_file(tmp_path) == tmp_path / "reviews.jsonl"
 
 
 def test_a_large_input_is_cut_by_itself(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from grounding_assets.core.files import read_lines, write_lines
 from grounding_assets.core.records import Expression, GroundingStatus, Instance, PixelBox
 from grounding_assets.core.review.judged import phrase_keys, result_digest, sample_id_of
 from grounding_assets.core.review.judgement import JudgedPhrase, JudgedSample
+from grounding_assets.core.shards.manifest import data_set_folder
 from grounding_assets.core.store.checkpoint import expression_from_record
 
 REVIEWER_SCORE = 1.0
@@ -104,7 +105,8 @@ class Reviews:
 
 
 def reviews_file(results_dir: Path) -> Path:
-    return results_dir / "reviews.jsonl"
+    """One for a data set and all its shards: whoever marks a sample in one of them is heard in the whole."""
+    return data_set_folder(results_dir) / "reviews.jsonl"
 
 
 def is_same_image(judged: JudgedSample, record: Mapping[str, Any]) -> bool:
