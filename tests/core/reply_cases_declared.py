@@ -71,6 +71,14 @@ CASES.add(
     RIGHT,
 )
 
+for said in (
+    {"format": "json"},
+    {"format": "bbox_2d"},
+    {"coordinate_format": "normalized_1000"},
+    {"note": "100 percent sure of the values"},
+):
+    CASES.add(f"no form in {said}", envelope({"id": "e0", "bbox": BOAT, **said}, *_REST), RIGHT)
+
 _PER_CENT = {i: [[n / 10 for n in box] for box in boxes] for i, boxes in RIGHT.items()}
 for said in (
     {"unit": "percent"},

@@ -29,9 +29,11 @@ _TURNED = re.compile(
     r"\b(?:anchor|origin|reference|pivot)\b[^.\n]{0,20}\b(?:bottom|lower|right)", re.IGNORECASE
 )
 _NUMBERS = r"\b(?:coordinates?|values?|numbers?|boxes|bbox|units?|scale|range|system|normali[sz]\w+)\b"
+_HUNDRED = r"\b100\b(?![.\d]|\s?,)"
+_TO_HUNDRED = rf"\b0(?:\.0)?\s?(?:-|–|to|\.\.+|,)\s?{_HUNDRED}"
 _PERCENT = re.compile(
-    rf"{_NUMBERS}[^.\n]{{0,40}}(?:\bpercent(?:age)?s?\b|% of)|\bunits?\W{{1,3}}%"
-    rf"|(?<!score )(?<!confidence ){_NUMBERS}[^.\n\d]{{0,20}}(?:\b0(?:\.0)?\s?(?:-|–|to|\.\.+|,)\s?)?\b100\b(?![.\d]|\s?,)",
+    rf"{_NUMBERS}[^.\n]{{0,40}}(?:(?<!\d )\bpercent(?:age)?s?\b|% of)|\bunits?\W{{1,3}}%"
+    rf"|(?<!score )(?<!confidence )(?:{_NUMBERS}[^.\n\d]{{0,20}}{_TO_HUNDRED}|\b(?:scale|range)\b[^.\n\d]{{0,20}}{_HUNDRED})",
     re.IGNORECASE,
 )
 

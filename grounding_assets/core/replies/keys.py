@@ -72,6 +72,8 @@ _ABOUT_IMAGE = re.compile(
 )
 """Words in keys of what says nothing of how many things an answer should hold."""
 _FORMS = {"format", "bbox_format", "box_format", "bbox_mode", "box_mode", "coordinate_format"}
+_NO_FORM = re.compile(r"json|2d|1000|pixel|absolute|relative|normali[sz]ed", re.IGNORECASE)
+"""What stands under a key for a form and says nothing of the order."""
 _NO_ANSWER = {
     *(
         "reasoning",
@@ -146,8 +148,10 @@ def form_of(pairs: Sequence[tuple[str, JsonValue]]) -> Form | None:
         elif word in _TURNS and as_number(value):
             forms.add("turned")
         elif role in (None, "box", "form"):
-            said = declared_forms(f"{word.replace('_', ' ')}: {_words_of(value)}")
-            forms |= said or ({"unknown"} if word in _FORMS and value is not None else set())
+            words = _words_of(value)
+            said = declared_forms(f"{word.replace('_', ' ')}: {words}")
+            is_form = word in _FORMS and value is not None and not _NO_FORM.search(words)
+            forms |= said or ({"unknown"} if is_form else set())
     return forms.pop() if len(forms) == 1 else "unknown" if forms else None
 
 
