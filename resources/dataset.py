@@ -6,6 +6,7 @@ Launchpad or the command line overrides reaches every asset.
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +19,7 @@ from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, re
 from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.dataset.rollup import write_step_annotations
 from grounding_assets.core.dataset.sample_ids import SampleIds
-from grounding_assets.core.dataset.samples import SampleIndex
+from grounding_assets.core.dataset.samples import STORED, SampleIndex
 from grounding_assets.core.dataset.tao_results import ASIDE, set_tao_files_aside, take_tao_results_over
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
@@ -30,6 +31,7 @@ from grounding_assets.core.files import (
     stopping_if_unwritable,
     to_json,
 )
+from grounding_assets.core.images.locations import ImageLocation, ImageRoot
 from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.report import WrittenReport, report_file, write_results_report
 from grounding_assets.core.shards.layout import refuse_cut
@@ -39,6 +41,9 @@ from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources import event_loop
 from resources.credentials import Credentials
+from resources.fetched_files import FetchedFiles
+from resources.opening_notes import adopted, taken_over
+from resources.stored_images import image_root_of
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import build_batch_service, check_teacher, result_settings, teacher_notice
 from resources.vlm.session import work_with_teacher
@@ -61,6 +66,7 @@ class DataSet:
         """`grants`: of the budget, where its runs have no account in common."""
         self.spec, self.credentials, self._grants = spec, credentials, grants
         self._workspace: Workspace | None = None
+        self._files = FetchedFiles(spec)
         self.notes: list[str] = []
         """What was noticed while opening the data set, for the user."""
 
@@ -73,7 +79,7 @@ class DataSet:
         """The input, or step 0's output where step 1 alone is asked for and no input is named."""
         given = self.spec.data.input_jsonl
         if given != "???" and given:
-            return Path(given).absolute()
+            return self._files.local("input", given)
         if self._starts_from_extractions:
             return self.extracted_file
         raise InputError(
@@ -87,9 +93,13 @@ class DataSet:
         return Step.EXTRACTION not in self.spec.workflow.run_steps
 
     @property
-    def image_root(self) -> Path:
-        root = self.spec.data.image_root
-        return Path(root).absolute() if root else Path.cwd()
+    def gold_file(self) -> Path:
+        """What `data.gold_jsonl` names; see `local_file`."""
+        return self._files.local("gold", self.spec.data.gold_jsonl)
+
+    @cached_property
+    def image_root(self) -> ImageRoot:
+        return image_root_of(self.spec.data)
 
     @property
     def extracted_file(self) -> Path:
@@ -110,7 +120,7 @@ class DataSet:
         """
         check_teacher(self.spec, self.credentials)
         if self.spec.data.gold_jsonl:
-            next(read_records(Path(self.spec.data.gold_jsonl).absolute()), None)
+            next(read_records(self.gold_file), None)
         check_verifier(self.spec, self.credentials)
         self._require_extractions()
         first_reason = ""
@@ -147,22 +157,7 @@ class DataSet:
         return set_tao_files_aside(self.results_dir, keep_extractions=self._starts_from_extractions)
 
     def _take_tao_results_over(self, workspace: Workspace) -> None:
-        taken = take_tao_results_over(workspace)
-        self.notes.append(
-            f"TAO began these results: {taken.extractions} of step 0 and {taken.groundings} of step 1 were taken over, "
-            f"and its files are kept in {self.results_dir / ASIDE}."
-        )
-        if taken.unknown:
-            self.notes.append(f"{taken.unknown} records of TAO's belong to no line of the input.")
-        if taken.unreadable:
-            self.notes.append(
-                f"{taken.unreadable} records of TAO's cannot be read; their samples are annotated."
-            )
-        if taken.other_size:
-            self.notes.append(
-                f"The boxes of {taken.other_size} records of TAO's are in pixels of another size than their image has "
-                "(TAO writes 1920 x 1080 where the input gives none): they are made again."
-            )
+        self.notes += taken_over(take_tao_results_over(workspace), self.results_dir / ASIDE)
 
     def _note_changed_images(self, workspace: Workspace) -> None:
         changed = workspace.images.sample_ids
@@ -191,23 +186,13 @@ class DataSet:
         if found.adopted:
             # at once: whatever comes after an edit is newer than the file
             write_step_annotations(workspace, Step.EXTRACTION)
-            self.notes.append(
-                f"{found.adopted} hand-edited lines of {self.extracted_file} were taken over; their boxes are made again."
-            )
-        if found.unknown:
-            self.notes.append(
-                f"{found.unknown} lines of {self.extracted_file} belong to no line of the input."
-            )
-        if found.dropped:
-            self.notes.append(
-                f"{len(found.dropped)} expressions are not in their cleaned_caption and were dropped; "
-                f"the first: {found.dropped[0]}."
-            )
+        self.notes += adopted(found, self.extracted_file)
 
     def _open(self) -> Workspace:
         self._require_extractions()
         ids = self.sample_ids()
         rejected, root = self.results_dir / "rejected.jsonl", self.image_root
+        stored = STORED if self.spec.data.recheck_images == "on" else 0
         with stopping_if_unwritable(rejected), replacing(rejected) as stream:
 
             def reject(line: RejectedLine) -> None:
@@ -217,7 +202,7 @@ class DataSet:
                 self.input_file,
                 ids,
                 on_rejected=reject,
-                image_stamp=lambda path: short_file_stamp(root / path),
+                image_stamp=lambda path: _image_stamp(root / path, stored),
             )
         ids.save()
         remove_leftovers(self.results_dir)
@@ -304,3 +289,8 @@ class DataSet:
                 yield verifier
             finally:
                 await verifier.aclose()
+
+
+def _image_stamp(image: ImageLocation, stored: int) -> int:
+    """See `SampleEntry.image_stamp`; `stored` for an image that is no file of this machine."""
+    return short_file_stamp(image) if isinstance(image, Path) else stored

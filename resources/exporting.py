@@ -1,15 +1,16 @@
 """An export as the spec asks for it, out of its results folder."""
 
-from pathlib import Path
-
 from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.exports import ExportReport, export
 from grounding_assets.core.exports.chat_model import ChatModel
 from grounding_assets.core.files import read_lines
+from grounding_assets.core.images.locations import ImageRoot
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.export_settings import ExportFormat
-from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.spec.paths import scheme_of
+from grounding_assets.core.spec.settings import DataSpec, Spec
+from resources.stored_images import ImageFolder
 from resources.vlm.families import BY_NAME, FAMILIES, Family, family_of
 
 _QWEN_MULTIPLES = (28, 32)
@@ -26,15 +27,15 @@ def write_export(spec: Spec, fmt: ExportFormat) -> ExportReport:
         fmt,
         settings,
         Reviews.load(results_dir),
-        image_root=_image_root(spec),
+        image_root=_image_root(spec.data),
         chat_model=chat_model(settings.target_model),
     )
 
 
-def _image_root(spec: Spec) -> Path:
+def _image_root(data: DataSpec) -> ImageRoot:
     """Where image paths of the annotations start."""
-    joined = spec.data.join_image_root or not spec.data.image_root
-    return Path() if joined else Path(spec.data.image_root)
+    sources = (*data.image_sources, data.image_root) if scheme_of(data.image_root) else data.image_sources
+    return ImageFolder("" if data.join_image_root else data.image_root, sources)
 
 
 def chat_model(name: str) -> ChatModel:

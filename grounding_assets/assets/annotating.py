@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from grounding_assets.assets.run_listener import RunListener
 from grounding_assets.assets.signals import stopping_on_signals
 from grounding_assets.core.annotation.annotator import GRACE_S, Annotator
+from grounding_assets.core.annotation.image_reading import ImageReading
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Verifier
 from grounding_assets.core.batch.held import Held
@@ -109,13 +110,15 @@ class _Annotation:
         jobs: "Batching | None",
         samples: Iterator[PendingSample],
     ) -> None:
+        workflow = self._dataset.spec.workflow
         annotator = Annotator(
             self._workspace,
             teacher,
             jobs.heard_by(self._listener) if jobs else self._listener,
-            max_workers=self._dataset.spec.workflow.max_workers,
+            max_workers=workflow.max_workers,
             verifier=verifier,
             is_held=None if jobs else Held(self._dataset.results_dir),
+            images=ImageReading(self._workspace, workflow.max_workers, workflow.patience, self._notice),
         )
         self._listener.in_flight_limit = lambda: teacher.in_flight_limit
 

@@ -1,7 +1,6 @@
 """`evaluation`: the annotations, measured on gold."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -26,7 +25,7 @@ def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
     )
     def evaluation(context: dg.AssetExecutionContext) -> Iterator[Any]:
         dataset: DataSet = getattr(context.resources, keys.resource)
-        gold = Path(dataset.spec.data.gold_jsonl).absolute()
+        gold = dataset.gold_file
         try:
             judgement = judge_results(gold, dataset.results_dir / "annotations.jsonl")
         except NothingToJudge as reason:

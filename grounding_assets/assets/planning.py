@@ -111,7 +111,7 @@ def closed_gate(
     if not pending or workflow.is_pilot or workflow.force_reprocess or workflow.redo != "none":
         return None
     try:
-        check_gates(dataset.spec, workspace)
+        check_gates(dataset.spec, workspace, lambda: dataset.gold_file)
     except GroundingError as error:
         return error
     return None

@@ -15,6 +15,7 @@ from grounding_assets.core.dataset.audit import audit_annotations, balance_lines
 from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
 from grounding_assets.core.errors import visible
 from grounding_assets.core.files import read_lines
+from grounding_assets.core.images.locations import ImageRoot
 from grounding_assets.core.report import contact_sheet
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.steps import Step
@@ -123,7 +124,7 @@ def _reviewed(results_dir: Path) -> dict[str, int]:
     return {f"review_{what.replace(' ', '_')}": count for what, count in counts.items()}
 
 
-def _contact_sheet(annotations: Path, image_root: Path) -> dict[str, Any]:
+def _contact_sheet(annotations: Path, image_root: ImageRoot) -> dict[str, Any]:
     """A picture of the first grounded photos with their captions as Markdown; Dagster's page lets `data:` pictures through."""
     sheet = contact_sheet(
         read_lines(annotations), lambda path: image_root / path, columns=_SHEET_COLUMNS, max_px=_SHEET_PX

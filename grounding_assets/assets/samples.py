@@ -5,7 +5,8 @@ from pathlib import Path
 import dagster as dg
 
 from grounding_assets.core.dataset.workspace import Workspace
-from grounding_assets.core.errors import visible
+from grounding_assets.core.errors import SampleFailure, visible
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_samples
 from resources.dataset import DataSet
 
@@ -28,13 +29,10 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
         added, gone = register_samples(
             context.instance, keys, list(dict.fromkeys(workspace.samples.line_ids))
         )
-        found, probed = _images_found(workspace)
+        found, probed, trouble = _images_found(workspace)
         if not found:
             # a note, so that annotation shows it at the terminal as well
-            dataset.notes.append(
-                f"None of the first {probed} images was found; the first would be {_first_image(workspace)}. "
-                "Set image_grounding.data.image_root to the folder that image_path starts from."
-            )
+            dataset.notes.append(f"None of the first {probed} images was found; {trouble}")
         for note in dataset.notes:
             context.log.warning(visible(note))
         return dg.MaterializeResult(
@@ -55,19 +53,24 @@ def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
     return samples
 
 
-def _images_found(workspace: Workspace) -> tuple[int, int]:
+def _images_found(workspace: Workspace) -> tuple[int, int, str]:
+    """How many of how many are there, and what is wrong with the first one that is not."""
     probed = workspace.samples.ids[:_PROBED_IMAGES]
-    files = (workspace.image_file(workspace.samples.read(sample_id)) for sample_id in probed)
-    return sum(_is_file(file) for file in files), len(probed)
+    images = (workspace.image_file(workspace.samples.read(sample_id)) for sample_id in probed)
+    troubles = list(filter(None, map(_trouble, images)))
+    return len(probed) - len(troubles), len(probed), troubles[0] if troubles else ""
 
 
-def _is_file(path: Path) -> bool:
+def _trouble(image: ImageLocation) -> str:
+    """Empty if the image is there."""
     try:
-        return path.is_file()
+        if not isinstance(image, Path):
+            image.read(1)
+            return ""
+        if image.is_file():
+            return ""
+    except SampleFailure as failure:
+        return f"the first: {failure}"
     except OSError:
-        # such as a name that is too long for the file system: the sample will fail by itself
-        return False
-
-
-def _first_image(workspace: Workspace) -> str:
-    return str(workspace.image_file(workspace.samples.read(workspace.samples.ids[0])))
+        pass  # such as a name that is too long for the file system: the sample will fail by itself
+    return f"the first would be {image}. Set image_grounding.data.image_root to the folder that image_path starts from."

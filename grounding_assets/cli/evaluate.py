@@ -23,6 +23,7 @@ from grounding_assets.core.evaluation.results import Judgement, judge_results, w
 from grounding_assets.core.evaluation.tally import Missing, Steps
 from grounding_assets.core.review.gold import write_reviewed_gold
 from grounding_assets.core.spec.loading import load_spec
+from resources.fetched_files import local_file
 from resources.vlm.sharing_measured import note_sharing
 
 _OWN = ("gold", "other", "steps", "missing", "min_span_iou")
@@ -49,7 +50,10 @@ def evaluate(spec_file: str, words: Sequence[str]) -> int:
         # other expressions of a sample were not judged, and count neither for nor against step 0
         given.setdefault("steps", "step_1")
     judgement = judge_results(
-        Path(gold).absolute(), results_dir / _ANNOTATIONS, _options(given), _other_file(given.get("other"))
+        local_file(str(gold), results_dir, "gold"),
+        results_dir / _ANNOTATIONS,
+        _options(given),
+        _other_file(given.get("other")),
     )
     file = write_judgement(judgement, results_dir)
     console = Console(highlight=False)

@@ -94,7 +94,7 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
             print(f"             {visible(words)}")
     if spec.workflow.is_pilot:
         _end_pilot(dataset, spec_file, overrides)
-        check_gates(spec, dataset.workspace())
+        check_gates(spec, dataset.workspace(), lambda: dataset.gold_file)
     if incomplete:
         return EXIT_SAMPLES_FAILED
     return EXIT_WAITING if summary.waits_for_batches else EXIT_OK

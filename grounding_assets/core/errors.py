@@ -63,6 +63,7 @@ class Reason(StrEnum):
     """Why a sample has no result. Written to `failures.jsonl`; the list is part of the output format."""
 
     IMAGE_MISSING = "image_missing"
+    IMAGE_FORBIDDEN = "image_forbidden"
     IMAGE_UNREADABLE = "image_unreadable"
     IMAGE_TOO_LARGE = "image_too_large"
     UNPARSABLE = "unparsable"
@@ -81,6 +82,7 @@ class Reason(StrEnum):
 
 _REMEDIES: Mapping[Reason, str] = {
     Reason.IMAGE_MISSING: "Check image_path in the input and image_grounding.data.image_root.",
+    Reason.IMAGE_FORBIDDEN: "Let the credentials read it, or set others in the storage's own variables.",
     Reason.IMAGE_UNREADABLE: "Replace the file, or convert it to JPEG or PNG.",
     Reason.IMAGE_TOO_LARGE: "Scale or crop the image.",
     Reason.UNPARSABLE: "Look at the reply; if many samples fail so, take a stronger model.",

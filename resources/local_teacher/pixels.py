@@ -2,12 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from grounding_assets.core.images.image_file import ImageFile, fitted_size, read_image_bytes
+from grounding_assets.core.images.locations import ImageLocation
 
 TRAINING_SIZE = 640
 """Longest side in pixels of the photos that the model was trained on. A larger picture is first scaled to it with
@@ -26,7 +26,7 @@ class LocalImage:
     """(height, width, 3) uint8 RGB, upright, alpha over white; no side over the size asked for."""
 
 
-def read_image(image_file: Path, longest_px: int = TRAINING_SIZE) -> LocalImage:
+def read_image(image_file: ImageLocation, longest_px: int = TRAINING_SIZE) -> LocalImage:
     """Reads the first frame of an image file.
 
     Raises `SampleFailure` with `image_missing`, `image_unreadable` or `image_too_large`.

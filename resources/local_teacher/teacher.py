@@ -8,12 +8,12 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.records import Expression, Extraction, Grounding, GroundingStatus, Instance
 from grounding_assets.core.spec.model_settings import LocalSpec
 from resources.local_teacher.captions import clean_caption
@@ -48,7 +48,7 @@ class LocalTeacher:
     def in_flight_limit(self) -> int | None:
         return None
 
-    def prepare(self, image_file: Path) -> LocalImage:
+    def prepare(self, image_file: ImageLocation) -> LocalImage:
         """Reads the picture upright, alpha over white, first frame of several.
 
         Raises `SampleFailure` with `image_missing`, `image_unreadable` or `image_too_large`.

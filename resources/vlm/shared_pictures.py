@@ -7,13 +7,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.annotation.asking import current_asker
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.records import Expression, Extraction, Grounding
 from grounding_assets.core.steps import Step
 
@@ -69,7 +69,7 @@ class SharingTeacher:
     def in_flight_limit(self) -> int | None:
         return self._teacher.in_flight_limit
 
-    def prepare(self, image_file: Path) -> Any:
+    def prepare(self, image_file: ImageLocation) -> Any:
         return self._teacher.prepare(image_file)
 
     def stop(self, reason: RunStopped) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from grounding_assets.core import prompts
@@ -18,6 +17,7 @@ from grounding_assets.core.annotation.grounding_reply import (
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, RawBox, resolve_boxes
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
 from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding
 from grounding_assets.core.replies import MatchResult, ParsedExtraction
@@ -69,7 +69,7 @@ class VlmTeacher:
     async def aclose(self) -> None:
         await self.caller.aclose()
 
-    def prepare(self, image_file: Path) -> PreparedImage:
+    def prepare(self, image_file: ImageLocation) -> PreparedImage:
         return prepare_image(image_file, self.family.image)
 
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from grounding_assets.core import prompts
@@ -12,6 +11,7 @@ from grounding_assets.core.annotation.verifier import Check
 from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import Reason, SampleFailure, SpecError
 from grounding_assets.core.images.crops import Photo, photo_and_crop, photo_with_boxes, read_photo
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.images.prepared_image import PreparedImage
 from grounding_assets.core.records import PixelBox
 from grounding_assets.core.replies.verdict import Verdict, parse_verdict
@@ -121,7 +121,7 @@ class VlmVerifier:
     def provenance(self) -> Mapping[str, Any]:
         return self._provenance
 
-    def prepare(self, image_file: Path) -> Photo:
+    def prepare(self, image_file: ImageLocation) -> Photo:
         return read_photo(image_file)
 
     async def aclose(self) -> None:

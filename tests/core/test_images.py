@@ -182,9 +182,3 @@ def test_what_cannot_fit_the_byte_limit_is_too_large(tmp_path: Path) -> None:
 def test_where_no_size_can_be_read_the_declared_one_counts(tmp_path: Path) -> None:
     assert declared_or_header_size(tmp_path / "missing.jpg", (64, 48)) == (64, 48)
     assert declared_or_header_size(tmp_path / "missing.jpg", None) == (1920, 1080)
-
-
-def test_an_address_is_no_path_and_says_so(tmp_path: Path) -> None:
-    missing = failure(tmp_path / "s3://bucket/a.jpg")
-    assert missing.reason is Reason.IMAGE_MISSING and "Addresses are not read" in str(missing)
-    assert "Check image_path" in str(failure(tmp_path / "s3/a.jpg"))

@@ -157,6 +157,10 @@ WRONG: list[tuple[str, list[str], str]] = [
         ["data.image_root=https://photos.example/x"],
         "'image_grounding.data.image_root': https://",
     ),
+    ("results_dir: r", ["data.image_root=s3://me:hunter2@b/x"], "credentials do not belong into an address"),
+    ("results_dir: r", ["data.image_root=s3:///x"], "names no bucket; the form is s3://bucket/path"),
+    ("results_dir: r", ["data.image_sources=['https://']"], "https:// is not object storage"),
+    ("results_dir: r", ["data.image_sources=[photos]"], "must be an address such as s3://bucket/folder/"),
     ("results_dir: r", ["data.gold_jsonl=file:///data/a%20b.jsonl"], "give the path itself: /data/a b.jsonl"),
     ("results_dir: [a]", [], "'results_dir'"),
     (

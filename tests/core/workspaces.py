@@ -20,6 +20,7 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.files import short_file_stamp, write_lines
 from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
 from grounding_assets.core.records import Expression, Extraction, Grounding, GroundingStatus, Instance
 from grounding_assets.core.steps import Step
@@ -84,7 +85,7 @@ class RuleTeacher:
     """Awaited by every call, with step and caption."""
     name: str = "rule"
     calls: list[tuple[str, str]] = field(default_factory=list)
-    prepared: list[Path] = field(default_factory=list)
+    prepared: list[ImageLocation] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
     closed: bool = False
@@ -93,7 +94,7 @@ class RuleTeacher:
     def in_flight_limit(self) -> int | None:
         return None
 
-    def prepare(self, image_file: Path) -> PreparedImage:
+    def prepare(self, image_file: ImageLocation) -> PreparedImage:
         self.prepared.append(image_file)
         return prepare_image(image_file, ImagePolicy())
 

@@ -25,7 +25,8 @@ def gates(folder: Path, endpoint: SimulatedEndpoint, **limits: object) -> None:
     tree["image_grounding"]["workflow"].update(limits)
     tree["image_grounding"]["data"]["gold_jsonl"] = str(folder / "gold.jsonl")
     spec = validate_spec(tree, where="the test")
-    check_gates(spec, DataSet(spec, Credentials()).workspace())
+    dataset = DataSet(spec, Credentials())
+    check_gates(spec, dataset.workspace(), lambda: dataset.gold_file)
 
 
 def write_gold(folder: Path, right: int, wrong: int) -> None:

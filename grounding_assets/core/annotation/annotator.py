@@ -11,6 +11,7 @@ from typing import Any
 
 from grounding_assets.core.annotation.asking import Asker, Deferred, asking
 from grounding_assets.core.annotation.asking_again import ground_sample
+from grounding_assets.core.annotation.image_reading import ImageReading
 from grounding_assets.core.annotation.listener import Listener, at_no_cost
 from grounding_assets.core.annotation.preparation import PreparedSample, prepare_sample
 from grounding_assets.core.annotation.teacher import Teacher
@@ -50,6 +51,7 @@ class Annotator:
         grace_s: float = GRACE_S,
         verifier: Verifier[Any] | None = None,
         is_held: Callable[[str], bool] | None = None,
+        images: ImageReading | None = None,
     ):
         """`verifier` is needed if step 2 is pending; samples that `is_held` says wait elsewhere stay pending."""
         self._workspace, self._teacher, self._listener = workspace, teacher, listener
@@ -60,6 +62,7 @@ class Annotator:
         # held from a call's beginning until its result is durable: a kill costs no more than max_workers calls
         self._room = asyncio.Semaphore(max_workers)
         self._claims = Claims(workspace.results_dir)
+        self._images = images or ImageReading(workspace, max_workers)
         self._failures_before = {
             step: results.store.failure_stamps() for step, results in workspace.results.items()
         }
@@ -98,6 +101,7 @@ class Annotator:
                 for worker in workers:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
+                self._images.close()
                 for results in self._workspace.results.values():
                     await asyncio.to_thread(results.index.flush)
                 await asyncio.to_thread(self._workspace.close_orders)
@@ -147,13 +151,12 @@ class Annotator:
             await self._do_missing(pending)
         finally:
             self._listener.finished(pending.sample_id)
-        # not where this was cancelled: its last file may still be on its way to the disk
-        self._claims.give_up(pending.sample_id)
+        self._claims.give_up(pending.sample_id)  # not where this was cancelled: a file may be on its way
 
     async def _do_missing(self, pending: PendingSample) -> None:
         sample_id = pending.sample_id
         try:
-            prepared = await asyncio.to_thread(self._prepared, pending)
+            prepared = await self._images.read(self._prepared, pending)
             if prepared is None:
                 return
             for step, found in prepared.found:
@@ -215,12 +218,10 @@ class Annotator:
         if step is Step.EXTRACTION:
             return await self._extract(prepared)
         if before is None and step is Step.GROUNDING:
-            # retired by another run that redoes everything: made again rather than called a failure
-            before = await self._extract(prepared)
+            before = await self._extract(prepared)  # retired by a run that redoes everything: made again
         if before is None:
-            raise SampleFailure(
-                Reason.UNPARSABLE, f"Step {step.before}'s result has disappeared; run all steps again."
-            )
+            gone = f"Step {step.before}'s result has disappeared; run all steps again."
+            raise SampleFailure(Reason.UNPARSABLE, gone)
         return await (
             self._ground(prepared, before) if step is Step.GROUNDING else self._verify(prepared, before)
         )
@@ -241,9 +242,8 @@ class Annotator:
 
     async def _verify(self, prepared: PreparedSample, grounding: Checkpoint) -> Checkpoint | None:
         """None if the run was stopped before the last question."""
-        if self._verifier is None:
-            raise AssertionError("step 2 needs a verifier")
-        photo = await asyncio.to_thread(self._verifier.prepare, self._workspace.image_file(prepared.sample))
+        assert self._verifier is not None, "step 2 needs a verifier"
+        photo = await self._images.read(self._verifier.prepare, prepared.image_file)
         fingerprint = grounding.next_fingerprint
         made_of = f"{fingerprint} {settings_fingerprint(self._verifier.provenance['settings'])}"
         journal = VerificationJournal(

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.annotation.teacher import Teacher, TeacherImage
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.files import short_file_stamp
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.records import Sample
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
@@ -18,8 +20,9 @@ class PreparedSample:
     sample: Sample
     image: TeacherImage | None
     """None if no step of the teacher's is to be done."""
-    image_stamp: int
-    """Of the image file just before it was read, see `Checkpoint.image_stamp`."""
+    image_file: ImageLocation
+    file_stamp: int
+    """Of a file of this machine just before it was read."""
     before: Checkpoint | None
     """The stored result of the step before the first one that is to be done."""
     steps: tuple[Step, ...]
@@ -28,6 +31,11 @@ class PreparedSample:
     """What another run has done since this one was planned, by step."""
     failure: SampleFailure | None = None
     """Why another run has failed in the first of the steps since this one began."""
+
+    @property
+    def image_stamp(self) -> int:
+        """Of the image that was read, see `Checkpoint.image_stamp`."""
+        return self.file_stamp if isinstance(self.image_file, Path) else self.image_file.read_stamp
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,11 +66,11 @@ def prepare_sample(
     found = tuple((step, made) for step, made in looked if made is not None and step not in missing)
     failure = _failure_elsewhere(workspace, sample_id, missing[0], failures_before) if missing else None
     image, image_file = None, workspace.image_file(sample)
-    image_stamp = short_file_stamp(image_file)
+    file_stamp = short_file_stamp(image_file) if isinstance(image_file, Path) else 0
     if failure is None and any(not step.asks_verifier for step in missing):
         image = teacher.prepare(image_file)
     before = _result_before(workspace, sample_id, missing[0]) if missing else None
-    return PreparedSample(sample, image, image_stamp, before, missing, found, failure)
+    return PreparedSample(sample, image, image_file, file_stamp, before, missing, found, failure)
 
 
 def _look_again(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:

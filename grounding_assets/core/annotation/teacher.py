@@ -1,10 +1,10 @@
 """The seam between the pipeline and whatever knows how to annotate: a VLM or the embedded teacher."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.records import Expression, Extraction, Grounding
 
 
@@ -38,7 +38,7 @@ class Teacher(Protocol, Generic[ImageT]):
         """Requests that may be in flight at present; None for a teacher that sends none."""
         ...
 
-    def prepare(self, image_file: Path) -> ImageT:
+    def prepare(self, image_file: ImageLocation) -> ImageT:
         """Reads the file; raises `SampleFailure` with an `image_*` reason."""
         ...
 

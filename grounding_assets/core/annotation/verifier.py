@@ -5,11 +5,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from grounding_assets.core.annotation.teacher import TeacherImage
 from grounding_assets.core.errors import Reason
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.records import PixelBox
 from grounding_assets.core.replies.verdict import Verdict
 
@@ -49,7 +49,7 @@ class Verifier(Protocol, Generic[ImageT]):
         """Backend, model, prompt version and settings, as every step's provenance has them."""
         ...
 
-    def prepare(self, image_file: Path) -> ImageT:
+    def prepare(self, image_file: ImageLocation) -> ImageT:
         """Reads the file."""
         ...
 

@@ -3,7 +3,7 @@
 A gate judges what a pilot, or an earlier run, has left. It never throws a result away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures
@@ -26,8 +26,10 @@ class GateClosed(RunStopped):
     """The results so far do not keep a limit; nothing was sent."""
 
 
-def check_gates(spec: Spec, workspace: Workspace) -> None:
+def check_gates(spec: Spec, workspace: Workspace, gold_file: Callable[[], Path]) -> None:
     """Judges the results that are there; passes if there are none yet or no gate is set.
+
+    `gold_file` gives the file that `data.gold_jsonl` names.
 
     Raises:
         GateClosed: a limit is not kept; the message holds all numbers.
@@ -41,7 +43,7 @@ def check_gates(spec: Spec, workspace: Workspace) -> None:
         return
     recall = None
     if workflow.min_recall and Step.GROUNDING in workflow.run_steps and figures.done:
-        recall = _recall(workspace, Path(spec.data.gold_jsonl))
+        recall = _recall(workspace, gold_file())
     broken = broken_gates(workflow, figures, recall)
     if broken:
         raise GateClosed(

@@ -1,16 +1,26 @@
-"""Which results were made from an image file that has been replaced since, under the same path.
+"""Which results were made from an image that has been replaced since, under the same path.
 
-Size and time of change, which `SampleIndex` holds, are compared for every sample; where they differ, the digest of
-the file decides. A file that is not there says nothing: its results stay.
+Stamps, which `SampleIndex` holds, are compared for every sample; where they differ, the digest of the file decides.
+A file that is not there says nothing: its results stay. Object storage is asked for the stamps of those pictures alone
+that have results.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
-from grounding_assets.core.dataset.samples import SampleIndex
+from grounding_assets.core.dataset.samples import STORED, SampleIndex
 from grounding_assets.core.dataset.step_results import StepResults
+from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.images.image_file import read_image_bytes
+from grounding_assets.core.images.locations import ImageLocation, in_order
 from grounding_assets.core.steps import Step
+
+ImageOf = Callable[[str], ImageLocation]
+"""From a sample id to its image."""
+_ASKING_THREADS, _DIGESTING_THREADS = 32, 8
+_AT_A_TIME = 1_000
 
 
 class ImageChanges:
@@ -33,25 +43,44 @@ class ImageChanges:
         """The step has a new result."""
         self._changed[step].discard(sample_id)
 
-    def refresh(self, samples: SampleIndex, image_file: Callable[[str], Path]) -> None:
-        """Compares the file of each sample, `image_file(sample_id)`, with what its results were made from."""
-        last: tuple[Path, str] | None = None
+    def refresh(self, samples: SampleIndex, image_file: ImageOf) -> None:
+        """Compares the image of each sample with what its results were made from.
+
+        Raises:
+            StorageUnavailable: object storage does not answer.
+        """
+        self._ask_for_stamps(samples, image_file)
         for step, results in self._results.items():
             self._changed[step].clear()
-            for sample_id in results.index.entries:
+            index = results.index
+            suspects: list[str] = []
+            for sample_id in index.entries:
                 stamp = samples.image_stamp(sample_id) if sample_id in samples.entries else 0
-                if not stamp or results.index.image_stamp(sample_id) == stamp:
+                if not stamp or index.image_stamp(sample_id) == stamp:
                     continue
-                made_from = self._made_from(sample_id, step)
-                file = image_file(sample_id)
-                if made_from and (last is None or last[0] != file):
-                    # neighbours are often captions of one image
-                    last = file, _digest(file)
-                if not made_from or last is None or last[1] in (made_from, ""):
-                    results.index.amend(sample_id, image_stamp=stamp)
+                if self._made_from(sample_id, step):
+                    suspects.append(sample_id)
+                else:
+                    index.amend(sample_id, image_stamp=stamp)
+            for sample_id, digest in zip(suspects, _digests(suspects, image_file), strict=True):
+                if digest in (self._made_from(sample_id, step), ""):
+                    index.amend(sample_id, image_stamp=samples.image_stamp(sample_id))
                 else:
                     self._changed[step].add(sample_id)
-            results.index.flush()
+            index.flush()
+
+    def _ask_for_stamps(self, samples: SampleIndex, image_file: ImageOf) -> None:
+        wanted = (
+            sample_id
+            for sample_id in samples.entries
+            if samples.image_stamp(sample_id) == STORED
+            and any(sample_id in results.index.entries for results in self._results.values())
+        )
+        # in parts: entries are not changed while they are gone through
+        for part in _parts(list(wanted), _AT_A_TIME):
+            stamps = in_order(lambda one: _stored_stamp(image_file(one)), part, threads=_ASKING_THREADS)
+            for sample_id, stamp in zip(part, stamps, strict=True):
+                samples.note_image_stamp(sample_id, stamp)
 
     def _made_from(self, sample_id: str, step: Step) -> str:
         """Digest of the image in the result's provenance; empty if it tells none, as of imported results."""
@@ -59,10 +88,36 @@ class ImageChanges:
         return str(checkpoint.provenance.get("image_sha256", "")) if checkpoint is not None else ""
 
 
-def _digest(file: Path) -> str:
-    """Empty if the file cannot be read."""
+def _parts(items: Sequence[str], size: int) -> Iterator[list[str]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def _stored_stamp(image: ImageLocation) -> int:
+    return 0 if isinstance(image, Path) else image.stored_stamp()
+
+
+def _digests(sample_ids: Sequence[str], image_file: ImageOf) -> Iterator[str]:
+    """Of the image of each; a neighbour's is not read again, since neighbours are often captions of one image."""
+    distinct: list[tuple[ImageLocation, int]] = []
+    for sample_id in sample_ids:
+        image = image_file(sample_id)
+        if distinct and str(distinct[-1][0]) == str(image):
+            distinct[-1] = (image, distinct[-1][1] + 1)
+        else:
+            distinct.append((image, 1))
+    read = in_order(lambda one: _digest(one[0]), distinct, threads=_DIGESTING_THREADS)
+    for (_, count), digest in zip(distinct, read, strict=True):
+        yield from [digest] * count
+
+
+def _digest(image: ImageLocation) -> str:
+    """Empty if it cannot be read."""
     try:
-        with file.open("rb") as stream:
+        if not isinstance(image, Path):
+            return hashlib.sha256(read_image_bytes(image)).hexdigest()
+        with image.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
+    except (OSError, SampleFailure):
         return ""

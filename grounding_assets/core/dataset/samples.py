@@ -5,7 +5,7 @@ records themselves are read from the input when they are needed.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from grounding_assets.core.store.compact_dict import (
 )
 from grounding_assets.core.store.fingerprint import extraction_fingerprint
 
+STORED = 1
+"""Stamp of an image in object storage that was not asked for yet."""
 _OFFSET_BYTES = _STAMP_BYTES = 8
 _HEAD_BYTES = _OFFSET_BYTES + _STAMP_BYTES
 
@@ -40,7 +42,7 @@ class SampleEntry:
     fingerprint: str
     """Digest of step 0's input, see `fingerprint`."""
     image_stamp: int = 0
-    """The image file's when the input was read, see `files.short_file_stamp`; 0: not looked at, or not there."""
+    """The image file's when the input was read, see `files.short_file_stamp`; 0: not looked at, or not there; `STORED`."""
 
 
 class SampleIndex:
@@ -88,6 +90,10 @@ class SampleIndex:
         if packed is None:
             raise KeyError(sample_id)
         return int.from_bytes(packed[_OFFSET_BYTES:_HEAD_BYTES], "big")
+
+    def note_image_stamp(self, sample_id: str, stamp: int) -> None:
+        """What the storage tells of the image, which building the index did not ask for."""
+        self.entries[sample_id] = replace(self.entries[sample_id], image_stamp=stamp)
 
     def read(self, sample_id: str) -> Sample:
         """The sample, read from the input again.

@@ -10,6 +10,7 @@ from grounding_assets.core.dataset.redo_orders import RedoOrders
 from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.staged_results import StagedResults
 from grounding_assets.core.dataset.step_results import StepResults
+from grounding_assets.core.images.locations import ImageLocation, ImageRoot
 from grounding_assets.core.records import Sample
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
@@ -38,7 +39,7 @@ class Workspace:
         self,
         samples: SampleIndex,
         results_dir: Path,
-        image_root: Path,
+        image_root: ImageRoot,
         settings: Mapping[Step, str] | None = None,
     ):
         """`settings`: digest by step of those of this run, see `RedoOrders`."""
@@ -75,7 +76,7 @@ class Workspace:
         self.close_orders()
         return self
 
-    def image_file(self, sample: Sample) -> Path:
+    def image_file(self, sample: Sample) -> ImageLocation:
         return self.image_root / sample.image_path
 
     def input_fingerprint(self, sample_id: str, step: Step) -> str | None:

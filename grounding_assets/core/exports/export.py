@@ -24,6 +24,7 @@ from grounding_assets.core.exports.splits import image_identity, split_of
 from grounding_assets.core.exports.staging import MANIFEST, publish, staged
 from grounding_assets.core.exports.writer import ExportJob, Ledger, SplitCounts, Writer
 from grounding_assets.core.files import to_json
+from grounding_assets.core.images.locations import ImageRoot
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
 
@@ -55,7 +56,7 @@ def export(
     settings: ExportSpec | None = None,
     reviews: Reviews | None = None,
     *,
-    image_root: Path | None = None,
+    image_root: ImageRoot | None = None,
     chat_model: ChatModel = QWEN3_VL,
 ) -> ExportReport:
     """Writes grounded records into `out_dir` in one format, with a card and a machine-readable report.

@@ -14,6 +14,7 @@ from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.errors import SampleFailure
 from grounding_assets.core.exports.splits import image_identity
 from grounding_assets.core.images.image_file import ImageFile, open_image, read_image_bytes
+from grounding_assets.core.images.locations import ImageLocation, ImageRoot
 
 UPRIGHT = "upright"
 """Folder of the copies."""
@@ -29,7 +30,7 @@ _JPEG_HEAD_BYTES = 1 << 18
 class ExportedImages:
     """Looks at each image once."""
 
-    def __init__(self, root: Path | None, copies: Path | None, published: Path, notes: Counter[str]):
+    def __init__(self, root: ImageRoot | None, copies: Path | None, published: Path, notes: Counter[str]):
         """
         Args:
             root: where relative paths start; None: no file is looked at.
@@ -67,7 +68,7 @@ class ExportedImages:
         with ImageFile(raw, path) as file:
             return _upright(file)[1] if file.is_turned else raw
 
-    def _place(self, path: Path, image_path: str) -> str | None:
+    def _place(self, path: ImageLocation, image_path: str) -> str | None:
         try:
             turned = _is_turned(path)
         except SampleFailure:
@@ -88,7 +89,7 @@ class ExportedImages:
         return str(self._published / folder / name)
 
 
-def _is_turned(path: Path) -> bool:
+def _is_turned(path: ImageLocation) -> bool:
     """By the first bytes of a JPEG: a million photos need not be read whole."""
     head = read_image_bytes(path, _JPEG_HEAD_BYTES)
     if head.startswith(_JPEG_START):

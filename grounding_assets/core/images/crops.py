@@ -6,7 +6,6 @@ Boxes are `xyxy` pixels of the upright original. What is asked and how it is sen
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -14,6 +13,7 @@ from PIL import Image, ImageDraw
 from grounding_assets.core.boxes.coordinates import XyxyBox
 from grounding_assets.core.images.image_file import ImageFile, fitted_size, read_image_bytes
 from grounding_assets.core.images.image_policy import ImagePolicy
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.images.prepared_image import PreparedImage, encode_picture
 
 WORKING_SIDE_PX = 2048
@@ -51,11 +51,11 @@ class Photo:
     """Of the boxes: the name in `COLOURS` of the one that the photo has least of."""
 
 
-def read_photo(path: Path) -> Photo:
+def read_photo(path: ImageLocation) -> Photo:
     """Reads and decodes a photo.
 
     Raises:
-        SampleFailure: IMAGE_MISSING, IMAGE_UNREADABLE or IMAGE_TOO_LARGE.
+        SampleFailure, StorageUnavailable: see `read_image_bytes`.
     """
     raw = read_image_bytes(path)
     with ImageFile(raw, path) as file:

@@ -7,7 +7,6 @@ sent to a model, and in which size, is `prepared_image`; more than 8 bits a chan
 import errno
 import io
 import os
-import re
 import stat
 import struct
 import warnings
@@ -23,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images.damage import silent_damage
 from grounding_assets.core.images.levels import DeepPixels, is_deep
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.images.pixel_budget import PixelBudget
 
 MAX_FILE_BYTES = 200 << 20
@@ -36,7 +36,7 @@ file can hold much: a PNG of 344 kB decodes to 89 megapixels."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF")
 """What is opened. Pillow reads more, some of it by starting another program (EPS)."""
 _EXIF_ORIENTATION = 0x0112
-_SCHEME = re.compile(r"(^|/)(https?|ftp|s3|gs|gcs|hf|az|abfss?|file):/")
+NOT_THERE = "Check image_path and image_grounding.data.image_root."
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _TURN_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -70,7 +70,7 @@ _STRIP_PIXELS = 1 << 22
 class ImageFile:
     """An image file whose header is read; pixels are decoded when asked for. A context manager."""
 
-    def __init__(self, raw: bytes, path: Path):
+    def __init__(self, raw: bytes, path: ImageLocation):
         """`raw` is the file's content, `path` what messages call it.
 
         Raises:
@@ -175,11 +175,11 @@ class ImageFile:
         return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 0
 
 
-def open_image(path: Path) -> ImageFile:
+def open_image(path: ImageLocation) -> ImageFile:
     """Reads a file and its header.
 
     Raises:
-        SampleFailure: IMAGE_MISSING, IMAGE_UNREADABLE or IMAGE_TOO_LARGE.
+        SampleFailure, StorageUnavailable: see `read_image_bytes`.
     """
     return ImageFile(read_image_bytes(path), path)
 
@@ -194,12 +194,20 @@ def fitted_size(size: tuple[int, int], longest_px: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def read_image_bytes(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
+def read_image_bytes(path: ImageLocation, most: int = MAX_FILE_BYTES) -> bytes:
     """The content of an image file, or its first bytes, `most` of them or a few more.
 
     Raises:
-        SampleFailure: IMAGE_MISSING, IMAGE_UNREADABLE, or IMAGE_TOO_LARGE above `MAX_FILE_BYTES`.
+        SampleFailure: IMAGE_MISSING, IMAGE_FORBIDDEN, IMAGE_UNREADABLE, or IMAGE_TOO_LARGE above `MAX_FILE_BYTES`.
+        StorageUnavailable: object storage does not answer.
     """
+    raw = _read_file(path, most) if isinstance(path, Path) else path.read(most)
+    if not raw:
+        raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} is empty.")
+    return raw
+
+
+def _read_file(path: Path, most: int) -> bytes:
     try:
         # without waiting: nobody may ever write into a pipe
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -212,21 +220,14 @@ def read_image_bytes(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
                 raise SampleFailure(
                     Reason.IMAGE_TOO_LARGE, f"{path} has {size}; the limit is {MAX_FILE_BYTES >> 20}."
                 )
-            raw = _read_bytes(descriptor, min(max(status.st_size, 1 << 16), most), most)
+            return _read_bytes(descriptor, min(max(status.st_size, 1 << 16), most), most)
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) in _ABSENT:
-            where = "Check image_path and image_grounding.data.image_root."
-            # a `Path` has one slash of the two
-            if _SCHEME.search(str(path)):
-                where = "Addresses are not read: copy the images to this machine."
-            raise SampleFailure(Reason.IMAGE_MISSING, f"No image at {path}. {where}") from None
+            raise SampleFailure(Reason.IMAGE_MISSING, f"No image at {path}. {NOT_THERE}") from None
         reason = getattr(error, "strerror", None) or str(error)
         raise SampleFailure(Reason.IMAGE_UNREADABLE, f"Cannot read {path}: {reason}.") from None
-    if not raw:
-        raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} is empty.")
-    return raw
 
 
 def _read_bytes(descriptor: int, at_a_time: int, most: int) -> bytes:
@@ -237,7 +238,7 @@ def _read_bytes(descriptor: int, at_a_time: int, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _opened(stream: IO[bytes], path: Path) -> Image.Image:
+def _opened(stream: IO[bytes], path: ImageLocation) -> Image.Image:
     """The image with only its header read; its size is checked."""
     try:
         with warnings.catch_warnings():
@@ -261,7 +262,7 @@ _OVER = f"over {MAX_PIXELS:,} pixels, the limit. Scale it down."
 
 
 @contextmanager
-def _decoding(path: Path) -> Iterator[None]:
+def _decoding(path: ImageLocation) -> Iterator[None]:
     try:
         yield
     except Image.DecompressionBombError:

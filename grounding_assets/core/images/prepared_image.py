@@ -15,6 +15,7 @@ from PIL import Image
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images.image_file import ImageFile, open_image, read_image_bytes
 from grounding_assets.core.images.image_policy import MIME_TYPES, ImagePolicy
+from grounding_assets.core.images.locations import ImageLocation
 
 _JPEG_END = b"\xff\xd9"
 _JPEG_QUALITIES = (92, 85, 75, 65, 50)
@@ -41,11 +42,11 @@ class PreparedImage:
         return b64decode(self.base64)
 
 
-def prepare_image(path: Path, policy: ImagePolicy) -> PreparedImage:
+def prepare_image(path: ImageLocation, policy: ImagePolicy) -> PreparedImage:
     """Reads, checks and encodes; a file that needs no change is sent as it is.
 
     Raises:
-        SampleFailure: IMAGE_MISSING, IMAGE_UNREADABLE or IMAGE_TOO_LARGE.
+        SampleFailure, StorageUnavailable: see `read_image_bytes`.
     """
     raw = read_image_bytes(path)
     sha256 = hashlib.sha256(raw).hexdigest()
@@ -78,7 +79,7 @@ def encode_picture(pixels: Image.Image, policy: ImagePolicy, sha256: str) -> Pre
     return PreparedImage(b64encode(encoded), "image/jpeg", sent_size, pixels.size, sha256, False)
 
 
-def declared_or_header_size(path: Path, declared: tuple[int, int] | None) -> tuple[int, int]:
+def declared_or_header_size(path: ImageLocation, declared: tuple[int, int] | None) -> tuple[int, int]:
     """The upright image's size; if it cannot be read the declared one, else TAO's 1920 x 1080."""
     try:
         with open_image(path) as file:
@@ -88,7 +89,7 @@ def declared_or_header_size(path: Path, declared: tuple[int, int] | None) -> tup
 
 
 def _encode(
-    pixels: Image.Image, size: tuple[int, int], policy: ImagePolicy, path: Path
+    pixels: Image.Image, size: tuple[int, int], policy: ImagePolicy, path: ImageLocation
 ) -> tuple[bytes, tuple[int, int]]:
     """JPEG of at most `max_bytes`: lower quality first, then a smaller picture."""
     for shrink in (1.0, 0.7, 0.5, 0.35, 0.25):

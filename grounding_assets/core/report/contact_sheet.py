@@ -3,12 +3,12 @@
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 
 from grounding_assets.core.errors import SampleFailure
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.report.palette import INK, colour_of
 from grounding_assets.core.report.thumbnails import read_small
 
@@ -29,7 +29,10 @@ class ContactSheet:
 
 
 def contact_sheet(
-    records: Iterable[Mapping[str, Any]], image_file: Callable[[str], Path], columns: int, max_px: int
+    records: Iterable[Mapping[str, Any]],
+    image_file: Callable[[str], ImageLocation],
+    columns: int,
+    max_px: int,
 ) -> ContactSheet | None:
     """The first photos with boxes, numbered, or None if there is no such photo.
 
@@ -62,7 +65,9 @@ def contact_sheet(
     return ContactSheet(_encode(_arrange(cells, columns, cell_size)), tuple(captions))
 
 
-def _cell(record: Mapping[str, Any], path: Path, cell_size: tuple[int, int], *, number: int) -> Image.Image:
+def _cell(
+    record: Mapping[str, Any], path: ImageLocation, cell_size: tuple[int, int], *, number: int
+) -> Image.Image:
     photo, (width, height) = read_small(path, max(cell_size))
     photo.thumbnail(cell_size, Image.Resampling.LANCZOS)
     pen = ImageDraw.Draw(photo)

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from grounding_assets.core.dataset.choice import SeededChoice
 from grounding_assets.core.files import replacing
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.report.doubt import FILTERS, RULES
 from grounding_assets.core.report.evaluation_plots import FEW
 from grounding_assets.core.report.figures import Figures
@@ -26,7 +27,7 @@ from grounding_assets.core.report.gold_section import GoldSection
 from grounding_assets.core.report.palette import INK, PALETTE
 from grounding_assets.core.report.rows import Row, named_line, row_of_failure, row_of_record
 from grounding_assets.core.report.summary import PLOT_SIZE, fact, facts, plots, reasons
-from grounding_assets.core.report.thumbnails import PhotoSize, fitting_size, in_order, small_photo
+from grounding_assets.core.report.thumbnails import PhotoSize, fitting_size, small_photos
 from grounding_assets.core.review.judged import sample_id_of
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.review.shown import shown_marks
@@ -59,7 +60,7 @@ class WrittenReport:
 def write_report(
     records: Iterable[Mapping[str, Any]],
     failures: Iterable[Mapping[str, Any]],
-    image_file: Callable[[str], Path],
+    image_file: Callable[[str], ImageLocation],
     out: Path,
     *,
     title: str,
@@ -160,8 +161,8 @@ def _lazily(
     return make
 
 
-def _photos(paths: Sequence[Path], size: PhotoSize) -> Iterator[dict[str, Any]]:
-    for position, photo in enumerate(in_order(lambda path: small_photo(path, size), paths)):
+def _photos(paths: Sequence[ImageLocation], size: PhotoSize) -> Iterator[dict[str, Any]]:
+    for position, photo in enumerate(small_photos(paths, size)):
         yield {
             "position": position,
             "size": "{} {}".format(*photo.image_size) if photo.image_size else "",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from grounding_assets.core.files import read_lines, stopping_if_unwritable
+from grounding_assets.core.images.locations import ImageRoot
 from grounding_assets.core.report.gold_section import gold_section
 from grounding_assets.core.report.page import WrittenReport, write_report
 from grounding_assets.core.review.reviews import Reviews
@@ -15,7 +16,7 @@ def report_file(results_dir: Path) -> Path:
 
 
 def write_results_report(
-    results_dir: Path, image_root: Path, *, title: str, settings: ReportSpec
+    results_dir: Path, image_root: ImageRoot, *, title: str, settings: ReportSpec
 ) -> WrittenReport:
     """Writes `report.html` of `annotations.jsonl` and `failures.jsonl`, line by line.
 

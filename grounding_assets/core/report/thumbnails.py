@@ -2,16 +2,14 @@
 
 import io
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image
 
 from grounding_assets.core.errors import SampleFailure
 from grounding_assets.core.images.image_file import fitted_size, open_image
+from grounding_assets.core.images.locations import ImageLocation, in_order
 
 _SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25)
 """Of the longest side asked for, tried from the first until the photos fit the budget."""
@@ -40,7 +38,7 @@ class Photo:
     trouble: str = ""
 
 
-def small_photo(path: Path, size: PhotoSize) -> Photo:
+def small_photo(path: ImageLocation, size: PhotoSize) -> Photo:
     """Reads, turns upright and shrinks one photo; a photo that cannot be read comes back as its trouble."""
     try:
         picture, image_size = read_small(path, size.longest_px)
@@ -51,7 +49,7 @@ def small_photo(path: Path, size: PhotoSize) -> Photo:
     return Photo(encoded.getvalue(), image_size)
 
 
-def read_small(path: Path, longest_px: int) -> tuple[Image.Image, tuple[int, int]]:
+def read_small(path: ImageLocation, longest_px: int) -> tuple[Image.Image, tuple[int, int]]:
     """An upright RGB picture of at most `longest_px` a side, and (width, height) of the upright original.
 
     Raises:
@@ -63,7 +61,7 @@ def read_small(path: Path, longest_px: int) -> tuple[Image.Image, tuple[int, int
         return file.upright_rgb(fitted).resize(fitted, Image.Resampling.LANCZOS), size
 
 
-def fitting_size(files: Sequence[Path], longest_px: int, budget_bytes: int) -> PhotoSize:
+def fitting_size(files: Sequence[ImageLocation], longest_px: int, budget_bytes: int) -> PhotoSize:
     """The largest size at which all the files together come to about `budget_bytes` of JPEG.
 
     Measured on up to 32 of them, evenly spread; the smallest size is taken if none fits.
@@ -75,18 +73,11 @@ def fitting_size(files: Sequence[Path], longest_px: int, budget_bytes: int) -> P
     )
 
 
-def _weigh(files: Sequence[Path], size: PhotoSize) -> int:
+def _weigh(files: Sequence[ImageLocation], size: PhotoSize) -> int:
     """Bytes of all of them together."""
-    return sum(len(photo.jpeg) for photo in in_order(lambda path: small_photo(path, size), files))
+    return sum(len(photo.jpeg) for photo in small_photos(files, size))
 
 
-def in_order(make: Callable[[Path], Photo], files: Iterable[Path]) -> Iterator[Photo]:
-    """`map` over a few threads that keeps the order and holds only a few photos at a time."""
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        ahead: deque[Future[Photo]] = deque()
-        for path in files:
-            ahead.append(pool.submit(make, path))
-            if len(ahead) >= 4 * _WORKERS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+def small_photos(files: Iterable[ImageLocation], size: PhotoSize) -> Iterator[Photo]:
+    """Of each file in order, made by a few threads."""
+    return in_order(lambda path: small_photo(path, size), files, threads=_WORKERS)

@@ -35,24 +35,13 @@ def shown_address(address: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
-def _of_this_machine(path: str) -> str:
-    """Refuses addresses: taken for a path, `s3://bucket/x` would name a folder `s3:` on the local disk."""
-    scheme = scheme_of(path)
-    if not scheme:
-        return path
-    if scheme == "file":
-        raise ValueError(f"give the path itself: {unquote(urlsplit(path).path) or '/'}")
-    raise ValueError(
-        f"{scheme}:// is not supported, only paths of this machine: copy the files to a disk, or mount the bucket "
-        "as a folder (rclone mount, s3fs, gcsfuse) and give its path"
-    )
-
-
 def _here_or_in_storage(location: str) -> str:
     """Refuses what is no object storage, and addresses that hold credentials."""
     scheme = scheme_of(location)
-    if not scheme or scheme == "file":
-        return _of_this_machine(location)
+    if not scheme:
+        return location
+    if scheme == "file":
+        raise ValueError(f"give the path itself: {unquote(urlsplit(location).path) or '/'}")
     if scheme in _NOT_STORAGE:
         raise ValueError(
             f"{scheme}:// is not supported, only paths of this machine and object storage (s3://, gs://): copy the "
@@ -69,7 +58,19 @@ def _here_or_in_storage(location: str) -> str:
     return f"{scheme}://{location.partition('://')[2]}"
 
 
-LocalPath = Annotated[str, AfterValidator(_of_this_machine)]
-"""A file or folder on this machine, absolute or from the working directory; never an address."""
+def _storage_prefix(prefix: str) -> str:
+    """Refuses what would let a line of the input name a host."""
+    scheme = scheme_of(prefix)
+    if not scheme:
+        raise ValueError("must be an address such as s3://bucket/folder/")
+    if prefix.partition("://")[2]:
+        return _here_or_in_storage(prefix)
+    if scheme in (*_NOT_STORAGE, "file"):
+        raise ValueError(f"{scheme}:// is not object storage")
+    return f"{scheme}://"
+
+
 Location = Annotated[str, AfterValidator(_here_or_in_storage)]
 """A path of this machine, or an address in object storage such as `s3://bucket/folder`."""
+StoragePrefix = Annotated[str, AfterValidator(_storage_prefix)]
+"""How an address in object storage begins: `s3://`, `s3://bucket` or `s3://bucket/folder/`."""

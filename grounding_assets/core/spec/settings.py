@@ -23,7 +23,7 @@ from grounding_assets.core.spec.model_settings import (
     as_switch,
     verifier_or_default,
 )
-from grounding_assets.core.spec.paths import LocalPath, Location, scheme_of, shown_address
+from grounding_assets.core.spec.paths import Location, StoragePrefix, scheme_of, shown_address
 from grounding_assets.core.steps import Step, in_order
 
 SUPPORTED_TYPE = "image_grounding"
@@ -115,13 +115,19 @@ class WorkflowSpec(Section):
 class DataSpec(Section):
     """What is annotated."""
 
-    input_jsonl: LocalPath = "???"
-    """JSONL file with image_path and caption on each line. Required, except for steps ["1"] alone."""
-    image_root: LocalPath = ""
-    """Folder that a relative image_path starts from; empty: the working directory."""
+    input_jsonl: Location = "???"
+    """JSONL file with image_path and caption on each line, a path or an address such as s3://bucket/in.jsonl. Required,
+    except for steps ["1"] alone."""
+    image_root: Location = ""
+    """Folder that a relative image_path starts from, a path or an address; empty: the working directory."""
+    image_sources: tuple[StoragePrefix, ...] = ("s3://", "gs://")
+    """How an image_path that is an address may begin, besides image_root; []: no other address is read."""
+    recheck_images: Annotated[Literal["off", "on"], BeforeValidator(as_switch)] = "on"
+    """At each start, ask object storage whether images of results were replaced: a request each, some 0.40 dollars a
+    million. off: such changes are not noticed. Files of this machine are always looked at."""
     join_image_root: bool = False
     """Write image_path with image_root before it, as TAO does, for readers that know no root; else as it is given."""
-    gold_jsonl: LocalPath = ""
+    gold_jsonl: Location = ""
     """JSONL file of records with human boxes, which results are measured on; empty: none."""
     name: str = Field(default="", pattern=r"^([A-Za-z0-9_]{1,80})?$")
     """Name of the data set in Dagster; empty: chosen once and kept in results_dir."""
