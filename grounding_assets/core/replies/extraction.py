@@ -63,6 +63,12 @@ def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExt
             f"The reply holds text outside the strings of its JSON, so {_CAPTION} is in doubt; "
             f"it begins {excerpt(answer)}",
         )
+    phrases, unreadable = _phrases(owner, answer)
+    return ParsedExtraction(_captions(owner)[-1], phrases, unreadable=unreadable, repairs=parts.repairs)
+
+
+def _phrases(owner: JsonObject, answer: str) -> tuple[tuple[Phrase, ...], int]:
+    """The phrases of an object, and how many elements of its lists are there without a text."""
     lists = [value for key, value in owner.pairs if normal(key) in _LISTS and isinstance(value, JsonArray)]
     elements = [element for value in lists for element in value.elements]
     phrases = tuple(phrase for element in elements if (phrase := _phrase(element)))
@@ -78,12 +84,7 @@ def parse_extraction(reply: str, *, ended_for_length: bool = False) -> ParsedExt
             f"The reply holds {len(elements)} expressions, none of them with a text; "
             f"it begins {excerpt(answer)}",
         )
-    return ParsedExtraction(
-        _captions(owner)[-1],
-        phrases,
-        unreadable=len(elements) - len(phrases),
-        repairs=parts.repairs,
-    )
+    return phrases, len(elements) - len(phrases)
 
 
 def _with_caption(value: JsonValue) -> Iterator[JsonObject]:
