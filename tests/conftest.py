@@ -1,4 +1,4 @@
-"""Which tests are slow: those that drive browsers, terminals and killed processes."""
+"""Which tests are slow: those that drive browsers, terminals, killed processes and one whole run after another."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,21 +22,27 @@ SLOW = (
     "endurance/",
     "init/",
     "verification/",
+    "shards/test_generate.py",
     "shards/test_processes.py",
     "storage/test_generate_to_storage.py",
     "money/",
     "wheel/",
+    "assets/test_other_settings.py",
+    "assets/test_warnings.py",
     "vlm/test_server_caps.py",
     "report/test_report_judging.py",
     "report/test_report_browser.py",
     "report/test_report_correcting.py",
     "report/test_round_trip.py",
     "report/test_report_looks.py",
+    "doors/test_command.py",
+    "doors/test_dagster_commands.py",
     "doors/test_evaluate.py",
     "doors/test_dg.py",
     "doors/test_export.py",
     "doors/test_reparse.py",
     "doors/test_review.py",
+    "doors/test_tao.py",
 )
 """Paths below tests/. `make test` leaves them out, `make test-slow` runs just them, and CI runs both."""
 
