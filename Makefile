@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 STORED := tests/assets tests/doors/test_dagster_commands.py tests/doors/test_definitions.py \
 	tests/doors/test_command.py tests/endurance/test_two_runs.py
 
-.PHONY: setup demo test test-slow test-postgres check format dev bench soak night mutations
+.PHONY: setup demo test test-slow test-postgres cluster-test cluster-check check format dev bench soak night mutations
 
 setup: $(STAMP)
 
@@ -33,6 +33,13 @@ test-slow: setup
 # what depends on where Dagster keeps its events, once more with PostgreSQL
 test-postgres: setup
 	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(STORED)
+
+# machines of a cluster that die, simulated: 3,000 samples; cluster-check is the small form
+cluster-test: setup
+	GROUNDING_CLUSTER=full $(BIN)/pytest tests/cluster
+
+cluster-check: setup
+	$(BIN)/pytest tests/cluster
 
 check: setup
 	$(BIN)/ruff format --check .

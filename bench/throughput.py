@@ -102,7 +102,8 @@ def write_images(folder: Path) -> None:
 
 def write_project(folder: Path, endpoint: str, samples: int) -> None:
     folder.mkdir(exist_ok=True)
-    shutil.copy(PROJECT / "dagster.yaml", folder)
+    if not (folder / "dagster.yaml").exists():
+        shutil.copy(PROJECT / "dagster.yaml", folder)
     vlm = {
         "backend": "openai",
         "measure": False,
@@ -135,7 +136,8 @@ def figures(folder: Path) -> dict[str, Any]:
 
 
 def measure(setting: Setting, folder: Path) -> Row:
-    folder.mkdir()
+    """A `dagster.yaml` that is in the folder already is used."""
+    folder.mkdir(exist_ok=True)
     options = ["--latency", str(setting.latency_s), *(["--p95", str(setting.p95_s)] if setting.p95_s else [])]
     with launched("vllm", "--cheap", "--keep-requests", "1", *options) as endpoint:
         write_images(folder)

@@ -51,9 +51,16 @@ LONGEST = ("wheel/", "ui/", "init/", "endurance/", "shards/", "storage/", "batch
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """A module of the kind that is not asked for is not even imported: that takes as long as many a test."""
+    """A module of the kind that is not asked for is not even imported: that takes as long as many a test.
+
+    `cluster` is of neither kind: `make cluster-test` and CI name it.
+    """
     chosen = config.getoption("markexpr")
-    if not collection_path.is_file() or chosen not in ("slow", "not slow"):
+    if chosen not in ("slow", "not slow"):
+        return None
+    if collection_path == Path(__file__).parent / "cluster":
+        return True
+    if not collection_path.is_file():
         return None
     return True if _is_slow(collection_path) != (chosen == "slow") else None
 

@@ -41,6 +41,7 @@ class PostgresServer:
     bin: Path
     folder: Path
     port: int
+    fsync: bool = False
     _process: "subprocess.Popen[Any] | None" = field(default=None, repr=False)
     _made: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -75,7 +76,7 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": "",
-            "fsync": "off",
+            "fsync": "on" if self.fsync else "off",
             "max_connections": 200,
         }
         process: subprocess.Popen[Any] = subprocess.Popen(
@@ -122,9 +123,9 @@ def _nobody() -> dict[str, Any]:
 
 
 @contextmanager
-def postgres_server(bin: Path) -> Iterator[PostgresServer]:
+def postgres_server(bin: Path, *, fsync: bool = False) -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    server = PostgresServer(bin, folder, free_port())
+    server = PostgresServer(bin, folder, free_port(), fsync)
     try:
         server.initialize()
         yield server
