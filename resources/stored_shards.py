@@ -104,7 +104,12 @@ class StoredShards:
                 return False
         return True
 
+    def is_as_written(self, name: str, size: int, written_ns: int) -> bool:
+        # an object's own time is that of its upload
+        return self.size(name) == size
+
     def size(self, name: str) -> int:
+        """Of an object in bytes; 0 if there is none."""
         with storage_errors(self._address):
             try:
                 return int(self._store.info(self._path(name))["size"])

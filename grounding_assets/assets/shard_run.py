@@ -70,7 +70,7 @@ class ShardRun:
         workspace, prices = self._workspace, Prices.of(self._dataset.spec)
         taken = stored_usage(workspace.results_dir, prices.has_verifier).total(prices)
         file = workspace.results_dir / "annotations.jsonl"
-        audit = audit_annotations(file)
+        audit, written = audit_annotations(file), file.stat()
         missing = sum(bool(workspace.missing(one, self.steps)) for one in workspace.samples.entries)
         samples = len(workspace.samples.entries)
         return ShardStatus(
@@ -87,7 +87,8 @@ class ShardRun:
             tokens_out=taken.tokens_out,
             cost=taken.cost,
             first_failures=tuple(self.summary.first_failures),
-            size=file.stat().st_size if file.is_file() else 0,
+            size=written.st_size,
+            written_ns=written.st_mtime_ns,
             ended=time.time(),
             audit=audit,
             lines=balance_lines(workspace, self.steps, audit.lines),

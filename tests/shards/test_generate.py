@@ -90,9 +90,18 @@ def test_dagster_s_own_commands_and_one_shard_as_a_data_set(tmp_path: Path) -> N
         old = project.auto_label("report", "-e", "spec.yaml")
         assert old.returncode == 2 and "is not joined of the shards as they are now" in old.stderr
         assert project.generate(UNMEASURED).returncode == 0
+        alone = ("image_grounding.data.shard=00002", "image_grounding.workflow.force_reprocess=true")
+        assert project.generate(UNMEASURED, *alone).returncode == 0
+        changed = project.auto_label("report", "-e", "spec.yaml")
+        assert changed.returncode == 2 and "is not joined of the shards as they are now" in changed.stderr
+        asked_again = sample_calls(endpoint)[-2:]
+        assert project.generate(UNMEASURED).returncode == 0
+        assert sample_calls(endpoint)[-2:] == asked_again, (
+            "what was made alone is joined, and not asked again"
+        )
         assert [line["caption"] for line in project.lines()] == [row["caption"] for row in rows]
         calls = sample_calls(endpoint)
-        assert len(calls) == len(set(calls)), "no sample is asked about twice"
+        assert len(calls) == len(set(calls)) + 2, "no sample but the one that was to be made again"
         project.write_input([*rows, *coco24_rows(11)[9:]])
         more = project.generate(UNMEASURED)
         assert "11 of 11 samples in 4 shards have a result (2 now, 9 before)." in more.stdout, more.stderr

@@ -10,8 +10,8 @@ from grounding_assets.cli.materializing import Graph
 from grounding_assets.cli.shards.display import ShardCounts
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.errors import RunStopped
-from grounding_assets.core.shards.joining import JOINED, current_status, status_of
-from grounding_assets.core.shards.manifest import Manifest, part_of
+from grounding_assets.core.shards.joining import current_status, is_as_written, status_of
+from grounding_assets.core.shards.manifest import Manifest
 from resources.dataset import DataSet
 from resources.shards import redoes, shard_dataset, shards_of
 
@@ -128,7 +128,7 @@ class ShardWork:
             return True
         if redoes(self._dataset.spec.workflow):
             return False
-        unedited = self._shards.size(part_of(key, JOINED[0])) == status.size
+        unedited = is_as_written(self._shards, key, status)
         if not (status.is_complete and unedited and self._is_materialized(key)):
             return False
         if not self._shards.looks_again:

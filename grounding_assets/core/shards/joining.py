@@ -60,6 +60,11 @@ def current_status(shards: Shards, manifest: Manifest, key: str, steps: Sequence
     return replace(untouched, lines=replace(untouched.lines, read=known.lines, pending=known.lines))
 
 
+def is_as_written(shards: Shards, key: str, status: ShardStatus) -> bool:
+    """Whether nobody has changed the shard's annotations since the run that left this status."""
+    return shards.is_as_written(part_of(key, JOINED[0]), status.size, status.written_ns)
+
+
 def join_shards(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> Joined:
     """Joins what is there, a part after another in a stream.
 
@@ -71,7 +76,7 @@ def join_shards(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> Jo
     # parts of another slice or of other steps are no part of this output
     there = [key for key, status in statuses.items() if status.sha256]
     for key in there:
-        if shards.size(part_of(key, JOINED[0])) != statuses[key].size:
+        if not is_as_written(shards, key, statuses[key]):
             raise InputError(
                 f"{shards.where}/{part_of(key, JOINED[0])} is not what its run wrote: run `auto_label generate`, or "
                 f"launch `annotated_shard` again for shard {key}; neither asks for what was answered."
@@ -103,12 +108,14 @@ def read_as_whole(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> 
     if content is not None:
         with content as stream:
             joined_of = stream.read()
-    if joined_of != to_json({"of": _state(shards, manifest)}) + b"\n":
+    statuses = {key: current_status(shards, manifest, key, steps) for key in manifest.keys}
+    as_written = all(is_as_written(shards, key, status) for key, status in statuses.items() if status.sha256)
+    if not as_written or joined_of != to_json({"of": _state(shards, manifest)}) + b"\n":
         raise InputError(
             f"{shards.where}/{JOINED[0]} is not joined of the shards as they are now: run `auto_label generate`, or materialize "
             "`annotations`; or name one shard, such as data.shard=00000."
         )
-    total = added_up(current_status(shards, manifest, key, steps) for key in manifest.keys)
+    total = added_up(statuses.values())
     if total.is_complete:
         return ""
     return f"{total.done:,} of {total.samples:,} samples have a result; {total.failed:,} failed, and {total.pending:,} are pending."

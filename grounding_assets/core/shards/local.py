@@ -67,11 +67,12 @@ class LocalShards:
         except OSError as error:
             raise InputError(f"Cannot read {self.results_dir / name}: {error.strerror}.") from None
 
-    def size(self, name: str) -> int:
+    def is_as_written(self, name: str, size: int, written_ns: int) -> bool:
         try:
-            return (self.results_dir / name).stat().st_size
+            status = (self.results_dir / name).stat()
         except FileNotFoundError:
-            return 0
+            return size == 0
+        return (status.st_size, status.st_mtime_ns) == (size, written_ns)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:

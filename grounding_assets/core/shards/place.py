@@ -62,8 +62,8 @@ class Shards(Protocol):
         """The content of a file; None if there is none."""
         ...
 
-    def size(self, name: str) -> int:
-        """Of a file in bytes; 0 if there is none."""
+    def is_as_written(self, name: str, size: int, written_ns: int) -> bool:
+        """Whether a file is still the one that had this size in bytes and time of change; a missing one has size 0."""
         ...
 
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:

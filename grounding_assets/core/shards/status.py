@@ -39,6 +39,8 @@ class ShardStatus:
     first_failures: tuple[str, ...] = ()
     size: int = 0
     """Of the shard's `annotations.jsonl`, in bytes."""
+    written_ns: int = 0
+    """When that file was changed last, by the clock of its file system."""
     ended: float = 0.0
     """When the run ended, in seconds since 1970; 0 of several shards."""
     audit: Audit = field(default_factory=Audit)
