@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grounding_assets.core.errors import GroundingError, Reason, RunStopped, SampleFailure
+from grounding_assets.core.errors import GroundingError, Reason, RunStopped, SampleFailure, SpecError
 from grounding_assets.core.images.image_file import MAX_FILE_BYTES, NOT_THERE
 from grounding_assets.core.images.locations import ImageLocation, ImageRoot
 from grounding_assets.core.spec.paths import scheme_of, shown_address
 from grounding_assets.core.spec.settings import DataSpec
-from resources.object_storage import ObjectForbidden, filesystem_of, storage_errors
+from resources.object_storage import ObjectForbidden, StorageRefusal, filesystem_of, storage_errors
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -30,8 +30,9 @@ _NO_RANGE = 416
 class StoredPicture:
     """An object that holds a picture; see `core.images.locations.StoredImage`."""
 
-    def __init__(self, store: "AbstractFileSystem", path: str, address: str):
-        self._store, self._path, self._address = store, path, address
+    def __init__(self, store: "AbstractFileSystem", path: str, address: str, *, is_of_root: bool):
+        """`is_of_root`: in the storage of `data.image_root`, whose refusal concerns all pictures."""
+        self._store, self._path, self._address, self._is_of_root = store, path, address, is_of_root
         self._read_stamp = 0
 
     def __str__(self) -> str:
@@ -55,6 +56,11 @@ class StoredPicture:
             ) from None
         except ObjectForbidden as error:
             raise SampleFailure(Reason.IMAGE_FORBIDDEN, str(error)) from None
+        except StorageRefusal as error:
+            if self._is_of_root:
+                raise
+            # a line names a storage that nobody set up: that is the line's trouble
+            raise SampleFailure(Reason.IMAGE_FORBIDDEN, str(error)) from None
         except (RunStopped, SampleFailure):
             raise
         except GroundingError as error:
@@ -70,6 +76,10 @@ class StoredPicture:
             with storage_errors(self._address):
                 info = self._store.info(self._path)
         except (FileNotFoundError, ObjectForbidden):
+            return 0
+        except StorageRefusal:
+            if self._is_of_root:
+                raise
             return 0
         return _stamp(_version(info), int(info.get("size") or 0))
 
@@ -140,14 +150,18 @@ class ImageFolder:
             return UnreadAddress(address, "credentials do not belong into an address.")
         if not address.startswith(self._allowed):
             return UnreadAddress(address, self._remedy(scheme.lower()))
-        return self._stored(address)
+        try:
+            return self._stored(address)
+        except SpecError as error:
+            return UnreadAddress(address, str(error))
 
     def _stored(self, address: str) -> StoredPicture:
         scheme = scheme_of(address)
         store = self._stores.get(scheme)
         if store is None:
             store = self._stores[scheme] = filesystem_of(address)[0]
-        return StoredPicture(store, str(store._strip_protocol(address)), address)
+        is_of_root = scheme == scheme_of(self._root)
+        return StoredPicture(store, str(store._strip_protocol(address)), address, is_of_root=is_of_root)
 
     def _remedy(self, scheme: str) -> str:
         if scheme == "file":

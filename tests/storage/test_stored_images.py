@@ -15,6 +15,7 @@ from grounding_assets.core.errors import Reason, SampleFailure, StorageUnavailab
 from grounding_assets.core.images import image_file
 from grounding_assets.core.images.image_file import read_image_bytes
 from grounding_assets.core.images.locations import ImageLocation
+from resources.object_storage import StorageRefusal
 from resources.stored_images import ImageFolder
 from tests.core.annotating import annotator, everything, within
 from tests.core.workspaces import Outcomes, RuleTeacher, open_workspace, picture_rows, write_input
@@ -60,6 +61,7 @@ REFUSED: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "credentials do not belong into an address",
     ),
     "file://": ("", "file:///etc/passwd", ANY_BUCKET, "give the path itself"),
+    "a library that is not installed": ("", "abfs://photos/1.jpg", ("abfs://",), "is not installed"),
     "another file system": ("", "github://owner:name@/1.jpg", ANY_BUCKET, "is not read"),
 }
 
@@ -94,6 +96,18 @@ def test_what_is_wrong_with_a_picture_is_told_apart(s3: S3Server, monkeypatch: p
         use(nobody, monkeypatch)
         forbidden = failure_of(ImageFolder("s3://told", ()) / "a.jpg")
     assert forbidden.reason is Reason.IMAGE_FORBIDDEN and "AWS_ACCESS_KEY_ID" in str(forbidden)
+
+
+def test_one_line_in_a_storage_without_credentials_stops_no_run(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    use({"AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_CONFIG_FILE": "/dev/null"}, monkeypatch)
+    failure = failure_of(ImageFolder("/data", ANY_BUCKET) / "s3://others/1.jpg")
+    assert failure.reason is Reason.IMAGE_FORBIDDEN and "no credentials" in str(failure)
+    with pytest.raises(StorageRefusal, match="no credentials"):
+        read_image_bytes(ImageFolder("s3://photos", ()) / "1.jpg")
 
 
 def test_a_large_object_is_refused_by_its_size_and_a_photo_is_one_request(
