@@ -9,9 +9,6 @@ PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # bytecode is kept: every process of the tests, and every command that they start, reads it again
 export PYTHONDONTWRITEBYTECODE :=
 
-STORED := tests/assets tests/doors/test_dagster_commands.py tests/doors/test_definitions.py \
-	tests/doors/test_command.py tests/endurance/test_two_runs.py
-
 .PHONY: setup demo test test-slow test-postgres cluster-test cluster-check check format dev bench soak night mutations
 
 setup: $(STAMP)
@@ -30,7 +27,7 @@ test: setup
 test-slow: setup
 	$(PYTEST) -m slow
 
-# what depends on where Dagster keeps its events, once more with PostgreSQL
+# the assets' tests once more with PostgreSQL
 test-postgres: setup
 	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(STORED)
 
