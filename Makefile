@@ -29,7 +29,7 @@ test-slow: setup
 
 # the assets' tests once more with PostgreSQL
 test-postgres: setup
-	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(STORED)
+	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/assets
 
 # machines of a cluster that die, simulated: 3,000 samples; cluster-check is the small form
 cluster-test: setup
