@@ -68,8 +68,9 @@ class S3Server:
             aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
         )
-        users.create_user(UserName="nobody")
-        key = users.create_access_key(UserName="nobody")["AccessKey"]
+        name = f"nobody-{len(users.list_users()['Users'])}"
+        users.create_user(UserName=name)
+        key = users.create_access_key(UserName=name)["AccessKey"]
         return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
     def _reset_auth(self, count: bytes) -> None:
