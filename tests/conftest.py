@@ -24,6 +24,7 @@ SLOW = (
     "verification/",
     "shards/test_generate.py",
     "shards/test_processes.py",
+    "storage/test_generate_from_storage.py",
     "storage/test_generate_to_storage.py",
     "money/",
     "wheel/",

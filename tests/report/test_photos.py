@@ -76,7 +76,7 @@ def test_photos_come_in_order_and_only_a_few_ahead() -> None:
         begun.append(path)
         return Photo(path.name.encode(), None)
 
-    made = in_order(make, (Path(str(n)) for n in range(1000)))
+    made = in_order(make, (Path(str(n)) for n in range(1000)), threads=4)
     assert next(made).jpeg == b"0"
     assert len(begun) <= 20
     assert [photo.jpeg for photo in made] == [str(n).encode() for n in range(1, 1000)]
