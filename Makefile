@@ -29,7 +29,8 @@ test-slow: setup
 
 # the assets' tests once more with PostgreSQL
 test-postgres: setup
-	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/assets
+	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/assets \
+		tests/doors/test_dagster_commands.py tests/doors/test_definitions.py tests/endurance/test_two_runs.py
 
 # machines of a cluster that die, simulated: 3,000 samples; cluster-check is the small form
 cluster-test: setup
