@@ -34,8 +34,9 @@ from grounding_assets.core.files import (
 from grounding_assets.core.images.locations import ImageLocation, ImageRoot
 from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.report import WrittenReport, report_file, write_results_report
-from grounding_assets.core.shards.layout import refuse_cut
+from grounding_assets.core.shards.layout import check_slice, refuse_cut
 from grounding_assets.core.shards.manifest import is_shard
+from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
@@ -119,6 +120,8 @@ class DataSet:
             InputError: the input cannot be read, or its beginning holds no usable record.
         """
         check_teacher(self.spec, self.credentials)
+        if not scheme_of(self.spec.results_dir):
+            check_slice(self.results_dir)
         if self.spec.data.gold_jsonl:
             next(read_records(self.gold_file), None)
         check_verifier(self.spec, self.credentials)
@@ -140,6 +143,7 @@ class DataSet:
         """The samples and how far they are; the input is read by the first caller of a run."""
         if self._workspace is None:
             refuse_cut(self.spec)
+            check_slice(self.results_dir)
             begun_by_tao = self._set_tao_files_aside()
             workspace = self._open().refresh()
             if begun_by_tao:

@@ -104,6 +104,9 @@ class StoredShards:
                 return False
         return True
 
+    def has(self, name: str) -> bool:
+        return self.size(name) > 0
+
     def is_as_written(self, name: str, size: int, written_ns: int) -> bool:
         # an object's own time is that of its upload
         return self.size(name) == size

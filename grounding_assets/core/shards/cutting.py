@@ -1,12 +1,13 @@
 """The input, cut into shards: read in one pass, each slice stored once and never changed after that.
 
 Lines that are added at the end of the input make new shards. A line that was cut stays as it was: if it is another one
-in the input now, cutting stops and says which.
+in the input now, cutting stops and says which. A slice that is missing is stored again.
 """
 
 import hashlib
 from array import array
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -102,24 +103,36 @@ def _cut_next(lines: _UsableLines, shard_size: int, key: str, shards: Shards) ->
 
 def _as_it_was_cut(lines: _UsableLines, known: Slice, key: str, shards: Shards) -> Slice:
     """The slice, made sure that the input still holds its lines, or that somebody changed both alike."""
+    name = part_of(key, SLICE)
+    lost = not shards.has(name)
     digest, count, first_line = hashlib.sha256(), 0, known.first_line
-    while count < known.lines:
-        line = lines.next()
-        if line is None:
+    with shards.writing(name) if lost else nullcontext() as stream:
+        while count < known.lines:
+            line = lines.next()
+            if line is None:
+                raise InputError(
+                    f"{lines.input_file} lacks lines that were cut into shard {key}: lines may be added at its end, and not "
+                    "be removed. Put them back, or take another results_dir."
+                )
+            first_line = line.number if count == 0 else first_line
+            stored = line.raw + b"\n"
+            if stream is not None:
+                stream.write(stored)
+            digest.update(stored)
+            count += 1
+        if digest.hexdigest() == known.sha256:
+            return Slice(count, first_line, known.sha256)
+        if lost:
+            # raised within the block, which then stores nothing
             raise InputError(
-                f"{lines.input_file} lacks lines that were cut into shard {key}: lines may be added at its end, and not be "
-                "removed. Put them back, or take another results_dir."
+                f"{shards.where}/{name} is missing, and its {count:,} lines from line {first_line} of {lines.input_file} on are "
+                "not what was cut: put back the file, or the lines as they were."
             )
-        first_line = line.number if count == 0 else first_line
-        digest.update(line.raw + b"\n")
-        count += 1
-    if digest.hexdigest() == known.sha256:
-        return Slice(count, first_line, known.sha256)
     changed = _first_difference(lines.input_file, first_line, key, shards)
     if changed is not None:
         raise InputError(
             f"Line {changed} of {lines.input_file} is not what it was when it was cut into shard {key}: lines may be added at "
-            f"the end, and not be changed. Put the old line back; or change it in {shards.where}/{part_of(key, SLICE)} as "
+            f"the end, and not be changed. Put the old line back; or change it in {shards.where}/{name} as "
             "well, and run again to annotate it; or take another results_dir."
         )
     return Slice(count, first_line, digest.hexdigest())

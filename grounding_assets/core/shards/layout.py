@@ -1,13 +1,15 @@
 """Whether a data set is cut into shards: what its results folder is already, else what the spec says."""
 
+import hashlib
 from pathlib import Path
 
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.shards.local import LocalShards
-from grounding_assets.core.shards.manifest import is_shard
+from grounding_assets.core.shards.manifest import data_set_folder, is_shard
 from grounding_assets.core.shards.place import Shards
 from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
+from grounding_assets.core.spec.shards import SLICE
 
 USUAL_SIZE = 10_000
 """Lines of a shard where none is asked for."""
@@ -60,6 +62,34 @@ def refuse_cut(spec: Spec) -> None:
         raise InputError(
             f"The data set in {results_dir} is cut into shards, and this works on one results folder: add "
             "data.shard=00000 for one of them, or use `auto_label generate`."
+        )
+
+
+def check_slice(results_dir: Path) -> None:
+    """Makes sure that the lines of a shard are those that were cut for it; any other folder passes.
+
+    Raises:
+        InputError: they are missing or others; says how to get them back.
+    """
+    root = data_set_folder(results_dir)
+    manifest = LocalShards(root).manifest() if root != results_dir else None
+    if manifest is None:
+        return
+    file, known = results_dir / SLICE, manifest.slice_of(results_dir.name)
+    again = "`auto_label generate` on the whole data set, or materialize `samples`"
+    try:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(
+            f"{file} is missing, the shard's lines of the input: run {again}, which takes them out of the input again."
+        ) from None
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror}.") from None
+    if found != known.sha256:
+        raise InputError(
+            f"{file} does not hold the lines that were cut into shard {results_dir.name}. If you changed it, change the same lines "
+            f"of the input; else delete it. Then run {again}."
         )
 
 

@@ -67,6 +67,10 @@ class LocalShards:
         except OSError as error:
             raise InputError(f"Cannot read {self.results_dir / name}: {error.strerror}.") from None
 
+    def has(self, name: str) -> bool:
+        file = self.results_dir / name
+        return file.is_file() and file.stat().st_size > 0
+
     def is_as_written(self, name: str, size: int, written_ns: int) -> bool:
         try:
             status = (self.results_dir / name).stat()
