@@ -62,24 +62,35 @@ def whole_words(spec: Spec) -> str:
     return read_as_whole(shards_of(spec), manifest_of(spec), spec.workflow.run_steps)
 
 
-def shard_dataset(dataset: DataSet, key: str, folder: Path) -> DataSet:
-    """One shard as a data set, with `folder` as its results folder and the budget of the whole."""
+def shard_dataset(dataset: DataSet, key: str, folder: Path, limit: int = 0) -> DataSet:
+    """One shard as a data set, with `folder` as its results folder and the budget of the whole.
+
+    `limit`: its first lines that a run takes; 0: all.
+    """
     entries = shards_of(dataset.spec).grants
     grants = Grants(entries, dataset.spec.workflow) if entries is not None else None
-    return DataSet(spec_of_shard(dataset.spec, key, folder), dataset.credentials, grants)
+    return DataSet(spec_of_shard(dataset.spec, key, folder, limit), dataset.credentials, grants)
 
 
-def parts_of(dataset: DataSet) -> Iterator[DataSet]:
-    """The data sets that this one consists of, each with a results folder: its shards one after another, or itself."""
-    if not is_sharded(dataset.spec):
+def lines_of_run(spec: Spec, manifest: Manifest) -> dict[str, int]:
+    """How many of its first lines a run with this spec is about, by shard; see `Manifest.lines_of_run`."""
+    return manifest.lines_of_run(spec.workflow.limit, spec.data.shard)
+
+
+def parts_of(dataset: DataSet, *, of_run: bool = False) -> Iterator[DataSet]:
+    """The data sets that this one consists of, each with a results folder: its shards one after another, or itself.
+
+    `of_run`: only those that a run with this spec is about, each with its share of `workflow.limit`.
+    """
+    spec = dataset.spec
+    if not is_sharded(spec):
         yield dataset
         return
-    # each would be brought here whole
-    assert dataset.spec.results_folder
-    shards = shards_of(dataset.spec)
-    for key in manifest_of(dataset.spec).keys:
+    shards, manifest = shards_of(spec), manifest_of(spec)
+    taken = lines_of_run(spec, manifest)
+    for key in taken if of_run else manifest.lines_of_run(0, spec.data.shard):
         with shards.opened(key) as folder:
-            yield shard_dataset(dataset, key, folder)
+            yield shard_dataset(dataset, key, folder, taken[key] if of_run and spec.workflow.limit else 0)
 
 
 def forget_status(results_dir: Path) -> None:
@@ -98,10 +109,18 @@ def refuse_on_whole(spec: Spec) -> None:
     Raises:
         SpecError: names the setting, and how to use it on one shard.
     """
-    workflow = spec.workflow
+    workflow, stored = spec.workflow, scheme_of(spec.results_dir)
+    for named, is_set in {
+        "vlm.batch.mode": spec.vlm.batch.is_on,
+        "workflow.min_recall": workflow.min_recall,
+    }.items():
+        if is_set and stored:
+            raise SpecError(
+                f"image_grounding.{named} works on a results folder of this machine, and the results are in object storage: leave it "
+                "out, or take a results_dir on this machine."
+            )
     refused = {
-        f"workflow.limit={workflow.limit}": workflow.limit,
-        f"workflow.sample={workflow.sample}": workflow.sample,
+        f"workflow.sample={workflow.sample}": workflow.sample and not spec.data.shard,
         f"workflow.min_recall={workflow.min_recall:g}": workflow.min_recall,
         f"vlm.batch.mode={spec.vlm.batch.mode}": spec.vlm.batch.is_on,
     }
@@ -109,17 +128,17 @@ def refuse_on_whole(spec: Spec) -> None:
         if is_set:
             raise SpecError(
                 f"image_grounding.{named} is about one results folder, and this data set is cut into shards: add "
-                "data.shard=00000 to do that with one of them, or leave it out."
+                "data.shard=00000 to do that with one of them, or leave it out. workflow.limit takes the first lines of all."
             )
     if "0" not in workflow.steps and spec.data.input_jsonl in ("", "???"):
         raise SpecError(
             'A data set that is cut into shards needs image_grounding.data.input_jsonl for steps ["1"], too.'
         )
-    if "0" not in workflow.steps and scheme_of(spec.results_dir):
+    if "0" not in workflow.steps and stored:
         raise SpecError(
             'With results in object storage, add "0" to image_grounding.workflow.steps: what is done of it is not asked again.'
         )
-    if workflow.redo == "rejected" and scheme_of(spec.results_dir):
+    if workflow.redo == "rejected" and stored:
         raise SpecError(
             "image_grounding.workflow.redo=rejected needs reviewers' marks beside the results, and these are in object storage: "
             "leave it out, or take a results_dir on this machine."

@@ -33,6 +33,7 @@ class ShardRun:
         samples = self._workspace.samples
         self.steps: Sequence[Step] = dataset.spec.workflow.run_steps
         self.status = ShardStatus()
+        self.is_pilot = dataset.spec.workflow.is_pilot
         self.summary = RunSummary(
             set_size=len(samples.entries),
             steps=tuple(self.steps),

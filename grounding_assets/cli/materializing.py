@@ -26,7 +26,9 @@ class Graph:
             results_dir=spec.results_dir,
             image_grounding=ImageGroundingSpec(
                 workflow=WorkflowSpec(steps=spec.workflow.steps),
-                data=DataSpec(gold_jsonl=spec.data.gold_jsonl, shard_size=shard_size(spec)),
+                data=DataSpec(
+                    gold_jsonl=spec.data.gold_jsonl, shard_size=shard_size(spec), shard=spec.data.shard
+                ),
             ),
         )
         defs = build_defs(base, credentials, progress=progress, name=self.keys.name)

@@ -22,9 +22,13 @@ _CHOOSING = re.compile(r"[+~]*(image_grounding\.)?workflow\.(limit|sample|seed)\
 
 def pilot_words(dataset: DataSet, chosen: Sequence[str]) -> str:
     """What the results of the chosen samples come to, and what the rest of the set will take."""
-    spec, workspace = dataset.spec, dataset.workspace()
+    spec, prices = dataset.spec, Prices.of(dataset.spec)
+    return words_of_figures(spec, pilot_figures(dataset.workspace(), chosen, spec.workflow.run_steps, prices))
+
+
+def words_of_figures(spec: Spec, figures: PilotFigures) -> str:
+    """The same of figures that were counted already."""
     prices = Prices.of(spec)
-    figures = pilot_figures(workspace, chosen, spec.workflow.run_steps, prices)
     # a run that redoes everything redoes the pilot, too
     remaining = figures.set_size if spec.workflow.force_reprocess else figures.to_ask
     lines = [

@@ -7,11 +7,16 @@ import dagster as dg
 
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.materializing import Graph
+from grounding_assets.cli.pilot import full_run_command, words_of_figures
 from grounding_assets.cli.report import renew_report
 from grounding_assets.cli.shards.display import ShardsDisplay
 from grounding_assets.cli.shards.processes import ShardProcesses
 from grounding_assets.cli.shards.work import ShardWork
 from grounding_assets.core.annotation.progress import NoProgress
+from grounding_assets.core.budget.gates import require_gates
+from grounding_assets.core.budget.pilot import added_up as added_figures
+from grounding_assets.core.budget.pilot import chosen_samples, pilot_figures
+from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import (
     EXIT_OK,
     EXIT_SAMPLES_FAILED,
@@ -25,7 +30,7 @@ from grounding_assets.core.shards.manifest import Manifest
 from grounding_assets.core.shards.status import ShardStatus, added_up
 from grounding_assets.core.spec.paths import scheme_of
 from resources.dataset import DataSet
-from resources.shards import manifest_of, refuse_on_whole, shards_of
+from resources.shards import lines_of_run, manifest_of, parts_of, refuse_on_whole, shards_of
 from resources.vlm.resource import teacher_notice
 
 
@@ -33,21 +38,21 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
     """Annotates what is pending in all shards and joins their files; returns the exit code."""
     spec = dataset.spec
     refuse_on_whole(spec)
-    graph = Graph(spec, dataset.credentials, _Notices())
+    workflow, graph = spec.workflow, Graph(spec, dataset.credentials, _Notices())
     stop: GroundingError | KeyboardInterrupt | None = None
     with persistent_instance() as instance:
         _materialize(graph, instance, ["samples"])
         manifest = manifest_of(spec)
-        before = _total(dataset, manifest)
+        before, lines = _total(dataset, manifest), lines_of_run(spec, manifest)
         if not before.done and (notice := teacher_notice(spec)):
             print(notice, file=sys.stderr)
-        with ShardsDisplay(len(manifest.slices), before.samples) as display:
+        with ShardsDisplay(len(lines), sum(lines.values())) as display:
             try:
-                if spec.workflow.processes > 1:
-                    processes = ShardProcesses(spec.workflow.processes, spec_file, overrides, display)
-                    processes.take_all(manifest.keys)
+                if workflow.processes > 1:
+                    processes = ShardProcesses(workflow.processes, spec_file, overrides, display)
+                    processes.take_all([*lines])
                 else:
-                    ShardWork(dataset, manifest, instance, display).take_all()
+                    ShardWork(dataset, manifest, instance, display).take_all([*lines])
             except GroundingError as error:
                 stop = error
             except KeyboardInterrupt as interrupted:
@@ -58,12 +63,48 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
     _print_outcome(dataset, manifest, before, total)
     try:
         if not isinstance(stop, (Interrupted, KeyboardInterrupt)) and not scheme_of(spec.results_dir):
-            renew_report(dataset, spec_file, total.samples)
+            renew_report(dataset, spec_file, total.done + total.failed)
     finally:
         # that the page cannot be written says less than why the run ended
         if stop is not None:
             raise stop
-    return EXIT_OK if total.is_complete else EXIT_SAMPLES_FAILED
+    if workflow.is_pilot:
+        _end_pilot(dataset, manifest, spec_file, overrides)
+    return EXIT_OK if _has_done_its_part(dataset, manifest) else EXIT_SAMPLES_FAILED
+
+
+def _has_done_its_part(dataset: DataSet, manifest: Manifest) -> bool:
+    """Whether the shards that the run is about have all results that it was to make, and none failed."""
+    shards, spec = shards_of(dataset.spec), dataset.spec
+    for key, lines in lines_of_run(spec, manifest).items():
+        status = current_status(shards, manifest, key, spec.workflow.run_steps)
+        wanted = spec.workflow.sample or lines
+        if status.failed or status.done < min(wanted, status.samples):
+            return False
+    return True
+
+
+def _end_pilot(dataset: DataSet, manifest: Manifest, spec_file: str, overrides: Sequence[str]) -> None:
+    """Tells what the pilot came to; raises GateClosed if that does not keep a limit."""
+    spec, prices = dataset.spec, Prices.of(dataset.spec)
+    figures = added_figures(
+        pilot_figures(
+            part.workspace(),
+            chosen_samples(part.workspace().samples.ids, part.spec.workflow),
+            spec.workflow.run_steps,
+            prices,
+        )
+        for part in parts_of(dataset, of_run=True)
+    )
+    if not spec.data.shard:
+        # lines of shards that it did not touch are among those that are left
+        touched = lines_of_run(spec, manifest)
+        others = sum(manifest.slice_of(key).lines for key in manifest.keys if key not in touched)
+        figures.set_size += others
+        figures.remaining += others
+    print(words_of_figures(spec, figures))
+    print(f"The full set: {full_run_command(spec_file, overrides)}")
+    require_gates(spec.workflow, figures)
 
 
 class _Notices(NoProgress):

@@ -1,6 +1,7 @@
 """Shards, annotated one after another in this process."""
 
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 import dagster as dg
@@ -72,13 +73,13 @@ class ShardWork:
         self._before = {key: status_of(self._shards, key) for key in manifest.keys}
         """What became of each shard before this command began."""
 
-    def take_all(self) -> None:
-        """Goes through all shards; those that others are working on are waited for, and looked at again.
+    def take_all(self, keys: Sequence[str]) -> None:
+        """Goes through these shards; those that others are working on are waited for, and looked at again.
 
         Raises:
             GroundingError: what keeps this run from going on; samples that fail do not.
         """
-        waiting, told = self._manifest.keys, False
+        waiting, told = keys, False
         while waiting:
             taken = [key for key in waiting if not self.take(key)]
             if taken and not told:

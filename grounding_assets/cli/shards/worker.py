@@ -59,7 +59,7 @@ def main() -> int:
     threading.Thread(target=_listen, args=(orders,), name="orders", daemon=True).start()
     try:
         with ending_on_signals():
-            spec = load_spec(Path(arguments["spec_file"]), arguments["overrides"])
+            spec = load_spec(Path(arguments["spec_file"]), arguments["overrides"], stored_shard=True)
             dataset = DataSet(spec, Credentials.of(spec, os.environ))
             with persistent_instance() as instance:
                 work = ShardWork(dataset, manifest_of(spec), instance, telling)

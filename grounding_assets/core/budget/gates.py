@@ -44,6 +44,11 @@ def check_gates(spec: Spec, workspace: Workspace, gold_file: Callable[[], Path])
     recall = None
     if workflow.min_recall and Step.GROUNDING in workflow.run_steps and figures.done:
         recall = _recall(workspace, gold_file())
+    require_gates(workflow, figures, recall)
+
+
+def require_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure | None = None) -> None:
+    """Raises GateClosed if the figures do not keep a limit; see `broken_gates`."""
     broken = broken_gates(workflow, figures, recall)
     if broken:
         raise GateClosed(

@@ -54,6 +54,25 @@ class Manifest:
             )
         return self.slices[number]
 
+    def lines_of_run(self, limit: int, only: str = "") -> dict[str, int]:
+        """How many of its first lines a run is about, by shard; shards that it is not about are left out.
+
+        Args:
+            limit: lines of the data set that it takes, from the first on; 0: all.
+            only: the shard that it takes alone, of which `limit` counts then; empty: all.
+
+        Raises:
+            InputError: there is no shard `only`.
+        """
+        slices = {only: self.slice_of(only)} if only else dict(zip(self.keys, self.slices, strict=True))
+        left = limit or sum(one.lines for one in slices.values())
+        taken: dict[str, int] = {}
+        for key, one in slices.items():
+            if left > 0:
+                taken[key] = min(left, one.lines)
+                left -= one.lines
+        return taken
+
     def to_bytes(self) -> bytes:
         return to_json({**asdict(self), "slices": [asdict(one) for one in self.slices]}) + b"\n"
 

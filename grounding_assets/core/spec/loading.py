@@ -15,6 +15,7 @@ from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from grounding_assets.core.errors import SpecError
+from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import ImageGroundingSpec, Spec
 from grounding_assets.core.spec.shards import opened
 
@@ -42,16 +43,18 @@ TAO_VIDEO_FIELDS = frozenset({"long_video_threshold_sec", "long_video_sample_fps
 _SHORT_NAME = re.compile(rf"(\+\+|\+|~|)({'|'.join(ImageGroundingSpec.model_fields)})\.")
 
 
-def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
+def load_spec(path: Path, overrides: Sequence[str] = (), *, stored_shard: bool = False) -> Spec:
     """Reads a spec file and applies `a.b=c` overrides in Hydra's grammar. With `data.shard`, it is that shard's spec.
 
-    `image_grounding.` may be left out before its sections: `workflow.limit=10`.
+    `image_grounding.` may be left out before its sections: `workflow.limit=10`. `stored_shard`: a shard in object storage
+    is the caller's to open; its spec is that of the whole, with `data.shard`.
 
     Raises:
         SpecError: unreadable file, wrong override, unknown or invalid field. Values are not quoted
             where they may be a key.
     """
-    return opened(validate_spec(apply_overrides(read_yaml(path), overrides), where=str(path)))
+    spec = validate_spec(apply_overrides(read_yaml(path), overrides), where=str(path))
+    return spec if stored_shard and scheme_of(spec.results_dir) else opened(spec)
 
 
 def read_yaml(path: Path) -> DictConfig:
