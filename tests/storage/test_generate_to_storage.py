@@ -7,11 +7,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.corpus import needs_corpus
+from tests.corpus import CORPUS, needs_corpus
 from tests.doors.project import Project, coco24_rows, sample_calls
 from tests.endpoints.server import SimulatedEndpoint, running
 from tests.endurance.runs import generate, generating
 from tests.shards.cut_sets import UNMEASURED, cut_project, materialized_shards, workers_of
+from tests.storage.gcs_server import GcsServer
 from tests.storage.servers import S3Server
 
 pytestmark = needs_corpus("coco24")
@@ -30,8 +31,8 @@ def stored_project(
     return project
 
 
-def stored_lines(s3: S3Server, address: str, name: str) -> list[dict[str, Any]]:
-    content = s3.filesystem().cat_file(f"{address}/{name}")
+def stored_lines(storage: S3Server | GcsServer, address: str, name: str) -> list[dict[str, Any]]:
+    content = storage.filesystem().cat_file(f"{address}/{name}")
     return [json.loads(line) for line in content.splitlines()]
 
 
@@ -86,3 +87,26 @@ def test_a_cap_holds_over_processes_kills_and_commands(tmp_path: Path, s3: S3Ser
         assert [line["caption"] for line in stored_lines(s3, address, "annotations.jsonl")] == [
             row["caption"] for row in rows
         ]
+
+
+def test_everything_in_google_cloud_storage(tmp_path: Path, gcs: GcsServer) -> None:
+    rows, address = coco24_rows(8), "gs://generated/results"
+    photos = {row["image_path"] for row in rows}
+    gcs.put({f"gs://generated/photos/{name}": (CORPUS / "coco24" / name).read_bytes() for name in photos})
+    gcs.put({"gs://generated/in.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in rows)})
+    in_storage = ("data.input_jsonl=gs://generated/in.jsonl", "data.image_root=gs://generated/photos")
+    with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
+        project = stored_project(tmp_path, endpoint, rows, address)
+        first = project.generate(UNMEASURED, *in_storage, **gcs.variables)
+        assert first.returncode == 0, first.stdout + first.stderr
+        lines = stored_lines(gcs, address, "annotations.jsonl")
+        assert [line["caption"] for line in lines] == [row["caption"] for row in rows]
+        assert stored_lines(gcs, address, "failures.jsonl") == []
+        asked = len(sample_calls(endpoint))
+        assert asked > 0
+
+        shutil.rmtree(tmp_path / ".dagster")
+        again = project.generate(UNMEASURED, *in_storage, **gcs.variables)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert len(sample_calls(endpoint)) == asked
+    assert not (tmp_path / "gs:").exists()
