@@ -146,11 +146,17 @@ def test_everything_is_counted_before_it_is_hidden():
 
 
 def test_a_reply_in_another_frame_fails():
-    pixels_of_a_large_photo = group((1200, 300, 1900, 800), (10, 10, 300, 300))
+    pixels_of_a_large_photo = group((700, 300, 1200, 800), (10, 10, 300, 300))
     with pytest.raises(SampleFailure, match=r"1 of 2 boxes.*xyxy_1000") as failure:
         resolve(pixels_of_a_large_photo)
     assert failure.value.reason == Reason.COORDINATES
     assert resolve(pixels_of_a_large_photo, max_out_of_range=0.5).counts.out_of_range == 1
+
+
+@pytest.mark.parametrize("far", [(100, 200, 1600, 1700), (-300, 10, 100, 100)], ids=["beyond", "before"])
+def test_one_box_far_outside_the_frame_is_not_cut_off_at_its_edge(far):
+    with pytest.raises(SampleFailure, match=r"1 of 4 boxes"):
+        resolve(group(far, *((n, n, n + 50, n + 60) for n in (10, 200, 400))))
 
 
 @pytest.mark.parametrize("convention", ["xyxy_px_sent", "yxyx_px_sent"])

@@ -15,11 +15,13 @@ from grounding_assets.core.replies import (
     MatchResult,
     ParsedGrounding,
     declared_forms,
+    denies,
     leaves_out,
     match_entries,
     parse_grounding,
     read_obedient,
     refuse_disclaimed,
+    token_of_another_frame,
 )
 
 MAX_EXPRESSIONS_PER_CALL = 25
@@ -59,6 +61,8 @@ def read_part(
     _refuse_other_form(parsed, convention)
     _refuse_cut_and_garbled(parsed, matched, ended_for_length=ended_for_length)
     if not only_measures:
+        _refuse_other_tokens(parsed, convention)
+        _refuse_denied(parsed, asked)
         _refuse_unattributed(parsed, matched, asked)
     return matched
 
@@ -90,6 +94,27 @@ def _refuse_other_form(parsed: ParsedGrounding, convention: Convention) -> None:
         )
     if convention.grid != 100 and "percent" in forms:
         raise SampleFailure(Reason.UNPARSABLE, "The reply says that its boxes are percentages.")
+    if "turned" in forms:
+        raise SampleFailure(
+            Reason.UNPARSABLE, "The reply says that its boxes are not counted from the top left."
+        )
+
+
+def _refuse_other_tokens(parsed: ParsedGrounding, convention: Convention) -> None:
+    if token := token_of_another_frame(parsed.answer, convention):
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply holds {token}, a token of another order or grid than {convention.name}; set vlm.family.",
+        )
+
+
+def _refuse_denied(parsed: ParsedGrounding, asked: Sequence[tuple[str, str]]) -> None:
+    """A box without a name belongs to the one expression that was asked for, unless words may say otherwise."""
+    if len(asked) == 1 and any(entry.is_unnamed for entry in parsed.entries) and denies(parsed.prose):
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            "The reply gives a box without a name, and its words deny something: perhaps that this is the box.",
+        )
 
 
 def _refuse_unattributed(

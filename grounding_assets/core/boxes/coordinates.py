@@ -25,6 +25,9 @@ Order = Literal["xyxy", "yxyx", "xywh"]
 
 RANGE_TOLERANCE = 0.02
 """How far an edge may lie beyond the frame, as a share of that axis, before it counts as out of range."""
+MAX_BEYOND = 0.25
+"""How far an edge may lie beyond the frame, as a share of that axis: what lies farther is no slip of the model but a number in
+another frame, and cut off at the image's edge it would be a box of something else."""
 MAX_OUT_OF_RANGE = 0.3
 """Share of a reply's boxes out of range above which the whole reply is taken to be in another frame."""
 
@@ -236,14 +239,16 @@ def resolve_boxes(
         max_out_of_range: 0.0 to 1.0, share of all boxes.
 
     Raises:
-        SampleFailure: `coordinates`, if more than that share is out of range, or if fractions of
-            the image stand among other numbers, or if nothing is left of an expression's boxes;
+        SampleFailure: `coordinates`, if more than that share is out of range, or one box by more than
+            `MAX_BEYOND`, or if fractions of the image stand among other numbers, or if nothing is left of an
+            expression's boxes;
             `unparsable`, if a model went on and on moving one box.
     """
     raw = [box for group in groups for box in group.boxes]
     followed = as_written(raw, convention)
-    out_of_range = sum(_is_out_of_range(box, followed, sent_size) for box in raw)
-    if out_of_range > max_out_of_range * len(raw):
+    beyond = [_beyond(box, followed, sent_size) for box in raw]
+    out_of_range = sum(share > RANGE_TOLERANCE for share in beyond)
+    if out_of_range > max_out_of_range * len(raw) or any(share > MAX_BEYOND for share in beyond):
         raise SampleFailure(
             Reason.COORDINATES,
             f"{out_of_range} of {len(raw)} boxes lie outside the frame of {followed.name}: "
@@ -280,10 +285,11 @@ def _instance(box: PixelBox, score: float | None) -> Instance:
     return Instance(box, score, "model")
 
 
-def _is_out_of_range(raw: RawBox, convention: Convention, sent_size: tuple[int, int]) -> bool:
+def _beyond(raw: RawBox, convention: Convention, sent_size: tuple[int, int]) -> float:
+    """How far the farthest edge lies outside the frame, as a share of its axis; 0 or less if none does."""
     box = corners(raw, convention.order)
-    return any(
-        edge < -RANGE_TOLERANCE * frame or edge > (1 + RANGE_TOLERANCE) * frame
+    return max(
+        max(-edge, edge - frame) / frame
         for edges, frame in zip((box[0::2], box[1::2]), convention.frame(sent_size), strict=True)
         for edge in edges
     )

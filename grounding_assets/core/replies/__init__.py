@@ -10,9 +10,10 @@ from grounding_assets.core.replies.disclaimers import refuse_disclaimed
 from grounding_assets.core.replies.extraction import parse_extraction
 from grounding_assets.core.replies.grounding import parse_grounding
 from grounding_assets.core.replies.matching import MatchedExpression, MatchResult, match_entries
+from grounding_assets.core.replies.native import token_of_another_frame
 from grounding_assets.core.replies.obedient import read_obedient
 from grounding_assets.core.replies.parsed import ParsedExtraction, ParsedGrounding, ReplyEntry, Statement
-from grounding_assets.core.replies.wording import leaves_out
+from grounding_assets.core.replies.wording import denies, leaves_out
 
 __all__ = [
     "MatchResult",
@@ -22,10 +23,12 @@ __all__ = [
     "ReplyEntry",
     "Statement",
     "declared_forms",
+    "denies",
     "leaves_out",
     "match_entries",
     "parse_extraction",
     "parse_grounding",
     "read_obedient",
     "refuse_disclaimed",
+    "token_of_another_frame",
 ]

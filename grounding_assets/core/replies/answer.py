@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject
 from grounding_assets.core.replies.lenient_json import Scanner, well_formed
-from grounding_assets.core.replies.reasoning import without_reasoning
+from grounding_assets.core.replies.reasoning import NEXT_TURN, without_reasoning
 
 MAX_REPLY_CHARS = 400_000
 """A longer reply is a model running in circles; 8192 tokens are about 30,000 characters."""
 
 FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[\w-]*", re.MULTILINE)
+_OTHERS_TURN = re.compile(
+    rf"^[ \t]*(?:{NEXT_TURN}|human)[ \t]*$|^[#*\s]*(?:user|human|question|instruction|q)[* ]*:", re.I | re.M
+)
 _CLOSING = re.compile(r"[\s\]})>`~'\"|,;.]*")
 
 
@@ -45,6 +48,7 @@ def answer_text(reply: str) -> tuple[str, bool]:
             f"The reply has {len(reply)} characters, more than {MAX_REPLY_CHARS}; lower the token limit.",
         )
     text, cut = without_reasoning(_unwrapped(well_formed(reply).strip().removeprefix("\ufeff")))
+    text = _own_turn(text)
     if not text.strip():
         if cut:
             raise SampleFailure(
@@ -53,6 +57,19 @@ def answer_text(reply: str) -> tuple[str, bool]:
             )
         raise SampleFailure(Reason.UNPARSABLE, "The reply is empty, or holds nothing but reasoning.")
     return text, cut
+
+
+def _own_turn(text: str) -> str:
+    """The text up to the turn of somebody else that a model invents behind its answer, and answers as well.
+
+    >>> _own_turn('{"boxes": []}\\nUser: And the tree?\\nAssistant: {"boxes": [[1, 2, 3, 4]]}')
+    '{"boxes": []}\\n'
+    """
+    for found in _OTHERS_TURN.finditer(text):
+        before = text[: found.start()]
+        if "]" in before or "}" in before:
+            return before
+    return text
 
 
 def json_parts(answer: str) -> JsonParts:

@@ -13,7 +13,7 @@ _FOUR_EDGES = re.compile(rf"(?<![^\W_]){_EDGE}(?:{_BETWEEN}{_EDGE}){{3}}(?![^\W_
 _EACH_EDGE = re.compile(_EDGE, re.IGNORECASE)
 
 _KIND = r"(?:format|mode|convention|layout|style|type|order)"
-_NAMES: tuple[tuple[Form, str], ...] = (("xywh", "coco"), ("cxcywh", "yolo"), ("xyxy", "voc"))
+_NAMES: tuple[tuple[Form, str], ...] = (("xywh", "coco"), ("cxcywh", "yolo"), ("xyxy", "voc"), ("yxyx", "yx"))
 _NAMED: tuple[tuple[Form, re.Pattern[str]], ...] = tuple(
     (
         form,
@@ -26,14 +26,16 @@ _NAMED: tuple[tuple[Form, re.Pattern[str]], ...] = tuple(
 _POINT = rf"\b(?:anchor|origin|reference|pivot|{_KIND})[xy]?\b[^.\n]{{0,20}}"
 _CENTRED = re.compile(rf"{_POINT}\b(?:cent(?:er|re|roid)|middle)\b", re.IGNORECASE)
 _TURNED = re.compile(
-    r"\b(?:anchor|origin|reference|pivot)\b[^.\n]{0,20}\b(?:bottom|lower|right)", re.IGNORECASE
+    r"\b(?:anchor|origin|reference|pivot)\b(?:(?!\btop|\bupper|[.;\n]).){0,30}\b(?:bottom|lower|right)",
+    re.IGNORECASE,
 )
-_NUMBERS = r"\b(?:coordinates?|values?|numbers?|boxes|bbox|units?|scale|range|system|normali[sz]\w+)\b"
+_NUMBERS = r"\b(?:coord(?:inate)?s?|values?|numbers?|boxes|bbox|units?|scale|range|system|normali[sz]\w+)\b"
 _HUNDRED = r"\b100\b(?![.\d]|\s?,)"
 _TO_HUNDRED = rf"\b0(?:\.0)?\s?(?:-|–|to|\.\.+|,)\s?{_HUNDRED}"
 _PERCENT = re.compile(
     rf"{_NUMBERS}[^.\n]{{0,40}}(?:(?<!\d )\bpercent(?:age)?s?\b|% of)|\bunits?\W{{1,3}}%"
-    rf"|(?<!score )(?<!confidence )(?:{_NUMBERS}[^.\n\d]{{0,20}}{_TO_HUNDRED}|\b(?:scale|range)\b[^.\n\d]{{0,20}}{_HUNDRED})",
+    rf"|(?<!score )(?<!confidence )(?:{_NUMBERS}[^.\n\d]{{0,20}}{_TO_HUNDRED}|\b(?:scale|range|grid|normali[sz]\w+|max\w* coord\w*)\b[^.\n\d]{{0,20}}{_HUNDRED})"
+    r"|坐标[^。\n]{0,20}百分|座標[^。\n]{0,20}(?:百分|パーセント)|\bKoordinaten\b[^.\n]{0,40}\bProzent",
     re.IGNORECASE,
 )
 

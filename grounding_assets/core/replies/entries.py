@@ -69,6 +69,8 @@ def _states_one_box(value: JsonValue) -> bool:
     """Whether an object is one thing with one box, as a line of many is."""
     if not isinstance(value, JsonObject):
         return False
+    if len(value.pairs) == 1 and role_of(*value.pairs[0]) is None:
+        return as_box(value.pairs[0][1], from_points=False) is not None
     roles = [(role_of(key, member), member) for key, member in value.pairs]
     boxes = [member for role, member in roles if role == "box"]
     if not boxes:

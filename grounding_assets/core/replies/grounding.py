@@ -16,7 +16,7 @@ from grounding_assets.core.replies.native import LOCATION, BoxText, read_locatio
 from grounding_assets.core.replies.parsed import Named, ParsedGrounding, ReplyEntry, Statement
 from grounding_assets.core.replies.pieces import Boxes, Name, Words, pieces
 from grounding_assets.core.replies.reasoning import begins_as_reasoning
-from grounding_assets.core.replies.wording import Heading, heading_of, puts_aside, says_what
+from grounding_assets.core.replies.wording import Heading, heading_of, puts_aside, says_what, takes_back
 
 _POINT_XML = re.compile(r"<points?\s")
 
@@ -91,6 +91,7 @@ class _Assembly:
         self.prose: list[str] = []
         self._is_behind_box = False
         self._is_aside = False
+        self._takes_back = False
 
     def add(self, piece: Words | Name | Boxes | Statement) -> None:
         if isinstance(piece, Words):
@@ -118,11 +119,14 @@ class _Assembly:
         else:
             self.is_cut = False
             self._speaker = _Speaker((), Named.ITSELF)
-            self.statements.append(replace(piece, passage=self._passage, is_aside=self._is_aside))
+            self.statements.append(
+                replace(piece, passage=self._passage, is_aside=self._is_aside, takes_back=self._takes_back)
+            )
 
     def _take_words(self) -> None:
         words, self._words = self._words, ""
         self._is_aside = puts_aside(words)
+        self._takes_back = takes_back(words)
         self.prose.append(words)
         rest_of_line, newline, below = words.partition("\n")
         if self._is_behind_box and newline and says_what(rest_of_line):
@@ -163,7 +167,16 @@ class _Assembly:
             named=speaker.named,
         )
         in_json = is_json and not speaker.labels
-        self.statements.append(Statement((entry,), is_line=True, passage=self._passage, is_json=in_json))
+        self.statements.append(
+            Statement(
+                (entry,),
+                is_line=True,
+                passage=self._passage,
+                is_json=in_json,
+                is_aside=self._is_aside,
+                takes_back=self._takes_back,
+            )
+        )
 
 
 def _speaker_of(heading: Heading) -> _Speaker:

@@ -7,9 +7,8 @@ decided by `core.annotation.grounding_reply`.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-from grounding_assets.core.boxes.coordinates import RawBox
+from grounding_assets.core.replies.counting import MatchedExpression, Mention, joined, last_of, spoken_of
 from grounding_assets.core.replies.names import IdNumber, id_number, key_of, number_key, readings
 from grounding_assets.core.replies.parsed import Named, ParsedGrounding, ReplyEntry, Statement
 from grounding_assets.core.replies.wording import content
@@ -17,24 +16,8 @@ from grounding_assets.core.replies.wording import content
 MAX_LABELS = 5
 """How many labels of boxes that fit nothing are kept, to be shown."""
 
-_Mention = tuple[Statement, ReplyEntry]
 _Naming = tuple[tuple[int, ...] | None, tuple[int, ...], IdNumber | None]
 """(positions by text, None if texts disagree; positions by id; the id's number)."""
-
-
-@dataclass(frozen=True, slots=True)
-class MatchedExpression:
-    """What a reply says of one expression, in the last statement that speaks of it."""
-
-    mentioned: bool = False
-    """False if no entry speaks of it; True without boxes where one says that there are none."""
-    boxes: tuple[RawBox, ...] = ()
-    scores: tuple[float | None, ...] = ()
-    unreadable: int = 0
-    """Boxes that are there but cannot be read: the expression may have more than `boxes`."""
-    contradictory: bool = False
-    """Two lines of different passages, or two lists of one document, give it different boxes, and neither says that
-    it corrects the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +61,11 @@ def match_entries(parsed: ParsedGrounding, expressions: Sequence[tuple[str, str]
     if len(expressions) == 1 and not any(targets):
         targets = [(0,) if _may_be_the_only_one(entry) else () for _, entry in mentions]
     of_one, unmatched = _shared_out(mentions, targets)
-    matched = [_joined(of_one[i]) for i in range(len(expressions))]
+    spoken = spoken_of(of_one)
+    matched = [joined(of_one[i], spoken) for i in range(len(expressions))]
     if len(expressions) == 1 and not mentions and any(statement.says_none for statement in parsed.statements):
         matched = [MatchedExpression(mentioned=True)]
-    kept = sum(len(_last(of_one[i])) for i in range(len(expressions)))
+    kept = sum(len(last_of(of_one[i])) for i in range(len(expressions)))
     labels = dict.fromkeys(entry.label or "" for entry in unmatched if entry.boxes)
     return MatchResult(
         tuple(matched),
@@ -97,10 +81,10 @@ def _may_be_the_only_one(entry: ReplyEntry) -> bool:
 
 
 def _shared_out(
-    mentions: Sequence[_Mention], targets: Sequence[tuple[int, ...]]
-) -> tuple[defaultdict[int, list[_Mention]], list[ReplyEntry]]:
+    mentions: Sequence[Mention], targets: Sequence[tuple[int, ...]]
+) -> tuple[defaultdict[int, list[Mention]], list[ReplyEntry]]:
     """The mentions of each expression in order, and the entries that fit none."""
-    of_one: defaultdict[int, list[_Mention]] = defaultdict(list)
+    of_one: defaultdict[int, list[Mention]] = defaultdict(list)
     groups = [(fitting, _group(statement)) for fitting, (statement, _) in zip(targets, mentions, strict=True)]
     sizes, given = Counter(groups), Counter[tuple[tuple[int, ...], int]]()
     unmatched: list[ReplyEntry] = []
@@ -214,61 +198,3 @@ def _positions(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
     for position, name in enumerate(names):
         found[name].append(position)
     return {name: tuple(positions) for name, positions in found.items()}
-
-
-def _joined(mentions: Sequence[_Mention]) -> MatchedExpression:
-    counting = [entry for _, entry in _last(mentions)]
-    return MatchedExpression(
-        mentioned=bool(mentions),
-        boxes=tuple(box for entry in counting for box in entry.boxes),
-        scores=tuple(score for entry in counting for score in entry.scores),
-        unreadable=sum(entry.unreadable for entry in counting),
-        contradictory=_contradictory(mentions) or _ends_aside(mentions) or _in_two_places(counting),
-    )
-
-
-def _last(mentions: Sequence[_Mention]) -> list[_Mention]:
-    """The last statement's mentions, with the lines before it that it adds to."""
-    counting: list[_Mention] = []
-    for statement, entry in mentions:
-        previous = counting[-1][0] if counting else None
-        if (
-            previous is not None
-            and statement is not previous
-            and not _adds_up(counting[-1], (statement, entry))
-        ):
-            counting = []
-        counting.append((statement, entry))
-    return counting
-
-
-def _adds_up(earlier: _Mention, later: _Mention) -> bool:
-    """Whether two lines are two boxes of one thing, rather than one box said twice."""
-    (first, one), (second, other) = earlier, later
-    if not (first.is_line and second.is_line):
-        return False
-    return first.passage == second.passage or one.labels != other.labels
-
-
-def _ends_aside(mentions: Sequence[_Mention]) -> bool:
-    """Whether the last document is not the answer by its heading, and an earlier one says otherwise."""
-    return any(later.is_aside and one.boxes != other.boxes for (_, one), (later, other) in pairwise(mentions))
-
-
-def _in_two_places(entries: Sequence[ReplyEntry]) -> bool:
-    """Whether one document gives different boxes in different lists, such as a first and a final attempt."""
-    boxes: defaultdict[int, list[RawBox]] = defaultdict(list)
-    for entry in entries:
-        boxes[entry.place] += entry.boxes
-    return len({tuple(sorted(of_place)) for of_place in boxes.values()}) > 1
-
-
-def _contradictory(mentions: Sequence[_Mention]) -> bool:
-    return any(
-        first.is_line
-        and second.is_line
-        and first.passage != second.passage
-        and one.labels == other.labels
-        and one.boxes != other.boxes
-        for (first, one), (second, other) in pairwise(mentions)
-    )

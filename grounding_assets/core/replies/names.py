@@ -9,7 +9,7 @@ from grounding_assets.core.spans.folding import comparison_key
 
 _PREFIX = r"(?:expressions?|expr|exp|id|e)"
 _ID = re.compile(
-    rf"(?:.*/)?[\s\[(\"'#]*(?P<prefix>{_PREFIX}[\s_.:#-]*(?:e[\s_-]*)?)?0*(?P<number>[0-9]{{1,4}})[\s\])\"'.,:]*",
+    rf"(?:(?P<path>.*)/)?[\s\[(\"'#]*(?P<prefix>{_PREFIX}[\s_.:#-]*(?:e[\s_-]*)?)?0*(?P<number>[0-9]{{1,4}})[\s\])\"'.,:]*(?:/b[0-9]+)?",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
 _ID_FIRST = re.compile(
@@ -48,9 +48,18 @@ def id_number(text: str) -> IdNumber | None:
 
     >>> id_number(" E01 "), id_number("expression_1"), id_number("7")
     (IdNumber(number=1, bare=False), IdNumber(number=1, bare=False), IdNumber(number=7, bare=True))
+    >>> id_number("photo/e1"), id_number("photo/e1/b0"), id_number("e1/0")
+    (IdNumber(number=1, bare=False), IdNumber(number=1, bare=False), None)
     """
     found = _ID.fullmatch(text) if len(text) <= 200 else None
-    return IdNumber(int(found.group("number")), found.group("prefix") is None) if found else None
+    if found is None:
+        return None
+    number = IdNumber(int(found.group("number")), found.group("prefix") is None)
+    if (path := found.group("path")) is None:
+        return number
+    before = _ID.fullmatch(path.rpartition("/")[2])
+    # a number behind a slash is a box's index, or no id at all; behind an id, nobody can say which counts
+    return None if number.bare or (before and before.group("prefix")) else number
 
 
 def readings(name: str) -> Iterator[NameReading]:

@@ -9,7 +9,7 @@ name (Hunyuan), `<boxes coords>` (Molmo2), `<phrase>` and `<object>` with patch 
 import re
 from dataclasses import dataclass
 
-from grounding_assets.core.boxes.coordinates import Order, RawBox
+from grounding_assets.core.boxes.coordinates import Convention, Order, RawBox
 from grounding_assets.core.replies.boxes import NUMBER, says_none
 from grounding_assets.core.replies.entries import read_value
 from grounding_assets.core.replies.entry_draft import BoxLimit
@@ -45,6 +45,13 @@ _LIST_WITH_SEMICOLONS = re.compile(
 )
 _LOCATIONS = re.compile(r"((?:<loc_?[0-9]{1,4}>\s*)+)")
 LOCATION = re.compile(r"<loc_?([0-9]{1,4})>")
+_FRAME_OF_TOKEN: tuple[tuple[re.Pattern[str], Order, tuple[float, ...]], ...] = (
+    (_PATCH, "xyxy", (32,)),
+    (re.compile(r"<loc[0-9]{4}>"), "yxyx", (1024,)),
+    (re.compile(r"<loc_[0-9]{1,4}>"), "xyxy", (999, 1000)),
+    (re.compile(r"(?<![0-9]>)<y_[0-9]{1,4}>\s*,?\s*<x_[0-9]{1,4}>"), "yxyx", (999, 1000, 1024)),
+)
+"""Tokens that mean one order and grid wherever they come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,19 @@ def boxes_between_tags(content: str, order: Order, limit: BoxLimit) -> BoxText:
         return BoxText(unreadable=1)
     boxes = tuple(box for entry in entries if entry.is_unnamed for box in entry.boxes)
     return BoxText(boxes, sum(entry.unreadable or not entry.is_unnamed for entry in entries))
+
+
+def token_of_another_frame(answer: str, convention: Convention) -> str | None:
+    """The first token of an answer whose order or grid is not that of the convention.
+
+    >>> from grounding_assets.core.boxes.coordinates import CONVENTIONS
+    >>> token_of_another_frame("<loc0001><loc0002><loc0030><loc0040> car", CONVENTIONS["xyxy_1000"])
+    '<loc0001>'
+    """
+    for token, order, grids in _FRAME_OF_TOKEN:
+        if not (convention.order == order and convention.grid in grids) and (found := token.search(answer)):
+            return found.group()
+    return None
 
 
 def grouped_in_fours(content: str, limit: BoxLimit) -> BoxText:

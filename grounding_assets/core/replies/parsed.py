@@ -83,6 +83,8 @@ class Statement:
     """False if something in it was left out or could not be read: entries may be missing."""
     is_aside: bool = False
     """The words before it say that it is not the answer: a wrong one, an old one, one to compare with."""
+    takes_back: bool = False
+    """The words before it say that it corrects what was said before."""
     points: int = 0
     """Point coordinates where boxes should be."""
     closed: bool = True

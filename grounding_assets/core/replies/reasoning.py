@@ -32,6 +32,9 @@ _BARE_CHANNEL = re.compile(r"analysis(?=[A-Z{])(?:.*(?P<final>assistantfinal)|.*
 """The same where the server took the marks away and left the names of the channels."""
 _JSON_STRING = re.compile(r"(?<=[\[{,:])(\s*)\"((?:[^\"\\\n]|\\.)*+)\"(?=\s*[,:\]}])")
 
+NEXT_TURN = "user"
+"""Stands on a line of its own where the turn of somebody else begins."""
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -49,11 +52,20 @@ _CALL_TAGS = _words("tool_call tool_calls tool_use function_call function_calls"
 _LAYOUT_TAGS = _words(
     "a b i u em strong p br hr div span ul ol li h1 h2 h3 h4 h5 h6 table thead tbody tr td th html head body "
     "pre code img image s pad eos bos unk im_start im_end endoftext end_of_text begin_of_text eot eot_id eom_id "
-    "end return start message assistant user system start_header_id end_header_id delimiter_of_multi_objects "
+    "end return start message assistant user human inst system start_header_id end_header_id delimiter_of_multi_objects "
     "od region_proposal dense_region_caption caption_to_phrase_grounding open_vocabulary_detection grounding"
 )
+_MEANS = {
+    **dict.fromkeys(("im_start", "start_header_id", "message", "start", "human"), "\n"),
+    **dict.fromkeys(("inst", "user", "endoftext"), f"\n{NEXT_TURN}\n"),
+}
+"""What a layout tag leaves behind; a blank if it is not here."""
 _TOKEN = re.compile(r"(?:loc_?|[xy]_|seg_?|patch_index_)[0-9]+")
-_EDGE = re.compile(r"(begin|start|end)_(?:of_)?(?!header)(\w+)")
+_EDGE = re.compile(
+    r"(?P<edge>begin|start|end)_(?:of_)?(?!header)(?P<name>\w+)|(?P<name_before>\w+)_(?P<edge_behind>begin|start|end)"
+)
+_NUMBERED = {"unused94": ("thought", False), "unused95": ("thought", True)}
+"""MedGemma's marks of thinking: (name, whether it closes)."""
 _TURN_EDGE = re.compile(
     r"(?:begin|start|end)_of_(?:turn|utterance|message|text|sentence|conversation|document|response)"
 )
@@ -95,7 +107,7 @@ def without_reasoning(text: str) -> tuple[str, bool]:
         elif holder:
             continue
         elif tag.alone or tag.name.partition("=")[0] in _ANSWER_TAGS | _LAYOUT_TAGS:
-            kept += [text[position : tag.start], " "]
+            kept += [text[position : tag.start], _MEANS.get(tag.name, " ")]
             position = tag.end
         elif tag.closes:
             kept, position = [], tag.end
@@ -140,8 +152,11 @@ def _tags(text: str) -> Iterator[_Tag]:
         closes |= part["edge_8"] == "end"
         if _TURN_EDGE.fullmatch(name):
             name = "message"
-        elif (edge := _EDGE.fullmatch(name)) and name not in _LAYOUT_TAGS:
-            name, closes = edge.group(2), edge.group(1) == "end"
+        elif name in _NUMBERED:
+            name, closes = _NUMBERED[name]
+        elif (edge := _EDGE.fullmatch(name)) and name not in _LAYOUT_TAGS | _BOX_TAGS:
+            closes = "end" in (edge.group("edge"), edge.group("edge_behind"))
+            name = edge.group("name") or edge.group("name_before")
             if name == "box":
                 name = "answer"
         alone = bool(part["void"]) or (part["channel_1"] or "").strip() == "final"

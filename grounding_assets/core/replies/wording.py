@@ -31,11 +31,19 @@ _LEFT_OUT = re.compile(
 )
 _ASIDE = re.compile(
     r"\b(?:wrong|incorrect|bad|rejected|discarded|previous(?:ly)?|old|older|earlier|compar\w+|alternative(?:ly)?|example|"
-    r"draft|baseline|instead of|rather than|not)\b|~~\s*$",
+    r"draft|baseline|instead of|rather than|not|for instance|e\.g|would|each entry|one entry|schema|placeholder|"
+    r"(?:next|second|other|another) (?:image|photo|picture)|(?:image|photo|picture) ?#?[2-9])\b|~~\s*$",
     re.IGNORECASE,
 )
 _CORRECTS = re.compile(
     r"\b(?:correct(?:ed|ion|ing)?|final(?:ly)?|better|fixed|revised|updated|improved|should be)\b",
+    re.IGNORECASE,
+)
+
+_DENIES = re.compile(r"\b(?:no|not|none|nothing|neither|\w+n't)\b", re.IGNORECASE)
+_TAKES_BACK = re.compile(
+    rf"{_CORRECTS.pattern}|\b(?:wait|actually|second thoughts?|mistaken?|sorry|oops|instead|re-?check\w*|again|adjust\w*|"
+    r"apolog\w+|however|refin\w+|more (?:precise|accurate)\w*|closer)\b",
     re.IGNORECASE,
 )
 
@@ -89,6 +97,24 @@ def puts_aside(words: str) -> bool:
     """
     sentence = re.split(r"[.!?]\s|\n(?=.*\S)", words)[-1]
     return bool(_ASIDE.search(sentence)) and not _CORRECTS.search(sentence)
+
+
+def takes_back(words: str) -> bool:
+    """Whether words say that what follows corrects what was said before.
+
+    >>> takes_back("Wait, the car is further left:"), takes_back("The tree:")
+    (True, False)
+    """
+    return _TAKES_BACK.search(words) is not None
+
+
+def denies(words: str) -> bool:
+    """Whether words deny something: then a box beside them may be of what the thing is not.
+
+    >>> denies("that is the blue car; there is no red one"), denies("It is at")
+    (True, False)
+    """
+    return _DENIES.search(words) is not None
 
 
 def content(text: str) -> tuple[str, ...]:

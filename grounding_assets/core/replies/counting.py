@@ -1,0 +1,118 @@
+"""Which of a reply's statements about one expression counts, and whether they contradict each other.
+
+Which expression a statement speaks of is decided by `matching`.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from grounding_assets.core.boxes.coordinates import RawBox
+from grounding_assets.core.replies.parsed import ReplyEntry, Statement
+
+Mention = tuple[Statement, ReplyEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedExpression:
+    """What a reply says of one expression, in the last statement that speaks of it."""
+
+    mentioned: bool = False
+    """False if no entry speaks of it; True without boxes where one says that there are none."""
+    boxes: tuple[RawBox, ...] = ()
+    scores: tuple[float | None, ...] = ()
+    unreadable: int = 0
+    """Boxes that are there but cannot be read: the expression may have more than `boxes`."""
+    contradictory: bool = False
+    """Two lines of different passages, or two lists of one document, give it different boxes, and neither says that
+    it corrects the other."""
+
+
+def spoken_of(of_one: Mapping[int, Sequence[Mention]]) -> dict[int, set[int]]:
+    """The expressions that each statement speaks of."""
+    spoken: defaultdict[int, set[int]] = defaultdict(set)
+    for position, mentions in of_one.items():
+        for statement, _ in mentions:
+            spoken[id(statement)].add(position)
+    return spoken
+
+
+def joined(mentions: Sequence[Mention], spoken: Mapping[int, set[int]]) -> MatchedExpression:
+    """What the statements that count say of one expression."""
+    counting = [entry for _, entry in last_of(mentions)]
+    return MatchedExpression(
+        mentioned=bool(mentions),
+        boxes=tuple(box for entry in counting for box in entry.boxes),
+        scores=tuple(score for entry in counting for score in entry.scores),
+        unreadable=sum(entry.unreadable for entry in counting),
+        contradictory=_contradictory(mentions)
+        or _ends_aside(mentions)
+        or _in_two_places(counting)
+        or _said_otherwise_in_part(mentions, spoken),
+    )
+
+
+def last_of(mentions: Sequence[Mention]) -> list[Mention]:
+    """The last statement's mentions, with the lines before it that it adds to."""
+    counting: list[Mention] = []
+    for statement, entry in mentions:
+        previous = counting[-1][0] if counting else None
+        if (
+            previous is not None
+            and statement is not previous
+            and not _adds_up(counting[-1], (statement, entry))
+        ):
+            counting = []
+        counting.append((statement, entry))
+    return counting
+
+
+def _adds_up(earlier: Mention, later: Mention) -> bool:
+    """Whether two lines are two boxes of one thing, rather than one box said twice."""
+    (first, one), (second, other) = earlier, later
+    if not (first.is_line and second.is_line):
+        return False
+    return first.passage == second.passage or one.labels != other.labels
+
+
+def _ends_aside(mentions: Sequence[Mention]) -> bool:
+    """Whether the last document is not the answer by its heading, and an earlier one says otherwise."""
+    return any(later.is_aside and one.boxes != other.boxes for (_, one), (later, other) in pairwise(mentions))
+
+
+def _said_otherwise_in_part(mentions: Sequence[Mention], spoken: Mapping[int, set[int]]) -> bool:
+    """Whether what follows a document speaks of less, or of as little without a word between, and does not say that
+    it corrects it: it may be an example, or more boxes."""
+    for (first, one), (later, other) in pairwise(mentions):
+        if (
+            first is later
+            or one.boxes == other.boxes
+            or later.takes_back
+            or (first.is_line and later.is_line)
+        ):
+            continue
+        before, now = spoken[id(first)], spoken[id(later)]
+        side_by_side = first.passage == later.passage
+        if now < before or (now == before and side_by_side and now != set().union(*spoken.values())):
+            return True
+    return False
+
+
+def _in_two_places(entries: Sequence[ReplyEntry]) -> bool:
+    """Whether one document gives different boxes in different lists, such as a first and a final attempt."""
+    boxes: defaultdict[int, list[RawBox]] = defaultdict(list)
+    for entry in entries:
+        boxes[entry.place] += entry.boxes
+    return len({tuple(sorted(of_place)) for of_place in boxes.values()}) > 1
+
+
+def _contradictory(mentions: Sequence[Mention]) -> bool:
+    return any(
+        first.is_line
+        and second.is_line
+        and first.passage != second.passage
+        and one.labels == other.labels
+        and one.boxes != other.boxes
+        for (first, one), (second, other) in pairwise(mentions)
+    )
