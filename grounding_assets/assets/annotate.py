@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from grounding_assets.assets.annotating import annotate_pending
-from grounding_assets.assets.outcome import INCOMPLETE, WAITING, end_annotation, writes_files
+from grounding_assets.assets.outcome import Outcome, end_annotation, writes_files
 from grounding_assets.assets.planning import (
     chosen_of_run,
     closed_gate,
@@ -183,12 +183,6 @@ class _Run:
 
 
 def _metadata(summary: RunSummary) -> dict[str, Any]:
-    first = {"first_failures": "; ".join(summary.first_failures)} if summary.first_failures else {}
     reasons = {f"failed_{reason}": count for reason, count in sorted(summary.failed_by_reason.items())}
-    ending = {
-        INCOMPLETE: summary.incompleteness,
-        WAITING: summary.batch_words if summary.waits_for_batches else "",
-    }
     warnings = {"warnings": "\n".join(summary.warnings)} if summary.warnings else {}
-    said = {name: words for name, words in ending.items() if words}
-    return {**summary.figures(), **reasons, **first, **said, **warnings}
+    return {**summary.figures(), **reasons, **Outcome.of(summary).to_metadata(), **warnings}

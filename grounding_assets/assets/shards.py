@@ -1,6 +1,6 @@
 """The graph of a data set that is cut into shards: `samples`, `annotated_shard` with a partition a shard, `annotations`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -11,7 +11,6 @@ from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.errors import GroundingError, visible
 from grounding_assets.core.shards.cutting import cut_input
 from grounding_assets.core.shards.joining import current_status, join_shards
-from grounding_assets.core.shards.place import ShardTaken
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_shards
 from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs
@@ -27,8 +26,17 @@ from resources.shards import (
 )
 
 _CHECK = "every_sample_has_a_result"
-TAKEN = "taken"
-"""In the metadata of a failure: another run holds the shard."""
+
+
+class ShardNotDone(dg.Failure):
+    """Not every sample of the shard has a result."""
+
+    def __init__(
+        self, words: str, stopped_by: GroundingError | None, figures: Mapping[str, Any] | None = None
+    ):
+        super().__init__(words, metadata=figures, allow_retries=False)
+        self.stopped_by = stopped_by
+        """What ended the run before everything was tried; None if samples failed."""
 
 
 def build_shard_assets(keys: DataSetKeys, progress: Progress) -> list[dg.AssetsDefinition]:
@@ -111,8 +119,7 @@ def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefiniti
                 run = ShardRun(context, shard_dataset(dataset, key, folder, limit), progress, sha256)
                 run.annotate()
         except GroundingError as error:
-            taken = {TAKEN: True} if isinstance(error, ShardTaken) else None
-            raise dg.Failure(str(error), metadata=taken, allow_retries=False) from None
+            raise ShardNotDone(str(error), error) from None
         yield from _came_to(context, keys, run)
 
     return annotated_shard
@@ -138,7 +145,7 @@ def _came_to(
     )
     if run.is_pilot and not run.summary.incompleteness:
         return
-    raise dg.Failure(visible(words), metadata=figures, allow_retries=False)
+    raise ShardNotDone(visible(words), stop, figures)
 
 
 def _is_over(instance: dg.DagsterInstance, run_id: str) -> bool:

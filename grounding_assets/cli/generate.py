@@ -3,9 +3,11 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 
+from grounding_assets.assets.outcome import Outcome, outcome_of_runs
 from grounding_assets.cli.batch import wait_for_jobs
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
@@ -13,18 +15,11 @@ from grounding_assets.cli.materializing import Graph
 from grounding_assets.cli.pilot import full_run_command, pilot_words
 from grounding_assets.cli.report import renew_report
 from grounding_assets.cli.shards.generate import generate_shards
-from grounding_assets.cli.terminal import TerminalProgress, closing_words
+from grounding_assets.cli.terminal import TerminalProgress
 from grounding_assets.cli.words import as_overrides
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
-from grounding_assets.core.errors import (
-    EXIT_OK,
-    EXIT_SAMPLES_FAILED,
-    EXIT_WAITING,
-    Interrupted,
-    RunStopped,
-    visible,
-)
+from grounding_assets.core.errors import EXIT_WAITING, RunStopped, visible
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.graph import steps_in_graph
@@ -55,49 +50,29 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     dataset.check()
     if is_sharded(spec):
         return generate_shards(dataset, spec_file, overrides)
-    progress = TerminalProgress()
-    failure: dg.Failure | None = None
-    try:
-        _materialize(spec, credentials, progress)
-    except dg.DagsterExecutionInterruptedError:
-        raise KeyboardInterrupt from None
-    except dg.Failure as raised:
-        failure = raised
-    if failure is not None and progress.summary is None:
-        raise RunStopped(failure.description or "The run failed.")
-    summary = progress.summary
-    if summary is None:
-        raise RunStopped("The run ended before it reached a sample.")
-    print(closing_words(summary))
-    if summary.left_out_lines():
-        print(f"Input:      {summary.left_out_lines()}")
-    for warning in summary.warnings:
-        print(f"Warning:     {visible(warning)}")
-    stop, results = summary.stopped_by, dataset.results_dir
+    outcome, failure = _materialize(spec, credentials)
+    if outcome is None:
+        raise RunStopped(failure or "The run ended before it reached a sample.")
+    results = dataset.results_dir
     if (results / "annotations.jsonl").is_file():
         print(f"Annotations: {results / 'annotations.jsonl'}")
     try:
-        if not isinstance(stop, Interrupted):
-            renew_report(dataset, spec_file, summary.set_size)
+        if not outcome.is_interrupted:
+            renew_report(dataset, spec_file, outcome.set_size)
     finally:
         # that the page cannot be written says less than why the run ended
-        if stop is not None:
-            raise stop
-    incomplete = bool(summary.incompleteness)
-    if failure is not None and not incomplete:
-        raise RunStopped(failure.description or "The run failed.")
-    if summary.batch_words:
-        print(f"Batches:     {visible(summary.batch_words)}")
-    if incomplete:
+        if outcome.stopped_with is not None:
+            raise RunStopped(outcome.incomplete, outcome.stopped_with)
+    if failure and not outcome.incomplete:
+        raise RunStopped(failure)
+    if outcome.incomplete:
         print(f"Failures:    {results / 'failures.jsonl'}; the same command tries them again.")
-        for words in summary.first_failures:
+        for words in outcome.first_failures.splitlines():
             print(f"             {visible(words)}")
     if spec.workflow.is_pilot:
         _end_pilot(dataset, spec_file, overrides)
         check_gates(spec, dataset.workspace(), lambda: dataset.gold_file)
-    if incomplete:
-        return EXIT_SAMPLES_FAILED
-    return EXIT_WAITING if summary.waits_for_batches else EXIT_OK
+    return outcome.exit_code
 
 
 def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> None:
@@ -106,11 +81,18 @@ def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> No
     print(f"The full set: {full_run_command(spec_file, overrides)}")
 
 
-def _materialize(spec: Spec, credentials: Credentials, progress: TerminalProgress) -> None:
+def _materialize(spec: Spec, credentials: Credentials) -> tuple[Outcome | None, str]:
+    """What the run came to, None if it did not reach a sample; and why it failed, empty if it did not."""
     outputs = [
         *(step.rollup for step in steps_in_graph(spec.workflow.run_steps)),
         *(["evaluation"] if spec.data.gold_jsonl else []),
     ]
-    graph = Graph(spec, credentials, progress)
+    graph, run_id, failure = Graph(spec, credentials, TerminalProgress()), str(uuid4()), ""
     with persistent_instance() as instance:
-        graph.materialize(instance, [*_ASSETS, *outputs])
+        try:
+            graph.materialize(instance, [*_ASSETS, *outputs], run_id=run_id)
+        except dg.DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
+        except dg.Failure as raised:
+            failure = raised.description or "The run failed."
+        return outcome_of_runs(instance, graph.keys, [run_id]), failure

@@ -39,7 +39,12 @@ class Graph:
         }
 
     def materialize(
-        self, instance: dg.DagsterInstance, names: Sequence[str], partition_key: str | None = None
+        self,
+        instance: dg.DagsterInstance,
+        names: Sequence[str],
+        *,
+        partition_key: str | None = None,
+        run_id: str | None = None,
     ) -> None:
         """One run of these assets.
 
@@ -53,6 +58,7 @@ class Graph:
                 instance=instance,
                 asset_selection=[self.keys.asset(name) for name in names],
                 partition_key=partition_key,
+                run_id=run_id,
                 # from its creation on: a run that is killed before its first step is over, too
                 tags=process_tags(),
             )

@@ -1,4 +1,4 @@
-"""The progress line and the closing words of `auto_label generate`."""
+"""What `auto_label generate` shows of annotation: the progress line, and at the end what it came to."""
 
 import sys
 import time
@@ -14,11 +14,10 @@ _PLAIN_EVERY_S = 10.0
 
 
 class TerminalProgress:
-    """A live line on a terminal, a plain line every few seconds elsewhere. Writes to standard error."""
+    """A live line on a terminal, a plain line every few seconds elsewhere, on standard error; what it came to, on
+    standard output."""
 
     def __init__(self) -> None:
-        self.summary: RunSummary | None = None
-        """Of the run that was watched; None if annotation was never reached."""
         self._console = Console(stderr=True)
         self._live: Live | None = None
         self._last_plain = 0.0
@@ -27,11 +26,13 @@ class TerminalProgress:
         print(visible(text), file=sys.stderr, flush=True)
 
     def begin(self, summary: RunSummary) -> None:
-        self.summary = summary
         self._last_plain = time.monotonic()
         if self._console.is_terminal:
             self._live = Live(
-                console=self._console, refresh_per_second=4, transient=True, get_renderable=self._line
+                console=self._console,
+                refresh_per_second=4,
+                transient=True,
+                get_renderable=lambda: Text(visible(progress_line(summary))),
             )
             self._live.start()
 
@@ -47,9 +48,13 @@ class TerminalProgress:
             self._live = None
         if summary.finished:
             print(visible(progress_line(summary)), file=sys.stderr, flush=True)
-
-    def _line(self) -> Text:
-        return Text(visible(progress_line(self.summary)) if self.summary else "")
+        print(closing_words(summary))
+        if left_out := summary.left_out_lines():
+            print(f"Input:      {left_out}")
+        for warning in summary.warnings:
+            print(f"Warning:     {visible(warning)}")
+        if summary.batch_words:
+            print(f"Batches:     {visible(summary.batch_words)}")
 
 
 def progress_line(summary: RunSummary) -> str:

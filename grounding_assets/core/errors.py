@@ -10,6 +10,8 @@ from typing import Any
 EXIT_OK, EXIT_SAMPLES_FAILED, EXIT_WRONG_INPUT = 0, 1, 2
 EXIT_WAITING = 3
 """Nothing failed, and samples wait for batch jobs."""
+EXIT_BY_SIGNAL = 128
+"""Plus the signal's number."""
 
 
 def visible(text: str) -> str:
@@ -46,6 +48,10 @@ class RunStopped(GroundingError):
     lets_calls_finish = False
     """Whether calls in flight are waited for, however long they take, since they are paid for."""
 
+    def __init__(self, message: str, exit_code: int = EXIT_SAMPLES_FAILED):
+        super().__init__(message)
+        self.exit_code = exit_code
+
 
 class StorageUnavailable(RunStopped):
     """Object storage does not answer, after several attempts: what it holds is neither missing nor damaged."""
@@ -55,8 +61,10 @@ class Interrupted(RunStopped):
     """Somebody asked the run to end (Ctrl-C, SIGTERM)."""
 
     def __init__(self, signal_number: int):
-        super().__init__("Interrupted. Everything finished is kept; the same command goes on from here.")
-        self.exit_code = 128 + signal_number
+        super().__init__(
+            "Interrupted. Everything finished is kept; the same command goes on from here.",
+            EXIT_BY_SIGNAL + signal_number,
+        )
 
 
 class Reason(StrEnum):

@@ -1,11 +1,16 @@
 """How a run with failed samples ends: by a check on `annotation_run`, after its files, and never as a success."""
 
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from grounding_assets.assets.outcome import Outcome
+from grounding_assets.core.annotation.summary import RunSummary
+from grounding_assets.core.errors import Interrupted, RunStopped, SpecError
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.graph import build_defs
 from tests.core.workspaces import picture_rows, write_input
@@ -53,6 +58,33 @@ def check_passed(result: dg.ExecuteInProcessResult) -> bool:
     (evaluation,) = [e for e in result.get_asset_check_evaluations() if e.check_name == CHECK]
     assert evaluation.asset_key == RUN and evaluation.severity == dg.AssetCheckSeverity.ERROR
     return evaluation.passed
+
+
+@pytest.mark.parametrize(
+    ("summary", "exit_code"),
+    [
+        (RunSummary(pending=2, done=2), 0),
+        (
+            RunSummary(
+                pending=2, done=1, failed_by_reason=Counter(refused=1), first_failures=["b: refused: no"]
+            ),
+            1,
+        ),
+        (RunSummary(pending=2, done=1), 1),
+        (RunSummary(pending=2, done=2, without_step_0=1), 1),
+        (RunSummary(pending=2, done=1, in_batches=1, batch_words="1 request is under way"), 3),
+        (RunSummary(pending=2, done=1, in_batches=1), 3),
+        (RunSummary(pending=3, done=1, in_batches=1, batch_words="1 request is under way"), 1),
+        (RunSummary(pending=2, stopped_by=RunStopped("The key is wrong.")), 1),
+        (RunSummary(pending=2, stopped_by=SpecError("There is no such model.")), 2),
+        (RunSummary(pending=2, stopped_by=Interrupted(signal.SIGTERM)), 143),
+    ],
+)
+def test_the_exit_code_is_read_from_what_is_kept(summary: RunSummary, exit_code: int) -> None:
+    outcome = Outcome.of(summary)
+    kept = dg.AssetMaterialization(RUN, metadata=outcome.to_metadata())
+    assert Outcome.of_materialization(kept) == outcome
+    assert outcome.exit_code == exit_code and outcome.is_interrupted == (exit_code > 128)
 
 
 def test_only_the_check_fails_and_everything_is_written(

@@ -6,13 +6,14 @@ from typing import Protocol
 
 import dagster as dg
 
-from grounding_assets.assets.shards import TAKEN
+from grounding_assets.assets.shards import ShardNotDone
 from grounding_assets.cli.materializing import Graph
 from grounding_assets.cli.shards.display import ShardCounts
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.shards.joining import current_status, is_as_written, status_of
 from grounding_assets.core.shards.manifest import Manifest
+from grounding_assets.core.shards.place import ShardTaken
 from resources.dataset import DataSet
 from resources.shards import redoes, shard_dataset, shards_of
 
@@ -41,13 +42,11 @@ class _ShardProgress:
         self._watcher = watcher
         self._told = 0.0
         self.key = ""
-        self.summary: RunSummary | None = None
 
     def notice(self, text: str) -> None:
         self._watcher.notice(text)
 
     def begin(self, summary: RunSummary) -> None:
-        self.summary = summary
         self._watcher.update(self.key, ShardCounts.of(summary))
 
     def update(self, summary: RunSummary) -> None:
@@ -96,15 +95,19 @@ class ShardWork:
         if self._has_nothing_to_do(key):
             self._tell_end(key)
             return True
-        self._progress.key, self._progress.summary = key, None
+        self._progress.key = key
         try:
-            self._graph.materialize(self._instance, ["annotated_shard"], self._graph.keys.partition_of(key))
+            partition = self._graph.keys.partition_of(key)
+            self._graph.materialize(self._instance, ["annotated_shard"], partition_key=partition)
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
-        except dg.Failure as failure:
-            if TAKEN in failure.metadata:
+        except ShardNotDone as failure:
+            if isinstance(failure.stopped_by, ShardTaken):
                 return False
-            self._raise_what_stops(failure)
+            if failure.stopped_by is not None:
+                raise failure.stopped_by from None
+        except dg.Failure as failure:
+            raise RunStopped(failure.description or "The run of a shard failed.") from None
         finally:
             self._tell_end(key)
         return True
@@ -114,13 +117,6 @@ class ShardWork:
         status = current_status(self._shards, self._manifest, key, self._steps)
         if status.is_complete:
             self._watcher.complete(key, status.samples)
-
-    def _raise_what_stops(self, failure: dg.Failure) -> None:
-        summary = self._progress.summary
-        if summary is None:
-            raise RunStopped(failure.description or "The run of a shard failed.")
-        if summary.stopped_by is not None:
-            raise summary.stopped_by
 
     def _has_nothing_to_do(self, key: str) -> bool:
         """Whether another run went through the shard meanwhile; or it is complete, Dagster knows it, and nothing has changed."""
