@@ -14,10 +14,10 @@ from docs.tables import PAGES, rows_of, with_table
 from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
-from resources.vlm.checking import consequence
 from resources.vlm.doctor import examine
 from resources.vlm.families import BY_NAME
 from resources.vlm.measurements import Measurement
+from resources.vlm.measuring import consequence
 from resources.vlm.resource import family_of_spec
 from tests.endpoints.families import FAMILIES
 from tests.endpoints.model import Behaviour

@@ -29,7 +29,7 @@ _context.set_forkserver_preload(
         "grounding_assets.graph",
         "resources.vlm.openai_compatible",
         "resources.vlm.teacher",
-        "resources.vlm.checking",
+        "resources.vlm.measuring",
         "resources.local_teacher.teacher",
         "google.genai",
         "httpcore2",

@@ -7,7 +7,7 @@ import dagster as dg
 
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys
 from resources.dataset import DataSet
-from resources.vlm.checking import consequence
+from resources.vlm.measuring import consequence
 
 
 def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:

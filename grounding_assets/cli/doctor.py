@@ -15,9 +15,9 @@ from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
-from resources.vlm.checking import consequence
 from resources.vlm.doctor import Examination
 from resources.vlm.measurements import Measurement
+from resources.vlm.measuring import consequence
 from resources.vlm.resource import check_teacher, family_of_spec, model_name
 
 _CONVENTIONS_SHOWN = 6

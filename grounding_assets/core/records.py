@@ -72,8 +72,8 @@ class Expression:
     instances: tuple[Instance, ...] = ()
     grounding_status: GroundingStatus | None = None
     """None until step 1 has run."""
-    looked_at: bool = False
-    """Whether step 2 has run."""
+    shows_verification: bool = False
+    """Whether the record has the fields of step 2, which may have found nothing out."""
     complete: bool | None = None
     """Whether step 2 finds that no box is missing; None: unsure, no answer, not asked."""
 
@@ -93,13 +93,13 @@ class Expression:
                     "score": instance.score,
                     "score_source": instance.score_source,
                 }
-                | ({"verified": instance.verified} if self.looked_at else {})
+                | ({"verified": instance.verified} if self.shows_verification else {})
                 for i, instance in enumerate(self.instances)
             ],
         }
         if self.grounding_status is not None:
             row["grounding_status"] = str(self.grounding_status)
-        if self.looked_at:
+        if self.shows_verification:
             row["complete"] = self.complete
         return row
 

@@ -8,9 +8,9 @@ from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import GroundingError
 from grounding_assets.core.spec.settings import Spec
 from resources.credentials import ENVIRONMENT_VARIABLES, Credentials
-from resources.vlm.checking import measure
 from resources.vlm.manners import Manners
 from resources.vlm.measurements import Measurement
+from resources.vlm.measuring import measure
 from resources.vlm.probe import Probed, probe
 from resources.vlm.resource import (
     VLM_SECTION,

@@ -16,8 +16,8 @@ from resources.vlm.measurements import Measurements
 
 if TYPE_CHECKING:
     from grounding_assets.core.batch.service import BatchService
-    from resources.vlm.checking import Consequence
     from resources.vlm.client import EndpointClient
+    from resources.vlm.measuring import Consequence
 
 VLM_SECTION = "image_grounding.vlm"
 """The section of the spec whose model annotates; `vlm_verifier` is the other one, for messages."""
@@ -261,8 +261,8 @@ def server_settings(spec: Spec) -> dict[str, Any]:
 
 
 async def make_sure_of_boxes(spec: Spec, teacher: Teacher[Any], measurements: Measurements) -> "Consequence":
-    """See `checking.check_conventions`; the embedded teacher's boxes need no measuring."""
-    from resources.vlm.checking import NOTHING_TO_TELL, check_conventions
+    """See `measuring.check_conventions`; the embedded teacher's boxes need no measuring."""
+    from resources.vlm.measuring import NOTHING_TO_TELL, check_conventions
 
     if spec.vlm.backend == "local":
         return NOTHING_TO_TELL

@@ -12,7 +12,7 @@ from grounding_assets.core.annotation.grounding_reply import (
     MAX_EXPRESSIONS_PER_CALL,
     grounded_expressions,
     read_part,
-    reading_figures,
+    reading_provenance,
 )
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, RawBox, resolve_boxes
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
@@ -116,7 +116,7 @@ class VlmTeacher:
         provenance = self._provenance(trace) | {
             "answered_by": trace.answered_by,
             "boxes": resolved.counts.to_record(),
-            **reading_figures(parts),
+            **reading_provenance(parts),
         }
         mentioned = [one.mentioned for one in matched]
         grounded = grounded_expressions(expressions, resolved.instances, mentioned)
@@ -296,5 +296,5 @@ class VlmTeacher:
             "image_sha256": image.sha256,
             # a step has one mark for its settings, whichever of its prompts was sent
             "settings": settings_of_step(self.identity, "ground" if trace.prompt == "ground" else "extract"),
-            **trace.figures(),
+            **trace.provenance(),
         }

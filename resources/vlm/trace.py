@@ -25,7 +25,7 @@ class Trace:
     answered_by: list[list[int]] = field(default_factory=list)
     """[first expression, number of expressions, index of the reply that counts] of each part of step 1."""
 
-    def figures(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         return {
             "calls": self.calls,
             **({"by_batch": self.by_batch} if self.by_batch else {}),

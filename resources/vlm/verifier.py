@@ -7,7 +7,7 @@ from typing import Any
 from grounding_assets.core import prompts
 from grounding_assets.core.annotation.calls import Finish, ModelRequest
 from grounding_assets.core.annotation.teacher import Teacher
-from grounding_assets.core.annotation.verifier import Check
+from grounding_assets.core.annotation.verifier import Answer
 from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import Reason, SampleFailure, SpecError
 from grounding_assets.core.images.crops import Photo, photo_and_crop, photo_with_boxes, read_photo
@@ -128,24 +128,24 @@ class VlmVerifier:
         if self._closes_caller:
             await self._caller.aclose()
 
-    async def verify_box(self, image: Photo, caption: str, expression: str, box: PixelBox) -> Check:
+    async def verify_box(self, image: Photo, caption: str, expression: str, box: PixelBox) -> Answer:
         try:
             picture = await asyncio.to_thread(photo_and_crop, image, box, self._family.image)
         except SampleFailure as failure:
-            return Check(None, failure.reason, str(failure))
+            return Answer(None, failure.reason, str(failure))
         return await self._ask("verify_box", picture, prompts.box_question(caption, expression, image.colour))
 
     async def verify_expression(
         self, image: Photo, caption: str, expression: str, boxes: Sequence[PixelBox]
-    ) -> Check:
+    ) -> Answer:
         try:
             picture = await asyncio.to_thread(photo_with_boxes, image, boxes, self._family.image)
         except SampleFailure as failure:
-            return Check(None, failure.reason, str(failure))
+            return Answer(None, failure.reason, str(failure))
         question = prompts.expression_question(caption, expression, image.colour, len(boxes))
         return await self._ask("verify_expression", picture, question)
 
-    async def _ask(self, prompt: str, picture: PreparedImage, question: str) -> Check:
+    async def _ask(self, prompt: str, picture: PreparedImage, question: str) -> Answer:
         instructions = prompts.render(prompt)
         if self._family.instructions_in_text:
             instructions, question = "", f"{instructions}\n\n{question}"
@@ -163,12 +163,12 @@ class VlmVerifier:
         except SampleFailure as failure:
             if failure.in_doubt:
                 raise
-            return Check(None, failure.reason, str(failure), attempts=failure.attempts)
+            return Answer(None, failure.reason, str(failure), attempts=failure.attempts)
         try:
             verdict = _read(outcome)
         except SampleFailure as failure:
-            return _check(outcome, None, failure.reason, str(failure))
-        return _check(outcome, verdict)
+            return _answer(outcome, None, failure.reason, str(failure))
+        return _answer(outcome, verdict)
 
 
 def _read(outcome: CallOutcome) -> Verdict:
@@ -182,11 +182,11 @@ def _read(outcome: CallOutcome) -> Verdict:
     return parse_verdict(reply.text)
 
 
-def _check(
+def _answer(
     outcome: CallOutcome, verdict: Verdict | None, reason: Reason | None = None, message: str = ""
-) -> Check:
+) -> Answer:
     reply = outcome.reply
-    return Check(
+    return Answer(
         verdict,
         reason,
         message,

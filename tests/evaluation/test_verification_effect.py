@@ -27,7 +27,7 @@ GOLD = [
 ]
 
 
-def looked_at(text: str, boxes: list[tuple[list[int], float, bool | None]]) -> dict[str, Any]:
+def verified_expression(text: str, boxes: list[tuple[list[int], float, bool | None]]) -> dict[str, Any]:
     """An expression of the results; each box with its score and verdict."""
     row = expression(text, [box for box, _, _ in boxes], [score for _, score, _ in boxes] or None)
     for instance, (_, _, verdict) in zip(row["instances"], boxes, strict=True):
@@ -39,17 +39,17 @@ RESULTS = [
     line(
         [
             # the half of the car has an IoU of exactly 0.5: right, and refuted
-            looked_at("A red car", [(CAR_HALF, 0.9, False), (NOWHERE, 0.8, False)]),
-            looked_at("two dogs", [(LEFT_DOG, 0.9, True), (RIGHT_DOG, 0.9, True)]),
-            looked_at("a lake", [(NOWHERE, 0.7, False)]),
-            looked_at("a tree", [(ELSEWHERE, 0.7, False)]),
+            verified_expression("A red car", [(CAR_HALF, 0.9, False), (NOWHERE, 0.8, False)]),
+            verified_expression("two dogs", [(LEFT_DOG, 0.9, True), (RIGHT_DOG, 0.9, True)]),
+            verified_expression("a lake", [(NOWHERE, 0.7, False)]),
+            verified_expression("a tree", [(ELSEWHERE, 0.7, False)]),
         ]
     ),
     line(
         [
-            looked_at("A red car", [(NOWHERE, 0.6, None)]),
-            looked_at("a tree", [(TREE, 0.9, True)]),
-            looked_at("a lake", []),
+            verified_expression("A red car", [(NOWHERE, 0.6, None)]),
+            verified_expression("a tree", [(TREE, 0.9, True)]),
+            verified_expression("a lake", []),
         ],
         image_path="2.jpg",
     ),

@@ -185,7 +185,7 @@ def _listed(texts: Sequence[str]) -> str:
     return f"{shown} and {len(texts) - 3} more" if len(texts) > 3 else shown
 
 
-def reading_figures(parts: Sequence[MatchResult]) -> dict[str, object]:
+def reading_provenance(parts: Sequence[MatchResult]) -> dict[str, object]:
     """What reading left out or put right, for the provenance; the labels only if there are any."""
     labels = dict.fromkeys(label for part in parts for label in part.unmatched_labels)
     return {

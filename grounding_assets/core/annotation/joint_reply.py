@@ -12,7 +12,7 @@ from grounding_assets.core.annotation.grounding_reply import (
     MAX_EXPRESSIONS_PER_CALL,
     grounded_expressions,
     read_part,
-    reading_figures,
+    reading_provenance,
 )
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, Convention, ResolvedBoxes, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
@@ -127,5 +127,5 @@ def _provenance(made: Any, reading: JointReading) -> dict[str, Any]:
         **_AT_NO_COST,
         "answered_by": [[0, count, 0]] if count else [],
         "boxes": reading.resolved.counts.to_record(),
-        **reading_figures([reading.matched]),
+        **reading_provenance([reading.matched]),
     }

@@ -13,7 +13,7 @@ from grounding_assets.core.annotation.grounding_reply import (
     MAX_EXPRESSIONS_PER_CALL,
     grounded_expressions,
     read_part,
-    reading_figures,
+    reading_provenance,
 )
 from grounding_assets.core.annotation.joint_reply import JOINT, grounding_of
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, Convention, resolve_boxes
@@ -162,7 +162,7 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
         provenance={
             **stored.provenance,
             "boxes": resolved.counts.to_record(),
-            **reading_figures(parts),
+            **reading_provenance(parts),
             "reparsed": True,
         },
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from grounding_assets.core.annotation.verification_journal import VerificationJournal
-from grounding_assets.core.annotation.verifier import Check, ImageT, Verifier
+from grounding_assets.core.annotation.verifier import Answer, ImageT, Verifier
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, Instance, Verification
 from grounding_assets.core.replies.verdict import Verdict
@@ -45,7 +45,7 @@ async def verify_sample(
         )
     questions = _Questions(journal, await asyncio.to_thread(journal.read), may_go_on)
     caption = grounding.cleaned_caption
-    looked_at: list[Expression] = []
+    verified: list[Expression] = []
     for e, expression in enumerate(grounding.expressions):
         subject, text = f"{grounding.sample_id}/e{e}", expression.text
         instances: list[Instance] = []
@@ -63,18 +63,20 @@ async def verify_sample(
             )
         ]
         complete = None if missing is None else not missing
-        looked_at.append(replace(expression, instances=tuple(instances), looked_at=True, complete=complete))
+        verified.append(
+            replace(expression, instances=tuple(instances), shows_verification=True, complete=complete)
+        )
     if questions.broken_off:
         return None
-    provenance = {**verifier.provenance, "image_sha256": image.sha256, **questions.figures()}
-    return Verification(tuple(looked_at), provenance, tuple(questions.replies))
+    provenance = {**verifier.provenance, "image_sha256": image.sha256, **questions.provenance()}
+    return Verification(tuple(verified), provenance, tuple(questions.replies))
 
 
 class _Questions:
     """Puts a sample's questions within their limit, and counts what they came to and cost."""
 
     def __init__(
-        self, journal: VerificationJournal, answered: Mapping[str, Check], may_go_on: Callable[[], bool]
+        self, journal: VerificationJournal, answered: Mapping[str, Answer], may_go_on: Callable[[], bool]
     ):
         self._journal, self._answered, self._may_go_on = journal, answered, may_go_on
         self.replies: list[str] = []
@@ -82,36 +84,36 @@ class _Questions:
         self._put = 0
         self._answers = dict.fromkeys(map(str, Verdict), 0)
         self._failed: list[Mapping[str, str]] = []
-        self._costs: list[Check] = []
+        self._costs: list[Answer] = []
 
-    async def put(self, subject: str, ask: Callable[[], Awaitable[Check]]) -> Verdict | None:
+    async def put(self, subject: str, ask: Callable[[], Awaitable[Answer]]) -> Verdict | None:
         """The answer, from an earlier run or by asking; `subject` is the id of the box or the expression."""
         self._put += 1
         if self._put > MAX_QUESTIONS or self.broken_off:
             return None
-        check = self._answered.get(subject)
-        if check is None:
+        answer = self._answered.get(subject)
+        if answer is None:
             if not self._may_go_on():
                 self.broken_off = True
                 return None
-            check = await ask()
-            await asyncio.to_thread(self._journal.append, subject, check)
-        self._costs.append(check)
-        self.replies += check.replies
-        if check.verdict is None:
-            self._failed.append({"id": subject, "reason": str(check.reason), "message": check.message})
+            answer = await ask()
+            await asyncio.to_thread(self._journal.append, subject, answer)
+        self._costs.append(answer)
+        self.replies += answer.replies
+        if answer.verdict is None:
+            self._failed.append({"id": subject, "reason": str(answer.reason), "message": answer.message})
         else:
-            self._answers[str(check.verdict)] += 1
-        return check.verdict
+            self._answers[str(answer.verdict)] += 1
+        return answer.verdict
 
-    def figures(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         return {
             "answers": self._answers,
             "failed_checks": self._failed,
             "not_asked": max(0, self._put - MAX_QUESTIONS),
-            "calls": sum(check.calls for check in self._costs),
-            "attempts": sum(check.attempts for check in self._costs),
-            "tokens_in": sum(check.tokens_in for check in self._costs),
-            "tokens_out": sum(check.tokens_out for check in self._costs),
-            "seconds": round(sum(check.seconds for check in self._costs), 3),
+            "calls": sum(answer.calls for answer in self._costs),
+            "attempts": sum(answer.attempts for answer in self._costs),
+            "tokens_in": sum(answer.tokens_in for answer in self._costs),
+            "tokens_out": sum(answer.tokens_out for answer in self._costs),
+            "seconds": round(sum(answer.seconds for answer in self._costs), 3),
         }

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.annotation.verifier import Check
+from grounding_assets.core.annotation.verifier import Answer
 from grounding_assets.core.files import stopping_if_unwritable, to_json
 from grounding_assets.core.replies.verdict import Verdict
 
@@ -22,7 +22,7 @@ class VerificationJournal:
         self._path = step_dir / ".partial" / f"{sample_id}.json"
         self._made_of = made_of
 
-    def read(self) -> dict[str, Check]:
+    def read(self) -> dict[str, Answer]:
         """The answers by the id of the box or expression that was asked about."""
         try:
             lines = self._path.read_bytes().splitlines()
@@ -33,21 +33,21 @@ class VerificationJournal:
             try:
                 row = json.loads(line)
                 if row["made_of"] == self._made_of:
-                    found[row["id"]] = _check(row["check"])
+                    found[row["id"]] = _answer(row["answer"])
             except (ValueError, KeyError, TypeError, RecursionError):
                 # a line cut by a kill: its question is simply asked again
                 continue
         return found
 
-    def append(self, subject: str, check: Check) -> None:
+    def append(self, subject: str, answer: Answer) -> None:
         """Keeps an answer; survives the end of this process.
 
         Raises:
             RunStopped: it cannot be written.
         """
-        if check.verdict is None:
+        if answer.verdict is None:
             return
-        line = to_json({"made_of": self._made_of, "id": subject, "check": asdict(check)})
+        line = to_json({"made_of": self._made_of, "id": subject, "answer": asdict(answer)})
         with stopping_if_unwritable(self._path):
             self._path.parent.mkdir(exist_ok=True)
             with self._path.open("ab", buffering=0) as stream:
@@ -58,9 +58,9 @@ class VerificationJournal:
         self._path.unlink(missing_ok=True)
 
 
-def _check(row: Mapping[str, Any]) -> Check:
+def _answer(row: Mapping[str, Any]) -> Answer:
     """Of this project's own making; raises ValueError, KeyError or TypeError."""
-    return Check(
+    return Answer(
         verdict=Verdict(row["verdict"]),
         replies=tuple(map(str, row["replies"])),
         calls=int(row["calls"]),

@@ -17,13 +17,13 @@ from grounding_assets.core.replies.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One question, what came of it and what it cost."""
+class Answer:
+    """What came of one question, and what it cost."""
 
     verdict: Verdict | None
-    """None if the check failed."""
+    """None if there is none."""
     reason: Reason | None = None
-    """Why it failed."""
+    """Why there is none."""
     message: str = ""
     replies: tuple[str, ...] = ()
     calls: int = 0
@@ -40,7 +40,7 @@ class Verifier(Protocol, Generic[ImageT]):
     """Answers multiple-choice questions about boxes that are there already.
 
     `prepare` blocks and may run on any thread; it raises `SampleFailure` with an `image_*` reason. The
-    coroutines run on one event loop. A question that gets no answer is a `Check` without a verdict, never an
+    coroutines run on one event loop. A question that gets no answer is an `Answer` without a verdict, never an
     exception; `RunStopped` is raised if no further question can get one.
     """
 
@@ -53,13 +53,13 @@ class Verifier(Protocol, Generic[ImageT]):
         """Reads the file."""
         ...
 
-    async def verify_box(self, image: ImageT, caption: str, expression: str, box: PixelBox) -> Check:
+    async def verify_box(self, image: ImageT, caption: str, expression: str, box: PixelBox) -> Answer:
         """Is this box what the expression refers to?"""
         ...
 
     async def verify_expression(
         self, image: ImageT, caption: str, expression: str, boxes: Sequence[PixelBox]
-    ) -> Check:
+    ) -> Answer:
         """Is a box missing beside these? None at all may be given."""
         ...
 

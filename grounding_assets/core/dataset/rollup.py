@@ -145,7 +145,7 @@ def _annotated_records(
             digest = text_digest(checkpoint.cleaned_caption, checkpoint.expressions)
             provenance[step.provenance_key]["text_digest"] = digest
         elif step.asks_verifier and shown is not step:
-            unverified = tuple(replace(one, looked_at=True) for one in checkpoint.expressions)
+            unverified = tuple(replace(one, shows_verification=True) for one in checkpoint.expressions)
             checkpoint = replace(checkpoint, expressions=unverified)
         counts.lines += 1
         if sample_id not in seen:

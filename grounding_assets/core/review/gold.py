@@ -59,6 +59,6 @@ def _records(judged_samples: Iterable[JudgedSample]) -> Iterator[dict[str, Any]]
 def _rows(judged: JudgedSample) -> list[dict[str, Any]]:
     vouched = [phrase for phrase in judged.phrases if judged.vouches_for(phrase)]
     return [
-        replace(vouched_expression(phrase), looked_at=False).to_record(judged.sample_id, number)
+        replace(vouched_expression(phrase), shows_verification=False).to_record(judged.sample_id, number)
         for number, phrase in enumerate(vouched)
     ]

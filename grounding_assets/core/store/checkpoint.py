@@ -139,7 +139,7 @@ def expression_from_record(row: Mapping[str, Any]) -> Expression:
             for box in row["instances"]
         ),
         grounding_status=None if status is None else GroundingStatus(status),
-        looked_at="complete" in row,
+        shows_verification="complete" in row,
         complete=row.get("complete"),
     )
 

@@ -10,8 +10,8 @@ from grounding_assets.core.annotation.asking import Asker, Deferred, asking
 from grounding_assets.core.batch.journal import Journal
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
-from resources.vlm.checking import Consequence, is_measured
 from resources.vlm.measurements import Measurements
+from resources.vlm.measuring import Consequence, is_measured
 from resources.vlm.resource import (
     base_url,
     family_of_spec,
@@ -35,7 +35,7 @@ async def boxes_are_known(
     """Whether boxes will be read as the model writes them; False while cards wait in a job.
 
     Raises:
-        RunStopped: the boxes would be read wrong, see `checking.check_conventions`.
+        RunStopped: the boxes would be read wrong, see `measuring.check_conventions`.
     """
     if CARDS in journal.held():
         return False

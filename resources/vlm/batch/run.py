@@ -19,9 +19,9 @@ from grounding_assets.core.steps import Step
 from resources.vlm.batch.batching import Batching
 from resources.vlm.batch.caller import BatchCaller
 from resources.vlm.batch.cards import boxes_are_known
-from resources.vlm.checking import Consequence
 from resources.vlm.client import EndpointClient
 from resources.vlm.measurements import Measurements
+from resources.vlm.measuring import Consequence
 from resources.vlm.retry import RetryingCaller
 from resources.vlm.teacher import VlmTeacher
 
