@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,20 @@ from tests.formats import check_results
 ROWS = [{"image_path": f"{i}.jpg", "caption": f"caption {i}"} for i in range(4)]
 
 
-def build(folder: Path, rows: list[Any]) -> SampleIndex:
+of_any_age = pytest.mark.parametrize("age_s", [0.0, 60.0], ids=["just written, read again", "settled, kept"])
+
+
+def build(folder: Path, rows: list[Any], *, age_s: float = 0.0) -> SampleIndex:
     path = write_input(folder / "input.jsonl", rows)
+    changed = time.time() - age_s
+    os.utime(path, (changed, changed))
     return SampleIndex.build(path, SampleIds(folder / "samples.jsonl"))
 
 
-def test_samples_stand_in_input_order_and_can_be_read_again(tmp_path: Path) -> None:
-    index = build(tmp_path, [b"\xef\xbb\xbf" + json.dumps(ROWS[0]).encode(), b"", b"{", *ROWS[1:]])
+@of_any_age
+def test_samples_stand_in_input_order_and_can_be_read_again(tmp_path: Path, age_s: float) -> None:
+    rows = [b"\xef\xbb\xbf" + json.dumps(ROWS[0]).encode(), b"", b"{", *ROWS[1:]]
+    index = build(tmp_path, rows, age_s=age_s)
     assert index.ids == ["0", "1", "2", "3"] and index.rejected == 1
     assert [index.read(name).caption for name in reversed(index.ids)] == [
         "caption 3",
@@ -34,9 +43,10 @@ def test_samples_stand_in_input_order_and_can_be_read_again(tmp_path: Path) -> N
     assert [(name, record) for name, record in index.records()] == list(zip(index.ids, ROWS, strict=True))
 
 
-def test_a_pair_twice_is_one_sample_with_two_records_of_their_own(tmp_path: Path) -> None:
+@of_any_age
+def test_a_pair_twice_is_one_sample_with_two_records_of_their_own(tmp_path: Path, age_s: float) -> None:
     again = {**ROWS[0], "split": "b", "width": 5, "height": 6}
-    index = build(tmp_path, [{**ROWS[0], "split": "a"}, ROWS[1], again])
+    index = build(tmp_path, [{**ROWS[0], "split": "a"}, ROWS[1], again], age_s=age_s)
     assert index.ids == ["0", "1"]
     assert [(name, record.get("split")) for name, record in index.records()] == [
         ("0", "a"),
@@ -47,7 +57,7 @@ def test_a_pair_twice_is_one_sample_with_two_records_of_their_own(tmp_path: Path
 
 
 def test_restricting_leaves_the_others_lines_out(tmp_path: Path) -> None:
-    index = build(tmp_path, [*ROWS, ROWS[1]])
+    index = build(tmp_path, [*ROWS, ROWS[1]], age_s=60.0)
     index.restrict({"1", "3"})
     assert [name for name, _ in index.records()] == ["1", "3", "1"]
 
@@ -77,9 +87,10 @@ CHANGES: dict[str, list[Any]] = {
 }
 
 
+@of_any_age
 @pytest.mark.parametrize("rows", CHANGES.values(), ids=CHANGES)
-def test_a_change_under_the_run_is_noticed(tmp_path: Path, rows: list[Any]) -> None:
-    index = build(tmp_path, [*ROWS, ROWS[1]])
+def test_a_change_under_the_run_is_noticed(tmp_path: Path, rows: list[Any], age_s: float) -> None:
+    index = build(tmp_path, [*ROWS, ROWS[1]], age_s=age_s)
     assert len(list(index.records())) == 5
     write_input(tmp_path / "input.jsonl", rows)
     with pytest.raises(InputError, match="was changed while the run was reading it"):

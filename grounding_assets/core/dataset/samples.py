@@ -1,9 +1,10 @@
 """The samples of a data set: which there are, in which order, and how to read one again.
 
 Only ids, offsets and digests are held, so that 100,000 samples fit in a few tens of megabytes; the
-records themselves are read from the input when they are needed.
+records themselves are read from the input again when they are needed, unless the input is small.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,10 @@ from grounding_assets.core.store.fingerprint import extraction_fingerprint
 
 STORED = 1
 """Stamp of an image in object storage that was not asked for yet."""
+_KEPT_INPUT_BYTES = 4 << 20
+"""The records of an input up to this size are kept: some 20,000 lines, which take five times the room."""
+_SETTLED_NS = 1_000_000_000
+"""A file that changed within this time before it was read can change again without another time of change."""
 _OFFSET_BYTES = _STAMP_BYTES = 8
 _HEAD_BYTES = _OFFSET_BYTES + _STAMP_BYTES
 
@@ -61,6 +66,10 @@ class SampleIndex:
         self._repeats: dict[int, str] = {}
         """Fingerprint by offset, of lines whose sample an earlier line has named."""
         self._end_offset = 0
+        self._kept: dict[int, dict[str, Any]] = {}
+        """The record of every accepted line by its offset, in input order; empty if the input is large."""
+        self._kept_of = (0, 0)
+        """The stamp of the input that was read."""
 
     def packed_fingerprint(self, sample_id: str) -> bytes:
         """The sample's fingerprint as `pack_digest` makes it."""
@@ -102,6 +111,8 @@ class SampleIndex:
             InputError: the line is no longer what it was.
         """
         entry = self.entries[sample_id]
+        if self._is_kept():
+            return to_sample(sample_id, self._kept[entry.offset])
         try:
             sample = to_sample(sample_id, parse_line(line_at(self.path, entry.offset)))
         except ValueError:
@@ -116,6 +127,10 @@ class SampleIndex:
         Raises:
             InputError: the file was changed since it was indexed, other than by adding lines.
         """
+        if self._is_kept():
+            lines = zip(self.line_ids, self._kept.values(), strict=True)
+            yield from ((sample_id, record) for sample_id, record in lines if sample_id in self.entries)
+            return
         ids = iter(self.line_ids)
         for line in read_input(self.path, end_offset=self._end_offset):
             if isinstance(line, InputLine):
@@ -139,6 +154,13 @@ class SampleIndex:
         for sample_id in [key for key in self.entries if key not in sample_ids]:
             del self.entries[sample_id]
 
+    def _is_kept(self) -> bool:
+        """Whether the records are held, and the input still has the stamp that it was read with."""
+        try:
+            return bool(self._kept) and self.stamp == self._kept_of
+        except OSError:
+            return False
+
     def _changed(self) -> InputError:
         return InputError(f"The input {self.path} was changed while the run was reading it; run again.")
 
@@ -160,7 +182,10 @@ class SampleIndex:
             InputError: the file cannot be read, or holds no usable record.
         """
         index = cls(path)
-        index._end_offset = path.stat().st_size if path.is_file() else 0
+        keeps = False
+        if path.is_file():
+            changed_ns, index._end_offset = index._kept_of = index.stamp
+            keeps = index._end_offset <= _KEPT_INPUT_BYTES and time.time_ns() - changed_ns > _SETTLED_NS
         first_reason = ""
         for line in read_input(path, end_offset=index._end_offset or None):
             if isinstance(line, RejectedLine):
@@ -168,6 +193,8 @@ class SampleIndex:
                 first_reason = first_reason or f" Line {line.number}: {line.reason}."
                 on_rejected(line)
                 continue
+            if keeps:
+                index._kept[line.offset] = line.record
             sample_id = ids.assign(line.record)
             index.line_ids.append(sample_id)
             fingerprint = extraction_fingerprint(to_sample(sample_id, line.record))
