@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.live import Live
@@ -13,41 +14,63 @@ from grounding_assets.core.errors import visible
 _PLAIN_EVERY_S = 10.0
 
 
-class TerminalProgress:
-    """A live line on a terminal, a plain line every few seconds elsewhere, on standard error; what it came to, on
-    standard output."""
+class ProgressLine:
+    """`words()` on standard error: a live line on a terminal, a plain line every few seconds elsewhere."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._live: Live | None = None
-        self._last_plain = 0.0
-
-    def notice(self, text: str) -> None:
-        print(visible(text), file=sys.stderr, flush=True)
-
-    def begin(self, summary: RunSummary) -> None:
+    def __init__(self, words: Callable[[], str]):
+        self._words = words
         self._last_plain = time.monotonic()
-        if self._console.is_terminal:
-            self._live = Live(
-                console=self._console,
+        console = Console(stderr=True)
+        self._live = (
+            Live(
+                console=console,
                 refresh_per_second=4,
                 transient=True,
-                get_renderable=lambda: Text(visible(progress_line(summary))),
+                get_renderable=lambda: Text(visible(words())),
             )
+            if console.is_terminal
+            else None
+        )
+
+    def start(self) -> None:
+        if self._live:
             self._live.start()
 
-    def update(self, summary: RunSummary) -> None:
+    def update(self) -> None:
+        """Called after every change: must be cheap."""
         now = time.monotonic()
         if self._live is None and now - self._last_plain >= _PLAIN_EVERY_S:
             self._last_plain = now
-            print(visible(progress_line(summary)), file=sys.stderr, flush=True)
+            notice(self._words())
+
+    def end(self, *, keep: bool = True) -> None:
+        """`keep`: leaves the last words in place."""
+        if self._live:
+            self._live.stop()
+        if keep:
+            notice(self._words())
+
+
+def notice(text: str) -> None:
+    """Something that the user should know, beside the outcome."""
+    print(visible(text), file=sys.stderr, flush=True)
+
+
+class TerminalProgress:
+    """How far the run is, on standard error; what it came to, on standard output."""
+
+    def notice(self, text: str) -> None:
+        notice(text)
+
+    def begin(self, summary: RunSummary) -> None:
+        self._line = ProgressLine(lambda: progress_line(summary))
+        self._line.start()
+
+    def update(self, summary: RunSummary) -> None:
+        self._line.update()
 
     def end(self, summary: RunSummary) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-        if summary.finished:
-            print(visible(progress_line(summary)), file=sys.stderr, flush=True)
+        self._line.end(keep=summary.finished > 0)
         print(closing_words(summary))
         if left_out := summary.left_out_lines():
             print(f"Input:      {left_out}")

@@ -1,20 +1,12 @@
 """One progress line for all shards, whichever process works on them."""
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
-from grounding_assets.cli.terminal import duration
+from grounding_assets.cli.terminal import ProgressLine, duration, notice
 from grounding_assets.core.annotation.summary import RunSummary
-from grounding_assets.core.errors import visible
-
-_PLAIN_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +32,28 @@ class ShardCounts:
 
 
 class ShardsDisplay:
-    """A live line on a terminal, a plain line every few seconds elsewhere. A context manager; writes to standard error."""
+    """A line on standard error as long as the block lasts. A context manager."""
 
     def __init__(self, shards: int, samples: int):
         self._shards, self._samples = shards, samples
         self._counts: dict[str, ShardCounts] = {}
         self._complete = 0
-        self._begun = self._last_plain = time.monotonic()
-        self._console = Console(stderr=True)
-        self._live = Live(
-            console=self._console,
-            refresh_per_second=4,
-            transient=True,
-            get_renderable=lambda: Text(self.line()),
-        )
+        self._begun = time.monotonic()
+        self._line = ProgressLine(self._words)
 
     def __enter__(self) -> "ShardsDisplay":
-        if self._console.is_terminal:
-            self._live.start()
+        self._line.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
-        print(self.line(), file=sys.stderr, flush=True)
+        self._line.end()
 
     def notice(self, text: str) -> None:
-        print(visible(text), file=sys.stderr, flush=True)
+        notice(text)
 
     def update(self, key: str, counts: ShardCounts) -> None:
         self._counts[key] = counts
-        now = time.monotonic()
-        if not self._console.is_terminal and now - self._last_plain >= _PLAIN_EVERY_S:
-            self._last_plain = now
-            print(self.line(), file=sys.stderr, flush=True)
+        self._line.update()
 
     def ended(self, key: str) -> None:
         """Nobody works on the shard any more."""
@@ -86,7 +66,7 @@ class ShardsDisplay:
         self._complete += 1
         self._counts.setdefault(key, ShardCounts(done_before=samples))
 
-    def line(self) -> str:
+    def _words(self) -> str:
         done_before, done, failed, in_flight = (
             sum(getattr(one, name) for one in self._counts.values()) for name in ShardCounts.__slots__
         )
