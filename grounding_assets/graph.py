@@ -66,7 +66,7 @@ def _definitions(
     owners = [spec.data.owner] if spec.data.owner else []
     resources = {keys.resource: dataset_resource(spec, credentials)}
     if is_sharded(spec):
-        # what reads a folder of this machine is left out where the results are in object storage
+        # what reads a folder of this machine is left out if the results are in object storage
         here = [] if scheme_of(spec.results_dir) else [build_endpoint_check(keys), *outputs_of_whole]
         assets = [*build_shard_assets(keys, progress), *here]
         return dg.Definitions(

@@ -64,7 +64,7 @@ class DataSet:
     """What the assets of one run share."""
 
     def __init__(self, spec: Spec, credentials: Credentials, grants: Grants | None = None):
-        """`grants`: of the budget, where its runs have no account in common."""
+        """`grants`: of the budget, if its runs have no account in common."""
         self.spec, self.credentials, self._grants = spec, credentials, grants
         self._workspace: Workspace | None = None
         self._files = FetchedFiles(spec)
@@ -77,7 +77,7 @@ class DataSet:
 
     @property
     def input_file(self) -> Path:
-        """The input, or step 0's output where step 1 alone is asked for and no input is named."""
+        """The input, or step 0's output if step 1 alone is asked for and no input is named."""
         given = self.spec.data.input_jsonl
         if given != "???" and given:
             return self._files.local("input", given)

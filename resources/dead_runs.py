@@ -1,7 +1,7 @@
 """Finds runs whose process was killed and reports them as failed, so their partitions stop "materializing".
 
 For runs that this project starts itself, on POSIX systems. Runs launched by Dagster's daemon are watched
-by the daemon, and so is everything where its run monitoring is on; what a failed run means for its samples is
+by the daemon, and so is everything if its run monitoring is on; what a failed run means for its samples is
 not decided here.
 """
 

@@ -47,7 +47,7 @@ class FetchedFiles:
 def local_file(location: str, results_dir: Path, name: str) -> Path:
     """The file at a path, or a copy of the one at an address that is as it is now.
 
-    Two requests where nothing changed since the last time, and one more for every 8 MB where something did.
+    Two requests if nothing changed since the last time, and one more for every 8 MB if something did.
 
     Args:
         name: of the copy, such as `input`.

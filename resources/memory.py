@@ -1,4 +1,4 @@
-"""How the process gets its memory, where the C library lets itself be told."""
+"""How the process gets its memory, if the C library lets itself be told."""
 
 import ctypes
 import platform

@@ -20,7 +20,7 @@ def taken_over(taken: TakenOver, aside: Path) -> Iterator[str]:
     if taken.other_size:
         yield (
             f"The boxes of {taken.other_size} records of TAO's are in pixels of another size than their image has "
-            "(TAO writes 1920 x 1080 where the input gives none): they are made again."
+            "(TAO writes 1920 x 1080 if the input gives none): they are made again."
         )
 
 

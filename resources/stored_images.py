@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FIRST_BYTES = 16 << 20
 """Asked for without asking for the size before: one request for nearly every photo."""
 _NO_RANGE = 416
-"""HTTP status where an object has no byte at the place asked for: it is empty."""
+"""HTTP status if an object has no byte at the place asked for: it is empty."""
 
 
 class StoredPicture:
@@ -187,7 +187,7 @@ def _as_prefix(source: str) -> str:
 
 
 def _version(info: dict[str, Any]) -> str:
-    """The MD5 of the content in hexadecimal, where the storage tells it, else what it tells of the version."""
+    """The MD5 of the content in hexadecimal, if the storage tells it, else what it tells of the version."""
     md5 = info.get("md5Hash")
     if md5:
         try:

@@ -57,7 +57,7 @@ def _figures(judgement: Judgement) -> dict[str, float]:
 
 
 def _verification(judgement: Judgement) -> dict[str, Any]:
-    """What step 2 refuted, where it has run, and what leaving that out would change."""
+    """What step 2 refuted, if it has run, and what leaving that out would change."""
     effect = judgement.verification
     if effect is None:
         return {}

@@ -8,7 +8,7 @@ _MOST_CHARACTERS = 300
 
 
 def code_span(text: str) -> str:
-    """A code span of any text, cut where it is long: on one line, and shown as it is."""
+    """A code span of any text, cut if it is long: on one line, and shown as it is."""
     text = " ".join(visible(text[:_MOST_CHARACTERS]).split())
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)

@@ -100,7 +100,7 @@ def both_ways(figures: PilotFigures, spec: Spec, prices: Prices) -> str | None:
     return (
         f"{calls:,.0f} calls{' of the other steps' if verified else ''}: {cost.expected:,.2f} {batch.currency} by ordinary "
         f"calls{within}, {share * cost.expected:,.2f} {batch.currency} (at most {share * cost.high:,.2f}) by batch within a day, "
-        f"where the endpoint has batch jobs.{apart}"
+        f"if the endpoint has batch jobs.{apart}"
     )
 
 

@@ -71,7 +71,7 @@ class EventOrigin:
 
 
 class BatchEmitter:
-    """Writes events in groups on a thread of its own; where that cannot be done, one by one at once.
+    """Writes events in groups on a thread of its own; if that cannot be done, one by one at once.
 
     Groups need a storage whose `store_event_batch` is more than Dagster's loop over single events. With any other
     each call takes Dagster's own path and returns when the event is stored.
@@ -130,7 +130,7 @@ class BatchEmitter:
     def planned(self, asset_key: AssetKey, partition_keys: Iterable[str]) -> None:
         """Reports that the run means to materialize these partitions: without it none can show as failed.
 
-        Waits for the database where there are more than `capacity` of them.
+        Waits for the database if there are more than `capacity` of them.
         """
         for partition_key in partition_keys:
             event = DagsterEvent.build_asset_materialization_planned_event(

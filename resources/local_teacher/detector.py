@@ -39,7 +39,7 @@ SAME_CLASS_IOU = 0.5
 """Of two boxes of one class that overlap by more than this IoU, the lower-scored one goes."""
 CROSS_CLASS_IOU = 0.75
 CROSS_CLASS_RATIO = 2.0
-"""A box goes where one of another class covers the same place (IoU) with more than this many times its score."""
+"""A box goes if one of another class covers the same place (IoU) with more than this many times its score."""
 MAX_DETECTIONS = 100
 
 

@@ -29,7 +29,7 @@ class Doubts:
         self._refused = [refused for refused in self._refused if refused[0] > refused_until]
 
     async def settled(self, told: asyncio.Event, active: int, longest_s: float) -> bool:
-        """Waits until it is known; False at once where all of the `active` calls wait for that, or after `longest_s`."""
+        """Waits until it is known; False at once if all of the `active` calls wait for that, or after `longest_s`."""
         if self._held + 1 >= active:
             return False
         self._held += 1

@@ -1,4 +1,4 @@
-"""How many input tokens a picture takes, where a model's maker has documented a rule. Nothing is guessed.
+"""How many input tokens a picture takes, if a model's maker has documented a rule. Nothing is guessed.
 
 Sources: docs/costs.md. Not here: in which size a picture is sent (`ImagePolicy`).
 """

@@ -29,7 +29,7 @@ class JointTeacher(VlmTeacher):
     _asked = _split = 0
 
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:
-        """Step 0, with step 1's answer in its reply where the provenance says `joint`."""
+        """Step 0, with step 1's answer in its reply if the provenance says `joint`."""
         if not caption.strip():
             # there is nothing to quote from before the image is described
             return await super().extract(image, caption)

@@ -48,7 +48,7 @@ class Manners:
     level: str = "json_schema"
     """Structured output for schemas that nothing is known of."""
     levels: Mapping[str, str] = field(default_factory=dict)
-    """By schema, where it differs."""
+    """By schema, if it differs."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     dropped: frozenset[str] = frozenset()
     ceiling: int = 0
@@ -131,7 +131,7 @@ class Teachable:
         spoken_of_as: Mapping[str, re.Pattern[str]] | None = None,
     ):
         """`token_limits` are the names that the limit of a reply may have, the usual one first; `spoken_of_as`
-        tells how refusals name a field where they do not use its name, in lower case.
+        tells how refusals name a field if they do not use its name, in lower case.
         """
         self.manners = manners
         self._token_limits = tuple(token_limits)

@@ -123,7 +123,7 @@ async def _smallest(teacher: VlmTeacher, policy: ImagePolicy, convention: str) -
 
 
 async def _ask_each(teacher: VlmTeacher, cards: Sequence[Card]) -> list[CardReply]:
-    """One after the other; where one waits in a batch, the others are put into it as well."""
+    """One after the other; if one waits in a batch, the others are put into it as well."""
     replies: list[CardReply] = []
     deferred: Deferred | None = None
     for card in cards:

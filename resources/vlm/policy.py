@@ -66,7 +66,7 @@ class RetryPolicy:
     pause_after_s: float = 10.0
     """… and does, once nothing has succeeded for so long …"""
     pause_after_limited_s: float = 60.0
-    """… or for so long where the last was told to come later."""
+    """… or for so long if the last was told to come later."""
     blame_sample_after_s: float = 90.0
     """How long a call that fails alone is tried at least while nothing else succeeds either."""
     in_doubt: int = 3

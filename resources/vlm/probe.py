@@ -33,7 +33,7 @@ class Probed:
     """The models that it serves; empty if it lists none, as many do."""
     key_refused: bool = False
     better_base_url: str = ""
-    """The base URL that lists models, or wants a key for that, where the configured one does not."""
+    """The base URL that lists models, or wants a key for that, if the configured one does not."""
     is_ready: bool | None = None
     """None if it does not tell."""
     not_ready: str = ""

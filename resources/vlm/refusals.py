@@ -39,7 +39,7 @@ class Refusal:
 
     status: int
     document: Any
-    """The body as JSON; a text where it is none."""
+    """The body as JSON; a text if it is none."""
     asked: str
     """The texts of the request, in lower case."""
     retry_after_s: float | None = None

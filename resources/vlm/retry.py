@@ -153,7 +153,7 @@ class RetryingCaller:
             pause.wake()
 
     async def _after_failure(self, error: CallError, attempts: Attempts, sent_at: float) -> None:
-        """Returns where the call is to be tried again, when it is time for it.
+        """Returns if the call is to be tried again, when it is time for it.
 
         Raises:
             SampleFailure, RunStopped: as `call`.
@@ -231,7 +231,7 @@ class RetryingCaller:
     async def _settle_doubt(self, error: CallError, attempts: Attempts) -> None:
         """Finds out whether a refusal is about this sample or about all: what comes of other calls tells.
 
-        Returns where the run pauses meanwhile. With too few other calls the sample fails, but in doubt.
+        Returns if the run pauses meanwhile. With too few other calls the sample fails, but in doubt.
         """
         told = self._doubts.add(self._clock())
         count, settled = len(self._doubts), False

@@ -73,7 +73,7 @@ class VlmTeacher:
         return prepare_image(image_file, self.family.image)
 
     async def extract(self, image: PreparedImage, caption: str) -> Extraction:
-        # without a caption, which the input allows where it says so, the image is described first
+        # without a caption, which the input allows if it says so, the image is described first
         return await self._extract(image, caption, Trace("extract" if caption.strip() else "describe", image))
 
     async def _extract(self, image: PreparedImage, caption: str, trace: Trace) -> Extraction:
@@ -142,7 +142,7 @@ class VlmTeacher:
         *,
         only_measures: bool = False,
     ) -> list[MatchResult]:
-        """One after the other; where one waits in a batch, the others are put into it as well."""
+        """One after the other; if one waits in a batch, the others are put into it as well."""
         matched: list[MatchResult] = []
         deferred: Deferred | None = None
         for part, start in parts:

@@ -40,7 +40,7 @@ async def ground_sample(
 
 
 def _answered_jointly(workspace: Workspace, extraction: Checkpoint) -> Grounding | None:
-    """What a joint call of this run's settings has told already, where that is not to be asked again."""
+    """What a joint call of this run's settings has told already, if that is not to be asked again."""
     if extraction.settings_fingerprint != workspace.settings.get(Step.EXTRACTION):
         return None
     order = workspace.redo.order_of(extraction.sample_id, Step.GROUNDING) if workspace.redo.open else None

@@ -14,7 +14,7 @@ class ModelRequest:
     """Parts in the order they are sent: constant instructions, the image, varying text.
 
     A caching server can then keep the instructions, which all samples of a step share, and all that stands before the
-    text where a sample is asked about the same image several times. The steps have instructions of their own.
+    text when a sample is asked about the same image several times. The steps have instructions of their own.
     """
 
     instructions: str

@@ -21,7 +21,7 @@ _MIN_LETTERS_ALIKE = 0.6
 _ALIKE = 0.75
 """Two words are one, spelled differently."""
 _SHORT = 3
-"""Words up to this length are left out where there are longer ones: most are articles and prepositions."""
+"""Words up to this length are left out if there are longer ones: most are articles and prepositions."""
 _WITHOUT_BLANKS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 """Scripts that put no blanks between words: each of their characters counts as a word."""
 
@@ -34,7 +34,7 @@ def read_cleaned(reply: str, caption: str, *, ended_for_length: bool) -> ParsedE
 
     Raises:
         SampleFailure: as `parse_extraction`; `unparsable` if less than `MIN_KEPT` of the caption is left, or
-            where the model says that it did not look.
+            if the model says that it did not look.
     """
     parsed = parse_extraction(reply, ended_for_length=ended_for_length)
     refuse_disclaimed(reply, quoted=caption, says_none=not parsed.phrases)

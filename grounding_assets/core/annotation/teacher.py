@@ -30,7 +30,7 @@ class Teacher(Protocol, Generic[ImageT]):
 
     `prepare` blocks and may run on any thread, several at once; it is called once per sample. The
     coroutines run on one event loop, several samples at once. All raise `SampleFailure` if this
-    sample gets no result, and `RunStopped` where no further sample can.
+    sample gets no result, and `RunStopped` if no further sample can.
     """
 
     @property

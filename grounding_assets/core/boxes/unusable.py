@@ -12,7 +12,7 @@ _Box = tuple[float, float, float, float]
 
 
 def refuse_unusable(stated: Sequence[_Box], decoded: Sequence[_Box], cleaned: CleanedBoxes) -> None:
-    """Refuses an expression's boxes where none is left, or where one box creeps over the image.
+    """Refuses an expression's boxes if none is left, or if one box creeps over the image.
 
     Args:
         stated: four numbers each, as the model wrote them.

@@ -101,7 +101,7 @@ class FileAccount:
             self._lines.append(row)
 
     def _read(self, booking: str = "") -> str | None:
-        """Takes over all lines that are new; returns the cap that has no room for this booking, where it stands."""
+        """Takes over all lines that are new; returns the cap that leaves no room for this booking at its place in the file."""
         seen, reached = not booking, None
         with stopping_if_unwritable(self._file):
             for row in self._lines.new():

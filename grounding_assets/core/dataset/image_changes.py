@@ -1,6 +1,6 @@
 """Which results were made from an image that has been replaced since, under the same path.
 
-Stamps, which `SampleIndex` holds, are compared for every sample; where they differ, the digest of the file decides.
+Stamps, which `SampleIndex` holds, are compared for every sample; if they differ, the digest of the file decides.
 A file that is not there says nothing: its results stay. Object storage is asked for the stamps of those pictures alone
 that have results.
 """

@@ -232,7 +232,7 @@ def _is_nested_deeper(record: dict[str, Any], limit: int) -> bool:
 
 
 def declared_size(record: dict[str, Any]) -> tuple[int, int] | None:
-    """(width, height) in pixels where the record gives both."""
+    """(width, height) in pixels if the record gives both."""
     width, height = record.get("width"), record.get("height")
     return None if width is None or height is None else (int(width), int(height))
 

@@ -56,7 +56,7 @@ class ReadPosition:
 def readable_ends(path: Path) -> tuple[int, int]:
     """Offsets up to which lines are terminated, and up to which the file can be read now.
 
-    They differ where a last line without a newline is a whole record already: no beginning of a JSON
+    They differ if a last line without a newline is a whole record already: no beginning of a JSON
     object is one. Any other unterminated line is still being written, and is left.
     """
     with open_input(path) as stream:

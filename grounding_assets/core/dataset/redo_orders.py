@@ -28,7 +28,7 @@ class RedoOrder:
     """By step to redo: digest of the settings to redo it with."""
     sample_ids: frozenset[str]
     phrases: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """By sample id: positions of the expressions to ask about in step 1, where it is not to be all of them."""
+    """By sample id: positions of the expressions to ask about in step 1, if not about all of them."""
 
 
 class RedoOrders:

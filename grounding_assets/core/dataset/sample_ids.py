@@ -32,7 +32,7 @@ def pair_key(image_path: str, caption: str) -> str:
 
 
 def safe_id(wanted: str) -> str:
-    """`wanted` where it can be a partition key and a file name, else a readable form with a digest of it."""
+    """`wanted` if it can be a partition key and a file name, else a readable form with a digest of it."""
     if _is_safe(wanted):
         return wanted
     readable = "".join(c if c.isprintable() else "_" for c in _REFUSED_CHARS.sub("_", wanted)).strip(". ")
@@ -120,7 +120,7 @@ class SampleIds:
         return sample_id
 
     def save(self) -> None:
-        """Writes the memory where it has changed."""
+        """Writes the memory if it has changed."""
         if self._changed:
             rows = ({"sample_id": sample_id, "pair": pair} for pair, sample_id in self._id_of_pair.items())
             write_lines(self._memory, rows)
@@ -142,5 +142,5 @@ def _folded(sample_id: str) -> str:
         folded = sample_id.lower()
     else:
         folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", sample_id).casefold())
-    # the same object where nothing changed: there are 100,000
+    # the same object if nothing changed: there are 100,000
     return sample_id if folded == sample_id else folded

@@ -13,7 +13,7 @@ from grounding_assets.core.spans.alignment import Phrase, locate_phrases
 
 
 def is_tao_record(tree: Any) -> bool:
-    """Whether it is one of TAO's: a record whole, where a checkpoint of ours wraps one, without provenance or ids of ours."""
+    """Whether it is one of TAO's: a whole record (a checkpoint of ours wraps one), without provenance or ids of ours."""
     return (
         isinstance(tree, dict)
         and isinstance(tree.get("expressions"), list)
@@ -93,7 +93,7 @@ def _scored(instance: Mapping[str, Any], size: tuple[Any, Any]) -> dict[str, Any
     if "bbox_score" not in instance:
         return {"score_source": "model", **instance, "bbox": box}
     score = min(max(float(instance["bbox_score"]), 0.0), 1.0)
-    # the figure that TAO writes where the model gave none
+    # the figure that TAO writes if the model gave none
     source = "default" if score == DEFAULT_SCORE else "model"
     kept = {name: value for name, value in instance.items() if name != "bbox_score"}
     return {**kept, "bbox": box, "score": score, "score_source": source}

@@ -144,7 +144,7 @@ def _has_boxes(record: dict[str, Any]) -> bool:
 
 class _SampleFinder:
     """From a record of TAO's to its sample, by caption and image path: as given, with the image root before it, or under
-    another root, where the file's name and the caption leave no doubt.
+    another root, if the file's name and the caption leave no doubt.
     """
 
     def __init__(self, workspace: Workspace):

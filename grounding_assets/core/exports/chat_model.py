@@ -18,7 +18,7 @@ class ChatModel:
     convention: Convention
     box_key: str
     multiple_of: int = 1
-    """Of the sides of the image that the model sees; counts where it writes pixels of that image."""
+    """Of the sides of the image that the model sees; counts if it writes pixels of that image."""
 
     @property
     def writes_pixels(self) -> bool:

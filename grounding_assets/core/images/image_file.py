@@ -74,7 +74,7 @@ class ImageFile:
         """`raw` is the file's content, `path` what messages call it.
 
         Raises:
-            SampleFailure: IMAGE_UNREADABLE, or IMAGE_TOO_LARGE where the header says over `MAX_PIXELS`.
+            SampleFailure: IMAGE_UNREADABLE, or IMAGE_TOO_LARGE if the header says over `MAX_PIXELS`.
         """
         self._raw, self._path = raw, path
         self._held = 0
@@ -159,7 +159,7 @@ class ImageFile:
         return (size[1], size[0]) if self._orientation >= 5 else size
 
     def _read_orientation(self) -> int:
-        """EXIF orientation, 1 to 8; 0, to be shown as it is stored, where what the file says makes no sense."""
+        """EXIF orientation, 1 to 8; 0, to be shown as it is stored, if what the file says makes no sense."""
         image = self._image
         if image.format == "TIFF":
             return 1  # Pillow turns it while decoding, and gives the upright size before

@@ -93,7 +93,7 @@ def _read(
             return read_gold(report.form, source, stack.enter_context(replacing(report.gold)))
     folder = report.output.with_name(f"{report.output.stem}.images")
     images = stack.enter_context(extracting_to(folder))
-    # paths in the source, where there are any, are made absolute
+    # paths in the source, if there are any, are made absolute
     paths_start, report.image_root = report.image_root.absolute(), images.folder
     report.extracted = folder
     if report.form is Form.TAR:

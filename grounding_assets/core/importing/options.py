@@ -16,7 +16,7 @@ class ImportOptions:
     image_field: str = ""
     caption_field: str = ""
     id_field: str = ""
-    """Names of the source's fields, where they are not the usual ones of `input_forms`."""
+    """Names of the source's fields, if they are not the usual ones of `input_forms`."""
     encoding: str = ""
     """Of tables and text files; empty: UTF-8, or what a byte order mark says."""
     no_quotes: bool = False

@@ -52,7 +52,7 @@ CERTAIN_EDGE_NAMES = EDGE_NAMES - {"x", "y", "w", "h", "width", "height"}
 
 
 def as_number(value: JsonValue) -> float | None:
-    """A finite number, also where it is written as a string; None for all else, truth values included."""
+    """A finite number, also if it is written as a string; None for all else, truth values included."""
     if isinstance(value, str):
         written = _NUMBER_TEXT.fullmatch(value) if len(value) <= MAX_NUMBERS_TEXT else None
         return as_number(float(written.group(1))) if written else None

@@ -68,7 +68,7 @@ _Role = Literal["key", "member", "element"]
 
 
 class _Missing(Enum):
-    """Stands where no value could be read; JSON's null is a value."""
+    """Stands for a value that could not be read; JSON's null is a value."""
 
     VALUE = 0
 

@@ -1,4 +1,4 @@
-"""The pairs of an object, told apart where it says several things: keys that come again, lists side by side."""
+"""The pairs of an object, told apart if it says several things: keys that come again, lists side by side."""
 
 from collections.abc import Sequence
 

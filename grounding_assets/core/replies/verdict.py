@@ -21,7 +21,7 @@ def parse_verdict(reply: str) -> Verdict:
 
     Raises:
         SampleFailure: `truncated` inside the reasoning; `unparsable` if there is no such object, more than
-            one, one with other keys, or another answer, or where the model says that it did not look.
+            one, one with other keys, or another answer, or if the model says that it did not look.
     """
     answer, cut = answer_text(reply)
     parts = json_parts(answer)

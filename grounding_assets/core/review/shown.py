@@ -11,7 +11,7 @@ from grounding_assets.core.review.reviews import Reviews, is_same_image
 def shown_marks(reviews: Reviews, record: Mapping[str, Any]) -> dict[str, Any] | None:
     """`{"verdict", "phrases": {position: {"verdict", "boxes"}}}` of what still holds; None if nothing was said.
 
-    `boxes` are those that a reviewer vouches for, where the record has others; None: the record's own.
+    `boxes` are those that a reviewer vouches for, if the record has others; None: the record's own.
     """
     judged = reviews.of(sample_id_of(record), judged_caption(record)) if len(reviews) else None
     if judged is None or not is_same_image(judged, record):

@@ -12,7 +12,7 @@ from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.spec.shards import SLICE
 
 USUAL_SIZE = 10_000
-"""Lines of a shard where none is asked for."""
+"""Lines of a shard if no number is asked for."""
 UNCUT_UP_TO = 100_000
 """Lines of an input that is not cut unless it is asked for: Dagster's own advice on partitions of an asset."""
 _READ_BYTES = 1 << 20

@@ -55,7 +55,7 @@ class GeminiSpec(Section):
     temperature: float = Field(default=0.3, ge=0, le=2)
     """Sampling temperature."""
     structured_output: StructuredOutput = "auto"
-    """How a reply's form is asked for; auto: by a schema, and one step less where the endpoint refuses that."""
+    """How a reply's form is asked for; auto: by a schema, and one step less if the endpoint refuses that."""
     max_output_tokens: int = Field(default=8192, ge=64)
     """Limit of a reply, in tokens."""
     timeout: float = Field(default=120, gt=0)
@@ -89,7 +89,7 @@ class OpenAiSpec(Section):
     timeout: float = Field(default=60, gt=0)
     """Limit of a request, in seconds."""
     structured_output: StructuredOutput = "auto"
-    """How a reply's form is asked for; auto: by a schema, and one step less where the endpoint refuses that."""
+    """How a reply's form is asked for; auto: by a schema, and one step less if the endpoint refuses that."""
     max_image_bytes: int = Field(default=0, ge=0)
     """Largest image file to send, in bytes; 0: 134,900 at NVIDIA's hosted endpoints, 20 MB elsewhere."""
     max_image_pixels: Annotated[int, AfterValidator(_none_or_enough)] = Field(default=0, ge=0)

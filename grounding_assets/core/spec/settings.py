@@ -88,7 +88,7 @@ class WorkflowSpec(Section):
 
     @property
     def asks_jointly(self) -> bool:
-        """Whether one call is to answer steps 0 and 1; not where one of them is left out."""
+        """Whether one call is to answer steps 0 and 1; not if one of them is left out."""
         return self.joint and {Step.EXTRACTION, Step.GROUNDING} <= set(self.run_steps)
 
     @property
@@ -216,7 +216,7 @@ class Spec(Section):
     """A whole spec. Relative paths start from the working directory."""
 
     results_dir: Location = Field(min_length=1)
-    """Folder of all results, or an address such as s3://bucket/folder, where the data set is cut into shards. Required."""
+    """Folder of all results, or an address such as s3://bucket/folder, if the data set is cut into shards. Required."""
     autolabel_type: str = SUPPORTED_TYPE
     """Only image_grounding is supported."""
     image_grounding: ImageGroundingSpec = ImageGroundingSpec()

@@ -100,7 +100,7 @@ class Checkpoint:
         digests = (self.fingerprint, self.output_fingerprint, self.settings_fingerprint)
         texts = (self.sample_id, *digests, self.cleaned_caption, *self.replies, self.order_id)
         if not all(isinstance(text, str) for text in texts):
-            return "a number stands where a text belongs"
+            return "there is a number in the place of a text"
         if self.order_id and not _ORDER_ID.fullmatch(self.order_id):
             return "order_id is not 16 hexadecimal digits"
         if not 0 <= self.image_stamp < 1 << 64:

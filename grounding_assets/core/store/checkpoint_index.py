@@ -137,7 +137,7 @@ class CheckpointIndex:
         self._put(sample_id, entry)
 
     def look_again(self, sample_id: str) -> Checkpoint | None:
-        """The checkpoint, where another run has written one since this index last saw the file. Thread-safe."""
+        """The checkpoint, if another run has written one since this index last saw the file. Thread-safe."""
         try:
             status = self.store.path(sample_id).stat()
         except FileNotFoundError:
@@ -147,7 +147,7 @@ class CheckpointIndex:
             return None
         checkpoint = self.store.load(sample_id)
         if checkpoint is not None:
-            # where yet another one has come since, the old status makes the next refresh read it
+            # if yet another one has come since, the old status makes the next refresh read it
             self.note(checkpoint, status)
         return checkpoint
 
@@ -164,7 +164,7 @@ class CheckpointIndex:
 
     def _append(self) -> None:
         if self._unsaved:
-            # one write in append mode: lines of two processes do not mix; where the folder has gone, what
+            # one write in append mode: lines of two processes do not mix; if the folder has gone, what
             # they are about has gone with it
             with stopping_if_unwritable(self._journal), suppress(FileNotFoundError):
                 descriptor = os.open(self._journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)

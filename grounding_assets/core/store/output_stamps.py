@@ -22,7 +22,7 @@ def mark_as_written(file: Path, source: str, figures: dict[str, Any] | None = No
 
 
 def written_mark(file: Path) -> dict[str, Any] | None:
-    """The mark, where the file is still as it was written; None if it was edited, or never marked."""
+    """The mark, if the file is still as it was written; None if it was edited, or never marked."""
     try:
         status = file.stat()
         mark = json.loads(_mark(file).read_bytes())

@@ -75,7 +75,7 @@ class BatchCaller:
         self._calls.stop(reason)
 
     async def call(self, request: ModelRequest) -> CallOutcome:
-        """The reply from a job, or by an ordinary call where that is set for the rest.
+        """The reply from a job, or by an ordinary call if that is set for the rest.
 
         Raises:
             Deferred: it waits for a job.

@@ -17,7 +17,7 @@ def settle_unsent(account: BatchAccount, journal: Journal) -> None:
 
 
 def settle_job(account: BatchAccount, client: EndpointClient, journal: Journal, job: Job) -> None:
-    """Counts what each request of a job took by its result line, where that is not counted yet.
+    """Counts what each request of a job took by its result line, if that is not counted yet.
 
     One that was never run took nothing; one that was run and has no line keeps what was projected.
     """
