@@ -9,7 +9,7 @@ from grounding_assets.core.annotation.annotator import GRACE_S, Annotator
 from grounding_assets.core.annotation.image_reading import ImageReading
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Verifier
-from grounding_assets.core.batch.held import Held
+from grounding_assets.core.batch.held_samples import Held
 from grounding_assets.core.batch.journal import held_samples
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import GroundingError, Interrupted

@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from grounding_assets.core.batch.job_table import job_figures, job_table
 from grounding_assets.core.batch.journal import read_jobs
-from grounding_assets.core.batch.shown import job_figures, job_table
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
 

@@ -11,7 +11,7 @@ from grounding_assets.assets.run_listener import RunListener
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.budget.prices import Prices
-from grounding_assets.core.budget.stored import stored_usage
+from grounding_assets.core.budget.stored_usage import stored_usage
 from grounding_assets.core.dataset.audit import audit_annotations, balance_lines
 from grounding_assets.core.dataset.rollup import FailureCounts, write_outputs
 from grounding_assets.core.errors import visible

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grounding_assets.core.budget.cost import Usage, money, project
-from grounding_assets.core.budget.usual import booked_per_reply
+from grounding_assets.core.budget.usual_tokens import booked_per_reply
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.spec.model_settings import PriceSpec
 

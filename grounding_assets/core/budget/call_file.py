@@ -16,9 +16,9 @@ from grounding_assets.core.budget.account import OF_VERIFIER, BudgetReached, Int
 from grounding_assets.core.budget.call_lines import CallLines
 from grounding_assets.core.budget.cost import Usage
 from grounding_assets.core.budget.ledger import Ledger, booked_row, settled_row
-from grounding_assets.core.budget.living import Living
+from grounding_assets.core.budget.live_processes import Living
 from grounding_assets.core.budget.prices import Prices
-from grounding_assets.core.budget.stored import stored_usage
+from grounding_assets.core.budget.stored_usage import stored_usage
 from grounding_assets.core.errors import RunStopped, SpecError
 from grounding_assets.core.files import make_folder, stopping_if_unwritable, sync_folder, to_json
 from grounding_assets.core.shards.manifest import data_set_folder

@@ -10,7 +10,7 @@ from typing import Any
 
 from grounding_assets.core.budget.cost import Estimate, Projection, Usage, project
 from grounding_assets.core.budget.prices import Prices
-from grounding_assets.core.budget.stored import usage_of
+from grounding_assets.core.budget.stored_usage import usage_of
 from grounding_assets.core.dataset.choice import SeededChoice
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.spec.settings import WorkflowSpec

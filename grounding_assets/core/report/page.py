@@ -30,7 +30,7 @@ from grounding_assets.core.report.summary import PLOT_SIZE, fact, facts, plots, 
 from grounding_assets.core.report.thumbnails import PhotoSize, fitting_size, small_photos
 from grounding_assets.core.review.judged import sample_id_of
 from grounding_assets.core.review.reviews import Reviews
-from grounding_assets.core.review.shown import shown_marks
+from grounding_assets.core.review.shown_marks import shown_marks
 from grounding_assets.core.spec.settings import ReportSpec
 
 _WEB = files("grounding_assets.core.report") / "web"

@@ -19,7 +19,7 @@ from grounding_assets.core.batch.service import BatchService
 from grounding_assets.core.budget.account import OF_BATCH, BatchAccount, Intent
 from grounding_assets.core.budget.cost import Usage, money
 from grounding_assets.core.budget.prices import Prices
-from grounding_assets.core.budget.usual import usual_tokens_out
+from grounding_assets.core.budget.usual_tokens import usual_tokens_out
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import to_json

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from grounding_assets.core.batch.held import LOCK
+from grounding_assets.core.batch.held_samples import LOCK
 from grounding_assets.core.batch.journal import FOLDER, Journal
 from grounding_assets.core.batch.service import BatchService
 from grounding_assets.core.budget.account import BudgetReached
