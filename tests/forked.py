@@ -25,6 +25,7 @@ _context.set_forkserver_preload(
     [
         "__main__",
         "tests.forked",
+        "tests.migrations",
         "grounding_assets.cli.generate",
         "grounding_assets.graph",
         "resources.vlm.openai_compatible",

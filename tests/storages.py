@@ -14,6 +14,7 @@ import dagster as dg
 import pytest
 from dagster._core.instance import InstanceRef
 
+import tests.migrations  # noqa: F401  an instance in memory takes a third of the time with it
 from tests.corpus import PROJECT
 from tests.postgres import PostgresServer, binaries
 

@@ -8,6 +8,7 @@ import io
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -124,10 +125,7 @@ class PhotoAlbum:
 
 
 def _photo(path: Path, captions: Mapping[str, Sequence[tuple[str, str, Sequence[Sequence[float]]]]]) -> Photo:
-    with Image.open(path) as opened:
-        upright = ImageOps.exif_transpose(opened)
-        width, height = upright.size
-        thumbnail = _thumbnail(upright)
+    (width, height), thumbnail = _size_and_thumbnail(path, path.stat().st_mtime_ns)
 
     def fractions(box: Sequence[float]) -> Box:
         return box[0] / width, box[1] / height, box[2] / width, box[3] / height
@@ -143,6 +141,14 @@ def _photo(path: Path, captions: Mapping[str, Sequence[tuple[str, str, Sequence[
             for caption, phrases in captions.items()
         },
     )
+
+
+@cache
+def _size_and_thumbnail(path: Path, mtime_ns: int) -> tuple[tuple[int, int], np.ndarray]:
+    """Of the upright picture; looked at once a process, however many endpoints know it."""
+    with Image.open(path) as opened:
+        upright = ImageOps.exif_transpose(opened)
+        return upright.size, _thumbnail(upright)
 
 
 def _thumbnail(image: Image.Image) -> np.ndarray:
