@@ -1,6 +1,7 @@
 """Which tests are slow: those that drive browsers, terminals, killed processes and one whole run after another."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,20 @@ SLOW = (
 )
 """Paths below tests/. `make test` leaves them out, `make test-slow` runs just them, and CI runs both."""
 
-LONGEST = ("wheel/", "ui/", "init/", "endurance/", "shards/", "storage/", "batch/", "doors/", "assets/")
+LONGEST = (
+    "vlm/test_every_family.py",
+    "local_teacher/test_accuracy.py",
+    "endpoints/test_disobedient.py",
+    "wheel/",
+    "ui/",
+    "init/",
+    "endurance/",
+    "shards/",
+    "storage/",
+    "batch/",
+    "doors/",
+    "assets/",
+)
 """Of these a module may take minutes: begun first, so that none of them is left alone at the end."""
 
 
@@ -82,6 +96,7 @@ def _place(path: Path) -> int:
     return next((place for place, folder in enumerate(LONGEST) if below.startswith(folder)), len(LONGEST))
 
 
+@cache
 def _below_tests(path: Path) -> str:
     return path.relative_to(Path(__file__).parent).as_posix()
 

@@ -1,4 +1,7 @@
-"""Object storage on loopback: moto's S3 server, and servers that do not answer as S3 does."""
+"""Object storage on loopback: moto's S3 server, and servers that do not answer as S3 does.
+
+Every process that runs tests imports this module, and few need what takes seconds to import: that is left to the functions.
+"""
 
 import json
 import urllib.request
@@ -10,8 +13,6 @@ from threading import Thread
 
 import pytest
 from fsspec import AbstractFileSystem
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "tested-key",
@@ -40,6 +41,8 @@ class S3Server:
             store.pipe_file(address, content)
 
     def filesystem(self) -> AbstractFileSystem:
+        from s3fs import S3FileSystem
+
         return S3FileSystem(
             key=KEYS["AWS_ACCESS_KEY_ID"],
             secret=KEYS["AWS_SECRET_ACCESS_KEY"],
@@ -83,6 +86,8 @@ class S3Server:
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -127,4 +132,6 @@ def use(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Sets them for this process, and forgets connections that were made with others."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    from s3fs import S3FileSystem
+
     S3FileSystem.clear_instance_cache()

@@ -10,7 +10,6 @@ import yaml
 from dagster._config import process_config, resolve_to_config_type
 from dagster._core.instance import InstanceRef
 from dagster._core.run_coordinator import QueuedRunCoordinator
-from dagster_k8s import K8sRunLauncher
 
 from tests.corpus import PROJECT
 from tests.doors.project import make_project
@@ -45,6 +44,9 @@ def test_dagster_takes_the_instance(place: str, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_launcher_takes_its_settings() -> None:
+    # takes a second and a half to import
+    from dagster_k8s import K8sRunLauncher
+
     launcher = read(DEPLOY / "kubernetes" / "dagster.yaml")["run_launcher"]
     result = process_config(resolve_to_config_type(K8sRunLauncher.config_type()), launcher["config"])
     assert result.success, result.errors

@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-from gcsfs.retry import validate_response
 
 from grounding_assets.core.errors import GroundingError, SpecError, StorageUnavailable
 from resources.object_storage import (
@@ -121,6 +120,8 @@ def test_a_name_that_no_bucket_can_have_is_the_objects_own_trouble(s3: S3Server)
     [(403, ObjectForbidden), (401, StorageRefusal), (429, StorageUnavailable), (503, StorageUnavailable)],
 )
 def test_errors_as_gcsfs_words_them(status: int, kind: type[GroundingError]) -> None:
+    from gcsfs.retry import validate_response
+
     with pytest.raises(kind), storage_errors("gs://b/a.jpg"):
         validate_response(status, b'{"error": {"message": "words of the storage"}}', "b/a.jpg")
 
