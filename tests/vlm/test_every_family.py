@@ -46,6 +46,14 @@ SERVED_BY: Mapping[str, tuple[str, ...]] = {
 }
 VARIANTS = ("as they are", "4000 px", "turned by EXIF")
 PAIRS = [(family, kind) for family, kinds in SERVED_BY.items() for kind in kinds]
+# what becomes of a large photo or of one that lies on its side is decided by the family before it is sent: one kind of
+# endpoint for each family, and one family for each kind
+CASES = [
+    (family, kind, variant)
+    for variant in VARIANTS
+    for family, kind in PAIRS
+    if variant == "as they are" or family == "qwen3_vl" or kind == SERVED_BY[family][0]
+]
 
 
 def test_every_family_that_can_ground_is_tried() -> None:
@@ -130,8 +138,7 @@ async def _ground_all(
         await teacher.aclose()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize(("name", "kind"), PAIRS)
+@pytest.mark.parametrize(("name", "kind", "variant"), CASES)
 def test_every_box_comes_back(
     endpoints: dict[tuple[str, str], SimulatedEndpoint],
     photos: dict[str, list[tuple[Path, dict[str, Any], float]]],
