@@ -14,6 +14,7 @@ from grounding_assets.core.annotation.calls import CallError, ModelReply, ModelR
 from grounding_assets.core.budget.account import Account
 from grounding_assets.core.errors import Reason
 from resources.vlm.booking import booked
+from resources.vlm.event_stream import chat_completion, is_event_stream
 from resources.vlm.headers import retry_after_seconds, retry_info_seconds
 from resources.vlm.keys import Scrubber
 from resources.vlm.manners import Lesson, Manners, Teachable
@@ -168,7 +169,7 @@ class EndpointClient:
                 if name.lower().startswith("x-ratelimit")
             }
         try:
-            document = loaded(answer.body)
+            document = chat_completion(answer.body) if is_event_stream(answer.body) else loaded(answer.body)
             if has_error(document) and not isinstance(
                 document.get("choices") or document.get("candidates"), list
             ):
@@ -182,7 +183,9 @@ class EndpointClient:
             error = self._classified(refusal, str(nothing))
             raise error from None
         except ValueError:
-            raise CallError(Trouble.PASSING, f"{where} sent a body that is not JSON.") from None
+            begins = self._scrub(self._refusal(answer, request).text)[:80]
+            said = f": it begins {begins!r}." if begins else ", but empty."
+            raise CallError(Trouble.PASSING, f"{where} sent a body that is not JSON{said}") from None
         except (RecursionError, MemoryError, OverflowError):
             raise CallError(
                 Trouble.SAMPLE, f"{where} sent a reply that nests or counts beyond all measure."

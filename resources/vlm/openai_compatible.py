@@ -18,7 +18,7 @@ _CUT = re.compile(r"length|max_?\w*token|token_?limit|context_window|truncat|err
 _REFUSED = re.compile(r"content_?filter|safety|sensitive|refus|moderat|block|prohibit|recitation|spii|guardrail|polic|violat|toxic|"
                       r"censor|unsafe|flagged")  # fmt: skip
 _BROKEN = re.compile(
-    r"error|abort|cancel|fail|time(d_)?_?out|network|insufficient|interrupt|overload|unavailable"
+    r"error|abort|cancel|fail|time(d_)?_?out|network|insufficient|interrupt|overload|unavailable|deadline|time_limit|crash"
 )
 """In finish reasons, in lower case: what endpoints and gateways call a refusal, a cut, and trouble of their own, in this order."""
 
@@ -112,7 +112,7 @@ class ChatCompletions:
             token_count(usage.get("prompt_tokens")),
             token_count(usage.get("completion_tokens")),
         )
-        refusal = message.get("refusal")
+        refusal = message.get("refusal") or _refusal_part(message.get("content"))
         if isinstance(refusal, str) and refusal:
             text, finish, detail = refusal, Finish.REFUSED, "refusal"
         elsewhere = ""
@@ -161,6 +161,12 @@ def _text(message: Mapping[str, Any]) -> tuple[str, str]:
         content = "".join(_texts(content))
     text = content if isinstance(content, str) else ""
     return text if text.strip() else _arguments(message) or text, thought
+
+
+def _refusal_part(content: Any) -> Any:
+    """What stands in a part of the content that refuses."""
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return next((part.get("refusal") for part in parts if part.get("type") == "refusal"), None)
 
 
 def _texts(parts: list[Any]) -> Iterator[str]:

@@ -165,8 +165,8 @@ SIGNS: tuple[Sign, ...] = (
         re.compile(r"insufficient[_ ](quota|credit|balance|fund)\w*|budget_exceeded|余额不足|欠费"),
     ),
     Sign(
-        "4xx whose words speak of credit, billing, a budget or a day's quota (`credit balance is too low`)",
-        (_CLIENT,),
+        "4xx, or 200 without an answer, whose words speak of credit, billing, a budget or a day's quota (`credit balance is too low`)",
+        (_CLIENT, range(200, 201)),
         Trouble.ACCOUNT,
         re.compile(
             r"(credit|account|overdue) balance|(out of|no|any|not enough|more|all available) credits|credit[ _]limit|overdue\w*|"
@@ -240,7 +240,20 @@ SIGNS: tuple[Sign, ...] = (
     Sign("202 without an answer", _status(202), Trouble.LOADING),
     Sign("404 or 405", _status(404, 405, 410), Trouble.ENDPOINT),
     Sign("429", _status(429), Trouble.PASSING, reason=Reason.RATE_LIMITED),
-    Sign("408, 409, 425 or 5xx", (*_status(408, 409, 425), _SERVER), Trouble.PASSING),
+    Sign(
+        "400 whose words ask to come later, or tell of a crash (`ThrottlingException`)",
+        _status(400),
+        Trouble.PASSING,
+        re.compile(
+            r"throttl\w*|(wait|later) (before|and) try\w*|try (again|your request) (later|again)|too many (concurrent )?requests|"
+            r"overloaded|(model|engine)\b[^.]{0,20} (crashed|been unloaded|was unloaded)"
+        ),
+    ),
+    Sign(
+        "408, 409, 421, 424, 425, 498, 499 or 5xx",
+        (*_status(408, 409, 421, 424, 425, 498, 499), _SERVER),
+        Trouble.PASSING,
+    ),
     Sign("3xx", (range(300, 400),), Trouble.ENDPOINT),
     Sign("any other 4xx", (_CLIENT,), Trouble.REQUEST),
     Sign("200 with an error, or without an answer", _ANY_ERROR, Trouble.PASSING),

@@ -59,6 +59,44 @@ def test_the_text_is_found_where_it_stands(message: dict[str, Any]) -> None:
     assert isinstance(found, ModelReply) and (found.text, found.finish) == (TEXT, Finish.COMPLETE)
 
 
+def streamed(*texts: str, finish: str | None = "stop", head: str = "") -> bytes:
+    """A chat completion in chunks."""
+    deltas = [({"content": text}, None) for text in texts] + ([({}, finish)] if finish else [])
+    chunks = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": how}], "usage": None}
+        for delta, how in deltas
+    ]
+    chunks.append({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}})
+    return (
+        head + "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    ).encode()
+
+
+@pytest.mark.parametrize("head", ["", ": keep-alive\n\n", "event: message\n"])
+def test_a_stream_that_nobody_asked_for_is_put_together(head: str) -> None:
+    found = outcome(200, streamed(TEXT[:5], TEXT[5:], head=head), Content_Type="text/event-stream")
+    assert isinstance(found, ModelReply) and (found.text, found.tokens_in, found.counted) == (TEXT, 7, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "trouble"),
+    [
+        (streamed(TEXT, finish=None), Trouble.PASSING),
+        (streamed(TEXT[:5])[:-80], Trouble.PASSING),
+        (b'data: {"error": {"message": "Insufficient credits", "code": 402}}\n\n', Trouble.ACCOUNT),
+    ],
+    ids=["no end", "cut", "error"],
+)
+def test_a_stream_without_its_end_is_no_answer(body: bytes, trouble: Trouble) -> None:
+    found = outcome(200, body, Content_Type="text/event-stream")
+    assert isinstance(found, CallError) and found.trouble is trouble
+
+
+def test_a_body_that_is_no_json_is_quoted() -> None:
+    found = outcome(200, b"<!DOCTYPE html><html><body>Sign in</body></html>", Content_Type="text/html")
+    assert found.trouble is Trouble.PASSING and "it begins 'Sign in'" in str(found)
+
+
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_a_text_that_the_reasoning_parser_took_is_said_to_be_there(field: str) -> None:
     found = outcome(200, chat("", **{field: TEXT}))
@@ -86,6 +124,18 @@ def test_every_word_for_a_cut_reply_is_one(word: str) -> None:
 )
 def test_every_word_for_a_refusal_is_one(word: str) -> None:
     assert outcome(200, chat("", finish=word)).finish is Finish.REFUSED
+
+
+def test_a_part_that_refuses_is_a_refusal() -> None:
+    found = outcome(200, chat([{"type": "refusal", "refusal": "I cannot help with that."}]))
+    assert (found.finish, found.text) == (Finish.REFUSED, "I cannot help with that.")
+
+
+@pytest.mark.parametrize(
+    "word", ["time_limit", "deadline_exceeded", "timeout", "insufficient_system_resource"]
+)
+def test_a_reply_that_the_server_broke_off_is_none_whatever_it_holds(word: str) -> None:
+    assert outcome(200, chat(finish=word)).trouble is Trouble.PASSING
 
 
 @pytest.mark.parametrize(
@@ -127,6 +177,7 @@ RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay":
         # an account without credit, quota or rights
         (402, {"error": {"message": "Insufficient credits"}}, Trouble.ACCOUNT, None),
         (402, b"", Trouble.ACCOUNT, None),
+        (200, {"code": "Arrearage", "message": "Please make sure your account is in good standing."}, Trouble.ACCOUNT, None),
         (400, {"error": {"type": "invalid_request_error", "message": "Your credit balance is too low to access the API."}}, Trouble.ACCOUNT, None),
         (429, {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota, please check your plan"}}, Trouble.ACCOUNT, None),
         (400, {"error": {"message": "Budget has been exceeded! Current cost: 10.1, Max budget: 10.0"}}, Trouble.ACCOUNT, None),
@@ -144,7 +195,9 @@ RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay":
         (429, {"error": {"message": "Rate limit reached for requests per day (RPD). Try again in 8s."}}, Trouble.PASSING, Reason.RATE_LIMITED),
         (529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, Trouble.PASSING, None),
         (502, b"<html><h1>502 Bad Gateway</h1></html>", Trouble.PASSING, None),
-        (408, b"", Trouble.PASSING, None),
+        *((status, b"", Trouble.PASSING, None) for status in (408, 421, 424, 498, 499)),
+        (400, {"message": "Too many tokens, please wait before trying again.", "__type": "ThrottlingException"}, Trouble.PASSING, None),
+        (400, {"error": "The model has crashed without additional information. (Exit code: null)"}, Trouble.PASSING, None),
         # what is loading, and what never will be
         (202, {"error": {"type": "model_loading", "message": "Model is currently loading, please wait"}}, Trouble.LOADING, None),
         (202, b"", Trouble.LOADING, None),
