@@ -50,7 +50,8 @@ def order_redo(
     Returns the samples that the run is about: the chosen ones, or those of them that reviewers rejected.
     """
     redo = workspace.redo
-    left = sum(any(workspace.is_to_redo(sample_id, step) for step in steps) for sample_id in chosen)
+    asked = chosen if redo.open else ()
+    left = sum(any(workspace.is_to_redo(sample_id, step) for step in steps) for sample_id in asked)
     if left:
         notice(f"{left} samples are still to be redone, as was ordered on {redo.open[0].given}.")
     if workflow.redo == "rejected":
@@ -60,7 +61,7 @@ def order_redo(
         return list(chosen)
     waiting = sum(
         redo.latest(sample_id, step) is not redo.order_of(sample_id, step)
-        for sample_id in (chosen if redo.open else ())
+        for sample_id in asked
         for step in steps
     )
     if waiting:

@@ -19,6 +19,10 @@ class StagedResults:
         self._outputs: dict[Step, dict[str, str]] = {step: {} for step in results}
         """Digest of the next step's input that a staged result makes, by sample id."""
 
+    @property
+    def is_empty(self) -> bool:
+        return not any(self._outputs.values())
+
     def has(self, sample_id: str, step: Step) -> bool:
         return sample_id in self._outputs[step]
 

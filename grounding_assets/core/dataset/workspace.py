@@ -214,8 +214,7 @@ class Workspace:
 
     def stamp(self, sample_id: str, step: Step) -> int:
         """Another one if the step's result is another, or is no longer current since its image changed."""
-        entry = self.results[step].index.entries.get(sample_id)
-        return 0 if entry is None or self.images.has_changed(sample_id, step) else entry.stamp
+        return 0 if self.images.has_changed(sample_id, step) else self.results[step].index.stamp(sample_id)
 
     def made_with_other_settings(
         self, sample_ids: Sequence[str], step: Step, settings_fingerprint: str
@@ -244,6 +243,9 @@ class Workspace:
 
     def missing(self, sample_id: str, steps: Sequence[Step]) -> tuple[Step, ...]:
         """Those of the steps to work on, in order: from the first that needs it on, since it may change the others."""
+        if not self.redo.open and self.staged.is_empty and self.is_done(sample_id, steps[-1]):
+            # as nearly all samples are when a run begins again; a step is done only if those before it are
+            return ()
         for number, step in enumerate(steps):
             if self.needs(sample_id, step):
                 return tuple(steps[number:])

@@ -32,8 +32,10 @@ _IMAGE_STAMP_BYTES = 8
 _ORDER_START = _STAMP_BYTES + _IMAGE_STAMP_BYTES
 _HEAD_BYTES = _ORDER_START + _ORDER_BYTES
 _ENTRY_BYTES = _HEAD_BYTES + 3 * DIGEST_BYTES
-_STAMP = re.compile(r"[0-9]{1,38}")
-_ORDER = re.compile(r"([0-9a-f]{16})?")
+_LINE = re.compile(
+    rb"([^\t\n]+)\t([0-9]{1,38})\t([0-9]{1,20})\t([0-9a-f]{16})?\t([^\t\n]*)\t([^\t\n]*)\t([^\t\n]*)\n"
+)
+"""Id, stamp, image stamp, order, and the digests of input, output and settings."""
 _NO_ORDER = "00" * _ORDER_BYTES
 
 
@@ -68,24 +70,34 @@ class CheckpointIndex:
 
     def refresh(self) -> "CheckpointIndex":
         """Brings the entries in line with the files; reads only those that changed."""
-        remembered, entries = self._read_journal(), self._no_entries()
-        changed = 0
+        entries, found = self._read_journal(), set[str]()
+        changed = False
         self.corrupt = self.vanished = 0
         for sample_id, stamp in self._files():
-            entry = remembered.pop(sample_id, None)
-            if entry is None or entry.stamp != stamp:
-                changed += 1
-                checkpoint = self.store.load(sample_id)
-                if checkpoint is None:
-                    self.corrupt += 1
-                    continue
-                entry = _entry(checkpoint, stamp)
-            entries[sample_id] = entry
+            found.add(sample_id)
+            packed = entries.packed(sample_id)
+            if packed is not None and packed[:_STAMP_BYTES] == stamp.to_bytes(_STAMP_BYTES, "big"):
+                continue
+            changed = True
+            checkpoint = self.store.load(sample_id)
+            if checkpoint is None:
+                self.corrupt += 1
+                found.discard(sample_id)
+            else:
+                entries[sample_id] = _entry(checkpoint, stamp)
+        gone = [sample_id for sample_id in entries if sample_id not in found]
+        for sample_id in gone:
+            del entries[sample_id]
         self.entries = entries
-        if changed or remembered:
+        if changed or gone:
             with stopping_if_unwritable(self._journal), replacing(self._journal) as stream:
                 stream.writelines(_journal_line(sample_id, entry) for sample_id, entry in entries.items())
         return self
+
+    def stamp(self, sample_id: str) -> int:
+        """Of the sample's entry; 0 if there is none."""
+        packed = self.entries.packed(sample_id)
+        return 0 if packed is None else int.from_bytes(packed[:_STAMP_BYTES], "big")
 
     def packed_digests(self, sample_id: str) -> tuple[bytes, bytes, bytes] | None:
         """Digests of input, output and settings as `pack_digest` makes them: to be compared, 800,000 times."""
@@ -201,21 +213,25 @@ class CheckpointIndex:
             return remembered
         with stream:
             for line in stream:
-                fields = line.decode("utf-8", "replace").removesuffix("\n").split("\t")
+                fields = _LINE.fullmatch(line)
                 # a line cut by a kill, or edited: its checkpoint is simply read again
-                if (
-                    len(fields) != 7
-                    or not line.endswith(b"\n")
-                    or not all(map(_STAMP.fullmatch, fields[1:3]))
-                ):
-                    continue
-                sample_id, stamp, image_stamp, order_id, *digests = fields
-                if not _ORDER.fullmatch(order_id) or int(image_stamp) >> 8 * _IMAGE_STAMP_BYTES:
-                    continue
-                remembered[sample_id] = IndexEntry(
-                    digests[0], digests[1], digests[2], int(stamp), int(image_stamp), order_id
-                )
+                packed = _packed_line(fields) if fields is not None else None
+                if fields is not None and packed is not None:
+                    remembered.put_packed(fields[1].decode("utf-8", "replace"), packed)
         return remembered
+
+
+def _packed_line(fields: re.Match[bytes]) -> bytes | None:
+    """The entry of a journal's line as `_pack` makes it; None if no run can have written it."""
+    _, stamp, image_stamp, order_id, *digests = fields.groups()
+    if int(image_stamp) >> 8 * _IMAGE_STAMP_BYTES:
+        return None
+    head = (
+        int(stamp).to_bytes(_STAMP_BYTES, "big"),
+        int(image_stamp).to_bytes(_IMAGE_STAMP_BYTES, "big"),
+        bytes.fromhex(order_id.decode("ascii")) if order_id else bytes(_ORDER_BYTES),
+    )
+    return b"".join((*head, *(pack_digest(digest.decode("utf-8", "replace")) for digest in digests)))
 
 
 def _entry(checkpoint: Checkpoint, stamp: int) -> IndexEntry:
