@@ -179,6 +179,23 @@ def parse_line(raw: bytes) -> dict[str, Any]:
     Raises:
         LineError: not UTF-8, not a JSON object, a field missing or of the wrong type.
     """
+    record = _decoded(raw)
+    if "caption" not in record and isinstance(record.get("expressions"), list):
+        record["caption"] = _caption_of_expressions(record)
+    for name in ("image_path", "caption"):
+        _check_text(record, name)
+    if "\0" in record["image_path"]:
+        raise LineError("image_path holds a NUL character")
+    image_id = record.get("image_id")
+    if image_id is not None and (isinstance(image_id, bool) or not isinstance(image_id, (str, int))):
+        raise LineError(f"image_id must be a string or an integer, not {_json_type(image_id)}")
+    for name in ("width", "height"):
+        _check_pixels(record, name)
+    return record
+
+
+def _decoded(raw: bytes) -> dict[str, Any]:
+    """The JSON object of a line; raises LineError for anything else, and for what no file can store again."""
     try:
         record = _DECODER.decode(raw.decode("utf-8").strip())
     except UnicodeDecodeError as error:
@@ -196,23 +213,16 @@ def parse_line(raw: bytes) -> dict[str, Any]:
         raise LineError(f"nested more than {MAX_NESTING} levels deep")
     if b"\\u" in raw and _SURROGATES.search(json.dumps(record, ensure_ascii=False)):
         raise LineError("holds half of a surrogate pair, which no file can store")
-    if "caption" not in record and isinstance(record.get("expressions"), list):
-        record["caption"] = _caption_of_expressions(record)
-    for name in ("image_path", "caption"):
-        if name not in record:
-            raise LineError(f"{name} is missing")
-        if not isinstance(record[name], str):
-            raise LineError(f"{name} must be a string, not {_json_type(record[name])}")
-        if not record[name].strip() and not (name == "caption" and record.get(CAPTION_FROM_MODEL) is True):
-            raise LineError(f"{name} is empty")
-    if "\0" in record["image_path"]:
-        raise LineError("image_path holds a NUL character")
-    image_id = record.get("image_id")
-    if image_id is not None and (isinstance(image_id, bool) or not isinstance(image_id, (str, int))):
-        raise LineError(f"image_id must be a string or an integer, not {_json_type(image_id)}")
-    for name in ("width", "height"):
-        _check_pixels(record, name)
     return record
+
+
+def _check_text(record: dict[str, Any], name: str) -> None:
+    if name not in record:
+        raise LineError(f"{name} is missing")
+    if not isinstance(record[name], str):
+        raise LineError(f"{name} must be a string, not {_json_type(record[name])}")
+    if not record[name].strip() and not (name == "caption" and record.get(CAPTION_FROM_MODEL) is True):
+        raise LineError(f"{name} is empty")
 
 
 def _caption_of_expressions(record: dict[str, Any]) -> Any:

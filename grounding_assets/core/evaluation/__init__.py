@@ -1,4 +1,7 @@
-"""How good a result is, measured on gold. Gold of other formats is read by `evaluation.gold`."""
+"""How good a result is, measured on gold. Gold of other formats is read by `evaluation.gold`.
+
+Imports `exports` and what lies below it.
+"""
 
 from grounding_assets.core.evaluation.comparison import Comparison, compare, compare_in_words
 from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, Resampling, evaluate, summarize

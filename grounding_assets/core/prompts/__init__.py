@@ -1,7 +1,7 @@
 """The prompts, as versioned template files. A changed template changes the version that results carry.
 
 Captions and expressions are untrusted text: they enter as JSON string literals between tags that
-they cannot close, and the constant instructions say that they are data.
+they cannot close, and the constant instructions say that they are data. Imports `records` only.
 """
 
 import hashlib

@@ -3,6 +3,7 @@
 `parse_extraction` reads step 0, `parse_grounding` step 1, `match_entries` says which expression an entry
 speaks of; `read_obedient` does both at once for a reply that is what was asked for. Pixels
 (`core.boxes.coordinates`) and offsets (`core.spans.alignment`) come afterwards; requests and prompts live elsewhere.
+Imports `boxes`, `spans` and `errors`.
 """
 
 from grounding_assets.core.replies.declared import declared_forms

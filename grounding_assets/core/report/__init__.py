@@ -1,7 +1,7 @@
 """`report.html` and the contact sheet: what people look at to judge annotations.
 
 Here: choosing and drawing samples, the figures about them, and the page's own template, style and
-script (`web/`). Not here: settings, Dagster metadata, and anything that changes an annotation.
+script (`web/`). Not here: Dagster metadata, and anything that changes an annotation. Imports every other room.
 """
 
 from grounding_assets.core.report.contact_sheet import contact_sheet

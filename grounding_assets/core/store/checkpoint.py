@@ -105,23 +105,26 @@ class Checkpoint:
             return "order_id is not 16 hexadecimal digits"
         if not 0 <= self.image_stamp < 1 << 64:
             return "image_stamp is out of range"
+        defects = (self._defect_of(expression) for expression in self.expressions)
+        return next(filter(None, defects), "")
+
+    def _defect_of(self, expression: Expression) -> str:
         width, height = self.image_size
-        for expression in self.expressions:
-            start, end = expression.char_span
-            if not 0 <= start < end or self.cleaned_caption[start:end] != expression.text:
-                return f"char_span [{start}, {end}] is not where '{expression.text[:80]}' stands"
-            if not isinstance(expression.noun_chunk, str) or expression.span_status not in SPAN_STATUSES:
-                return f"noun_chunk or span_status of '{expression.text[:80]}'"
-            if type(expression.complete) not in (bool, type(None)):
-                return f"complete of '{expression.text[:80]}' is neither true, false nor null"
-            for instance in expression.instances:
-                x1, y1, x2, y2 = instance.bbox
-                if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
-                    return f"bbox {list(instance.bbox)} is not inside {width} x {height} pixels"
-                if type(instance.verified) not in (bool, type(None)):
-                    return f"verified of bbox {list(instance.bbox)} is neither true, false nor null"
-                if not 0 <= instance.score <= 1 or instance.score_source not in SCORE_SOURCES:
-                    return f"score {instance.score} from '{instance.score_source}'"
+        start, end = expression.char_span
+        if not 0 <= start < end or self.cleaned_caption[start:end] != expression.text:
+            return f"char_span [{start}, {end}] is not where '{expression.text[:80]}' stands"
+        if not isinstance(expression.noun_chunk, str) or expression.span_status not in SPAN_STATUSES:
+            return f"noun_chunk or span_status of '{expression.text[:80]}'"
+        if type(expression.complete) not in (bool, type(None)):
+            return f"complete of '{expression.text[:80]}' is neither true, false nor null"
+        for instance in expression.instances:
+            x1, y1, x2, y2 = instance.bbox
+            if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+                return f"bbox {list(instance.bbox)} is not inside {width} x {height} pixels"
+            if type(instance.verified) not in (bool, type(None)):
+                return f"verified of bbox {list(instance.bbox)} is neither true, false nor null"
+            if not 0 <= instance.score <= 1 or instance.score_source not in SCORE_SOURCES:
+                return f"score {instance.score} from '{instance.score_source}'"
         return ""
 
 
