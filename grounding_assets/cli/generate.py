@@ -44,7 +44,7 @@ def generate(spec_file: str, overrides: Sequence[str], *, wait: bool = False) ->
 def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     spec = load_spec(Path(spec_file), overrides, stored_shard=True)
     if spec.ignored:
-        print(f"Of no effect here, since they are of TAO's other pipelines: {', '.join(spec.ignored)}.")
+        print(f"Ignored, since they belong to TAO's other pipelines: {', '.join(spec.ignored)}.")
     credentials = Credentials.of(spec, os.environ)
     dataset = DataSet(spec, credentials)
     dataset.check()

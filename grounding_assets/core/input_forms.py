@@ -65,7 +65,7 @@ def recognise(path: Path) -> Form | None:
     """The form of a file or folder; None if it is an input JSONL already, or none of these.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be opened.
     """
     if path.is_dir():
         return _form_of_folder(path)

@@ -109,7 +109,7 @@ def test_a_job_that_cannot_be_fetched_keeps_its_samples(
         run(spec, endpoint)
         jobs_ended(endpoint)
         run(spec, endpoint, told)
-        assert "cannot be looked at" in told[-1] and "batch cancel id=" in told[-1]
+        assert "The state of batch" in told[-1] and "batch cancel id=" in told[-1]
         assert len(endpoint.batch.batches.jobs) == 1, "nothing is submitted again"
         assert spent(tmp_path)["projected"] == SAMPLES
         endpoint.batch.batches.plan = BatchPlan()

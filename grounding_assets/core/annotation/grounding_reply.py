@@ -142,7 +142,7 @@ def _refuse_unattributed(
     if len(unmentioned) == len(asked) or not whole:
         raise SampleFailure(
             Reason.UNPARSABLE,
-            f"The reply does not mention {_listed(unmentioned)}, and not because it says so.",
+            f"The reply does not mention {_listed(unmentioned)}, and does not say that the image lacks it.",
         )
 
 

@@ -97,7 +97,7 @@ class Batching:
                 )
         elif job.problem:
             self._notice(
-                f"Batch {job.id} cannot be looked at: {job.problem} Its samples wait; `auto_label batch cancel id={job.id}` "
+                f"The state of batch {job.id} is not known: {job.problem} Its samples wait; `auto_label batch cancel id={job.id}` "
                 "gives it up, and they are asked again."
             )
 

@@ -86,7 +86,7 @@ class Submission:
     def _refused(self, job: Job, error: Exception) -> RunStopped:
         """Nothing was submitted, and nothing is owed for it."""
         self._journal.forget(job)
-        return RunStopped(f"The batch of {job.requests:,} requests was not taken. {error}")
+        return RunStopped(f"The batch of {job.requests:,} requests was not accepted. {error}")
 
     async def look(self, job: Job) -> Job:
         """Asks how far a submitted job is; fetches its results once it has ended. Returns what is known now."""
