@@ -8,6 +8,8 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
 
 from grounding_assets.cli.command_words import list_words
 from grounding_assets.cli.import_source import add_import_arguments, run_import
@@ -21,6 +23,46 @@ RESTORE_EXAMPLES = """examples:
   auto_label restore -e spec.yaml sample=0001,0002 apply=true
 
 What is replaced is kept aside in turn: restoring once more brings it back."""
+_SETTINGS = "settings that override the spec, in Hydra's grammar"
+_ON_SPEC = {
+    "report": ("write report.html from the results", _SETTINGS, "report"),
+    "review": (
+        "take over what reviewers marked, which exports follow then; or send results to a tool for it",
+        "marks=FILE,… to=label_studio|cvat, and settings as a.b=value",
+        "review",
+    ),
+    "evaluate": (
+        "measure the results on gold=FILE or gold=reviewed; other=FOLDER compares two",
+        "gold=FILE|reviewed other=FOLDER steps=step_1, and settings as a.b=value",
+        "evaluate",
+    ),
+    "estimate": (
+        "what the samples without a result will take, from those that have one",
+        _SETTINGS,
+        "estimate",
+    ),
+    "reparse": (
+        "read the stored replies again, without a call; apply=true keeps it",
+        "apply=true, and settings as a.b=value",
+        "reparse.reparse_results",
+    ),
+    "restore": (
+        "bring back results that were replaced, without a call; apply=true does it",
+        "apply=true step=1 sample=ID,… replaced=TIME, and settings as a.b=value",
+        "restore.restore_results",
+    ),
+    "export": (
+        "write the annotations as format=odvg|mdetr|coco|flickr30k_entities|parquet",
+        "format=NAME min_score=0.5 drop_unboxed=true …, and settings as a.b=value",
+        "export",
+    ),
+    "doctor": (
+        "examine the endpoint: reachable, key, model, and how it writes boxes",
+        _SETTINGS,
+        "doctor",
+    ),
+}
+"""Commands of (spec file, words): help, what the words may be, and the function that runs it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,63 +145,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_spec_arguments(batch, "id=ID or id=all, give_up=true, and settings as a.b=value")
     batch.set_defaults(run=_batch)
 
-    report = commands.add_parser("report", parents=[debug], help="write report.html from the results")
-    _add_spec_arguments(report)
-    report.set_defaults(run=_report)
-
-    review = commands.add_parser(
-        "review",
-        parents=[debug],
-        help="take over what reviewers marked, which exports follow then; or send results to a tool for it",
-    )
-    _add_spec_arguments(review, "marks=FILE,… to=label_studio|cvat, and settings as a.b=value")
-    review.set_defaults(run=_review)
-
-    evaluate = commands.add_parser(
-        "evaluate",
-        parents=[debug],
-        help="measure the results on gold=FILE or gold=reviewed; other=FOLDER compares two",
-    )
-    _add_spec_arguments(evaluate, "gold=FILE|reviewed other=FOLDER steps=step_1, and settings as a.b=value")
-    evaluate.set_defaults(run=_evaluate)
-
-    estimate = commands.add_parser(
-        "estimate",
-        parents=[debug],
-        help="what the samples without a result will take, from those that have one",
-    )
-    _add_spec_arguments(estimate)
-    estimate.set_defaults(run=_estimate)
-
-    reparse = commands.add_parser(
-        "reparse", parents=[debug], help="read the stored replies again, without a call; apply=true keeps it"
-    )
-    _add_spec_arguments(reparse, "apply=true, and settings as a.b=value")
-    reparse.set_defaults(run=_reparse)
-
-    restore = commands.add_parser(
-        "restore",
-        parents=[debug],
-        help="bring back results that were replaced, without a call; apply=true does it",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=RESTORE_EXAMPLES,
-    )
-    _add_spec_arguments(restore, "apply=true step=1 sample=ID,… replaced=TIME, and settings as a.b=value")
-    restore.set_defaults(run=_restore)
-
-    export = commands.add_parser(
-        "export",
-        parents=[debug],
-        help="write the annotations as format=odvg|mdetr|coco|flickr30k_entities|parquet",
-    )
-    _add_spec_arguments(export, "format=NAME min_score=0.5 drop_unboxed=true …, and settings as a.b=value")
-    export.set_defaults(run=_export)
-
-    doctor = commands.add_parser(
-        "doctor", parents=[debug], help="examine the endpoint: reachable, key, model, and how it writes boxes"
-    )
-    _add_spec_arguments(doctor)
-    doctor.set_defaults(run=_doctor)
+    for name, (description, words, function) in _ON_SPEC.items():
+        command = commands.add_parser(name, parents=[debug], help=description)
+        _add_spec_arguments(command, words)
+        command.set_defaults(run=partial(_run_on_spec, function))
+    commands.choices["restore"].epilog = RESTORE_EXAMPLES
 
     default_specs = commands.add_parser(
         "default_specs", parents=[debug], help="write a commented spec to results_dir/experiment.yaml"
@@ -174,9 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_spec_arguments(
-    parser: argparse.ArgumentParser, words: str = "settings that override the spec, in Hydra's grammar"
-) -> None:
+def _add_spec_arguments(parser: argparse.ArgumentParser, words: str) -> None:
     parser.add_argument(
         "-e",
         "--experiment_spec_file",
@@ -185,12 +173,7 @@ def _add_spec_arguments(
         help="spec file; default: spec.yaml",
     )
     parser.add_argument("-r", "--results_dir", metavar="DIR", help="the same as results_dir=DIR")
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="a.b=value",
-        help=words,
-    )
+    parser.add_argument("overrides", nargs="*", metavar="a.b=value", help=words)
 
 
 def _add_init_arguments(parser: argparse.ArgumentParser) -> None:
@@ -243,52 +226,11 @@ def _batch(options: argparse.Namespace) -> int:
     return batch(options.action, options.experiment_spec_file, _overrides(options))
 
 
-def _report(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.report import report
-
-    return report(options.experiment_spec_file, _overrides(options))
-
-
-def _review(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.review import review
-
-    return review(options.experiment_spec_file, _overrides(options))
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.evaluate import evaluate
-
-    return evaluate(options.experiment_spec_file, _overrides(options))
-
-
-def _estimate(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.estimate import estimate
-
-    return estimate(options.experiment_spec_file, _overrides(options))
-
-
-def _reparse(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.reparse import reparse_results
-
-    return reparse_results(options.experiment_spec_file, _overrides(options))
-
-
-def _restore(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.restore import restore_results
-
-    return restore_results(options.experiment_spec_file, _overrides(options))
-
-
-def _export(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.export import export
-
-    return export(options.experiment_spec_file, _overrides(options))
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.doctor import doctor
-
-    return doctor(options.experiment_spec_file, _overrides(options))
+def _run_on_spec(function: str, options: argparse.Namespace) -> int:
+    """`function` is that of the module of the same name, unless it says `module.function`. Imported only if it is run."""
+    module, _, name = function.rpartition(".")
+    command = getattr(import_module(f"grounding_assets.cli.{module or name}"), name)
+    return command(options.experiment_spec_file, _overrides(options))
 
 
 def _default_specs(options: argparse.Namespace) -> int:
