@@ -68,7 +68,7 @@ _ON_SPEC = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns 0 if every sample has a result, 1 if some failed, 2 for wrong input, 3 if some
     wait for batch jobs."""
-    options, extras = _parser().parse_known_args(
+    options, extras = command_parser().parse_known_args(
         without_tao_flags(sys.argv[1:] if arguments is None else arguments)
     )
     if extras:
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="auto_label", description="Phrase-grounding annotations from images and captions."
     )
