@@ -9,9 +9,10 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from grounding_assets.core.errors import GroundingError, RunStopped, SpecError, StorageUnavailable
@@ -19,6 +20,9 @@ from grounding_assets.core.spec.paths import scheme_of, shown_address
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+T = TypeVar("T")
+Patient = tuple[type[GroundingError], ...]
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 """The extra that brings the library, by scheme; libraries of other schemes are installed by their own names."""
@@ -29,7 +33,9 @@ VARIABLES = {
 """Where credentials come from, by extra."""
 CONNECTIONS = 64
 """At most so many at a time, to one storage."""
-_CONNECT_S, _READ_S, _ATTEMPTS = 10, 60, 4
+PATIENCE_S = 120.0
+"""So long a storage of results that is away is waited for, beyond the library's own attempts."""
+_CONNECT_S, _READ_S, _ATTEMPTS, _PAUSE_S = 10, 60, 4, 1.0
 _BAD_CREDENTIALS = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
     | {"RequestTimeTooSkewed", "NotSignedUp", "AccountProblem", "InvalidSecurity", "invalid_grant"}
@@ -53,6 +59,10 @@ _AWAY_CLASSES = ("HTTPClientError", "ConnectionError", "ClientConnectionError", 
 """Of botocore, requests, aiohttp and google-auth."""
 
 
+_have_answered: set[str] = set()
+"""Hosts that this process has heard of: what never answered is most likely mistyped."""
+
+
 class StorageRefusal(RunStopped):
     """The storage does not take the credentials, or there are none: no object will be read or written."""
 
@@ -71,7 +81,7 @@ def filesystem_of(address: str) -> "tuple[AbstractFileSystem, str]":
     One file system a process and storage: connections are shared by all threads. Listings are not cached.
 
     Raises:
-        SpecError: the library is not installed (the message names the extra), or there is none.
+        SpecError: the library is not installed (the message names the extra), there is none, or its endpoint is no URL.
     """
     scheme, shown = scheme_of(address), shown_address(address)
     try:
@@ -90,6 +100,10 @@ def filesystem_of(address: str) -> "tuple[AbstractFileSystem, str]":
 def _options(scheme: str) -> dict[str, Any]:
     if EXTRAS.get(scheme) != "s3":
         return {}
+    if (endpoint := _endpoint()) and scheme_of(endpoint) not in ("http", "https"):
+        raise SpecError(
+            f"AWS_ENDPOINT_URL is no URL: write http:// or https:// before {endpoint.rpartition('@')[2]}."
+        )
     # botocore tries again by itself, with backoff, what may pass: 5xx, throttling, lost connections
     return {
         "config_kwargs": {
@@ -128,24 +142,55 @@ def storage_errors(address: str) -> Iterator[None]:
         raise _explained(error, address) from None
 
 
+def patiently(address: str, ask: Callable[[], T], *, patient_with: Patient = (StorageUnavailable,)) -> T:
+    """What `ask` returns; storage that has answered before, and is away now, is asked again for `PATIENCE_S`.
+
+    Raises as `storage_errors`.
+    """
+    host, begun = host_of(address), time.monotonic()
+    while True:
+        try:
+            with storage_errors(address):
+                answer = ask()
+        except (FileNotFoundError, FileExistsError):
+            _have_answered.add(host)
+            raise
+        except patient_with:
+            if host not in _have_answered or time.monotonic() - begun > PATIENCE_S:
+                # whoever asks next, to tidy up, is not to wait as long again
+                _have_answered.discard(host)
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            _have_answered.add(host)
+            return answer
+
+
 def require_exclusive_create(store: "AbstractFileSystem", folder: str, address: str) -> None:
     """Makes sure that a file which is there cannot be created again, on which claims between machines rest.
 
-    Two small requests to write and one to delete.
+    Two small requests to write and one to delete. Buckets are not made: a name that is not there is a mistyped one.
 
     Raises:
-        StorageRefusal: it can.
+        StorageRefusal: it can, or there is no such bucket.
         GroundingError: the folder cannot be written; see `storage_errors`.
     """
     probe = f"{folder.rstrip('/')}/.exclusive-{secrets.token_hex(8)}"
     with storage_errors(address):
-        create_exclusively(store, probe, b"1")
+        if scheme_of(address) not in EXTRAS:
+            store.makedirs(folder, exist_ok=True)
         try:
+            create_exclusively(store, probe, b"1")
             create_exclusively(store, probe, b"2")
         except FileExistsError:
             return
+        except FileNotFoundError:
+            raise StorageRefusal(
+                f"There is no bucket for {shown_address(address)} in {host_of(address)}. Correct the address, or create the bucket."
+            ) from None
         finally:
-            store.rm_file(probe)
+            with suppress(FileNotFoundError):
+                store.rm_file(probe)
     raise StorageRefusal(
         f"{shown_address(address)}: this storage overwrites a file that was to be created only if it was not there "
         "(If-None-Match), so two machines could take the same work. Use a storage that knows conditional writes."
@@ -155,22 +200,35 @@ def require_exclusive_create(store: "AbstractFileSystem", folder: str, address: 
 def create_exclusively(store: "AbstractFileSystem", path: str, content: bytes) -> None:
     """Writes a file that must not be there yet; of several that try, one succeeds.
 
+    The content is to tell who wrote it: where the answer to a write is lost, the library's next attempt finds the file there.
+
     Raises:
-        FileExistsError: it is there.
+        FileExistsError: it is there, and another's.
     """
-    stream: Any = store.open(path, "xb")
-    with stream:
-        stream.write(content)
+    try:
+        stream: Any = store.open(path, "xb")
+        with stream:
+            stream.write(content)
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            if store.cat_file(path) == content:
+                return
+        raise
 
 
 def host_of(address: str) -> str:
     """Whom requests for the address go to, as a message names it: host, and port if one is set."""
     extra = EXTRAS.get(scheme_of(address))
     if extra == "s3":
-        set_to = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+        set_to = _endpoint()
     else:
         set_to = os.environ.get("STORAGE_EMULATOR_HOST", "") if extra == "gcs" else ""
     return urlsplit(set_to).netloc.rpartition("@")[2] or f"the storage of {scheme_of(address)}://"
+
+
+def _endpoint() -> str:
+    """Of S3, where it is not Amazon's."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
 
 
 def _raised_by(scheme: str) -> tuple[type[Exception], ...]:

@@ -16,14 +16,14 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from grounding_assets.core.errors import GroundingError, InputError, RunStopped
+from grounding_assets.core.errors import GroundingError, InputError, StorageUnavailable
 from grounding_assets.core.files import to_json
-from resources.object_storage import storage_errors
+from resources.object_storage import ObjectError, ObjectForbidden, patiently, storage_errors
 
 PUSH_EVERY_S = 1.0
 """A machine that dies loses what it made since the last push."""
-GIVE_UP_AFTER_S = 120.0
-"""A run whose results cannot be stored for so long stops asking for more."""
+_MAY_PASS = (StorageUnavailable, ObjectForbidden, ObjectError)
+"""A run whose results cannot be stored is given time before it stops asking for more."""
 _WHOLE = "999999-whole"
 _KEPT = re.compile(
     r"samples\.jsonl|\.redo/[^/.][^/]*\.json"
@@ -47,8 +47,7 @@ class Segments:
         """Brings all results here; returns how many segments there were."""
         names = self._names()
         for name in names:
-            with storage_errors(self._address):
-                content: bytes = self._store.cat_file(f"{self._folder}/{name}")
+            content = self._read(name)
             for line in content.splitlines():
                 self._apply(line, name)
         self._known = dict(self._found())
@@ -81,19 +80,23 @@ class Segments:
             for name, _ in self._found():
                 content.write(self._row(name) + b"\n")
             content.flush()
-            with storage_errors(self._address):
-                self._store.put_file(content.name, f"{self._folder}/{whole}")
-        with storage_errors(self._address):
-            for name in earlier:
-                if name != whole:
-                    self._store.rm_file(f"{self._folder}/{name}")
+            patiently(self._address, lambda: self._store.put_file(content.name, f"{self._folder}/{whole}"))
+        for name in earlier:
+            if name != whole:
+                self._remove(name)
+
+    def _read(self, name: str) -> bytes:
+        content: bytes = patiently(self._address, lambda: self._store.cat_file(f"{self._folder}/{name}"))
+        return content
+
+    def _remove(self, name: str) -> None:
+        patiently(self._address, lambda: self._store.rm_file(f"{self._folder}/{name}"))
 
     def _names(self) -> list[str]:
-        with storage_errors(self._address):
-            try:
-                found = self._store.ls(self._folder, detail=False)
-            except FileNotFoundError:
-                return []
+        try:
+            found: list[str] = patiently(self._address, lambda: self._store.ls(self._folder, detail=False))
+        except FileNotFoundError:
+            return []
         return sorted(path.rsplit("/", 1)[1] for path in found)
 
     def _apply(self, line: bytes, segment: str) -> None:
@@ -161,11 +164,10 @@ class Segments:
 class Pushing:
     """Pushes once in a while, in a thread of its own, until the block ends. A context manager."""
 
-    def __init__(self, push: Callable[[], None]):
-        self._push = push
+    def __init__(self, push: Callable[[], None], address: str):
+        self._push, self._address = push, address
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="segments", daemon=True)
-        self._failing_since = 0.0
         self.trouble: GroundingError | None = None
         """Why nothing more could be stored, or must not be."""
 
@@ -180,13 +182,9 @@ class Pushing:
     def _work(self) -> None:
         while not self._over.wait(PUSH_EVERY_S):
             try:
-                self._push()
-                self._failing_since = 0.0
+                patiently(self._address, self._push, patient_with=_MAY_PASS)
             except GroundingError as error:
-                now = time.monotonic()
-                self._failing_since = self._failing_since or now
-                if isinstance(error, RunStopped) or now - self._failing_since > GIVE_UP_AFTER_S:
-                    self.trouble = error
-                    # as if somebody had stopped the run: calls in flight are given time
-                    os.kill(os.getpid(), signal.SIGTERM)
-                    return
+                self.trouble = error
+                # as if somebody had stopped the run: calls in flight are given time
+                os.kill(os.getpid(), signal.SIGTERM)
+                return

@@ -5,6 +5,7 @@ another's: a claim is dead if its content stays the same while somebody looks on
 """
 
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 from grounding_assets.core.errors import GroundingError, RunStopped
 from grounding_assets.core.files import to_json
 from grounding_assets.core.shards.place import ShardTaken
-from resources.object_storage import create_exclusively, storage_errors
+from resources.object_storage import create_exclusively, patiently, storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class StoredClaim:
         """`is_over`: whether a run is known to have ended, by its id."""
         self._store, self._folder, self._address, self._key = store, folder, address, key
         self._run_id, self._is_over, self._pace = run_id, is_over, pace
+        self._token = secrets.token_hex(8)
         self._over = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="claim", daemon=True)
         self.generation = 0
@@ -60,8 +62,10 @@ class StoredClaim:
         if latest and not self._is_free(latest):
             raise ShardTaken(self._key)
         try:
-            with storage_errors(self._address):
-                create_exclusively(self._store, self._path(latest + 1), self._content(0))
+            patiently(
+                self._address,
+                lambda: create_exclusively(self._store, self._path(latest + 1), self._content(0)),
+            )
         except FileExistsError:
             raise ShardTaken(self._key) from None
         self.generation = latest + 1
@@ -72,11 +76,13 @@ class StoredClaim:
         self._over.set()
         self._beating.join()
         if not self.lost:
-            with storage_errors(self._address):
-                self._store.pipe_file(self._path(self.generation), self._content(0, released=True))
-                for number in self._numbers():
-                    if number < self.generation:
-                        self._store.rm_file(self._path(number))
+            patiently(self._address, self._release)
+
+    def _release(self) -> None:
+        self._store.pipe_file(self._path(self.generation), self._content(0, released=True))
+        for number in self._numbers():
+            if number < self.generation:
+                self._store.rm_file(self._path(number))
 
     def make_sure(self) -> None:
         """Raises RunStopped if another run has taken the shard."""
@@ -113,25 +119,24 @@ class StoredClaim:
                 continue
 
     def _read(self, number: int) -> bytes | None:
-        with storage_errors(self._address):
-            try:
-                return self._store.cat_file(self._path(number))
-            except FileNotFoundError:
-                return None
+        try:
+            content: bytes = patiently(self._address, lambda: self._store.cat_file(self._path(number)))
+        except FileNotFoundError:
+            return None
+        return content
 
     def _numbers(self) -> list[int]:
-        with storage_errors(self._address):
-            try:
-                found = self._store.ls(self._folder, detail=False)
-            except FileNotFoundError:
-                return []
+        try:
+            found: list[str] = patiently(self._address, lambda: self._store.ls(self._folder, detail=False))
+        except FileNotFoundError:
+            return []
         return [int(path.rsplit("/", 1)[1]) for path in found]
 
     def _path(self, number: int) -> str:
         return f"{self._folder}/{number:06d}"
 
     def _content(self, beats: int, *, released: bool = False) -> bytes:
-        return to_json({"run": self._run_id, "beats": beats, "released": released})
+        return to_json({"run": self._run_id, "by": self._token, "beats": beats, "released": released})
 
 
 def _parsed(content: bytes | None) -> tuple[bool, str]:

@@ -27,8 +27,8 @@ from grounding_assets.core.spec.shards import FOLDER, SLICE
 from resources.object_storage import (
     create_exclusively,
     filesystem_of,
+    patiently,
     require_exclusive_create,
-    storage_errors,
 )
 from resources.segments import Pushing, Segments
 from resources.shard_claims import StoredClaim
@@ -68,8 +68,6 @@ class StoredShards:
 
     @contextmanager
     def cutting(self) -> Iterator[None]:
-        with storage_errors(self._address):
-            self._store.makedirs(self._root, exist_ok=True)
         require_exclusive_create(self._store, self._root, self._address)
         while True:
             try:
@@ -85,39 +83,33 @@ class StoredShards:
 
     def read(self, name: str) -> bytes | None:
         """The content of an object; None if there is none."""
-        with storage_errors(self._address):
-            try:
-                return self._store.cat_file(self._path(name))
-            except FileNotFoundError:
-                return None
+        try:
+            content: bytes = patiently(self._address, lambda: self._store.cat_file(self._path(name)))
+        except FileNotFoundError:
+            return None
+        return content
 
     def write(self, name: str, content: bytes) -> None:
-        with storage_errors(self._address):
-            self._store.pipe_file(self._path(name), content)
+        patiently(self._address, lambda: self._store.pipe_file(self._path(name), content))
 
     def create(self, name: str, content: bytes) -> bool:
         """False if the object is there already."""
-        with storage_errors(self._address):
-            try:
-                create_exclusively(self._store, self._path(name), content)
-            except FileExistsError:
-                return False
+        try:
+            patiently(self._address, lambda: create_exclusively(self._store, self._path(name), content))
+        except FileExistsError:
+            return False
         return True
 
-    def has(self, name: str) -> bool:
-        return self.size(name) > 0
-
-    def is_as_written(self, name: str, size: int, written_ns: int) -> bool:
+    def is_as_written(self, name: str, size: int, written_ns: int, sha256: str) -> bool:
         # an object's own time is that of its upload
         return self.size(name) == size
 
     def size(self, name: str) -> int:
         """Of an object in bytes; 0 if there is none."""
-        with storage_errors(self._address):
-            try:
-                return int(self._store.info(self._path(name))["size"])
-            except FileNotFoundError:
-                return 0
+        try:
+            return int(patiently(self._address, lambda: self._store.info(self._path(name)))["size"])
+        except FileNotFoundError:
+            return 0
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
@@ -134,11 +126,12 @@ class StoredShards:
             return
         large = all(size >= _LEAST_PART for size in [*sizes.values()][:-1])
         if large and len(sizes) <= _MOST_PARTS and hasattr(self._store, "merge"):
-            with storage_errors(self._address):
-                self._store.merge(self._path(name), [self._path(part) for part in sizes])
+            patiently(
+                self._address,
+                lambda: self._store.merge(self._path(name), [self._path(part) for part in sizes]),
+            )
             return
-        with storage_errors(self._address):
-            self._join_here(name, [*sizes])
+        patiently(self._address, lambda: self._join_here(name, [*sizes]))
 
     def _join_here(self, name: str, parts: Sequence[str]) -> None:
         whole = self._store.open(self._path(name), "wb", block_size=_BLOCK)
@@ -198,10 +191,10 @@ class StoredShards:
         measured = results.parent.parent / _MEASURED
         before = measured.read_bytes() if measured.is_file() else b""
         try:
-            with Pushing(push) as pushing:
+            with Pushing(push, self._address) as pushing:
                 yield results
         finally:
-            push()
+            patiently(self._address, push)
             if measured.is_file() and measured.read_bytes() != before:
                 self.write(_MEASURED, measured.read_bytes())
         if pushing.trouble is not None:
@@ -219,8 +212,7 @@ class StoredShards:
         )
 
     def _put(self, file: Path, name: str) -> None:
-        with storage_errors(self._address):
-            self._store.put_file(str(file), self._path(name))
+        patiently(self._address, lambda: self._store.put_file(str(file), self._path(name)))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"

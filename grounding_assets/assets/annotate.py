@@ -21,6 +21,7 @@ from grounding_assets.assets.planning import (
     order_redo,
     plan,
     selected_steps,
+    words_for_other_settings,
 )
 from grounding_assets.assets.reporting import DagsterListener, upstream_of
 from grounding_assets.core.annotation.progress import Progress
@@ -166,10 +167,7 @@ class _Run:
         pending = plan(workspace, chosen, summary.steps, summary)
         summary.other_settings = made_otherwise(self._dataset, workspace, chosen, summary.steps)
         if summary.other_settings and not (workflow.force_reprocess or workflow.redo != "none"):
-            self._notice(
-                f"{summary.other_settings} results were made with other settings than this run's and are kept; "
-                "image_grounding.workflow.force_reprocess=true redoes them."
-            )
+            self._notice(words_for_other_settings(summary.other_settings))
         return chosen, pending
 
     def _notice(self, text: str) -> None:

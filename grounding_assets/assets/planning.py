@@ -118,6 +118,14 @@ def closed_gate(
     return None
 
 
+def words_for_other_settings(results: int) -> str:
+    """What a user should know of results that a run leaves as they are."""
+    return (
+        f"{results:,} results were made with other settings than this run's and are kept; "
+        "image_grounding.workflow.force_reprocess=true redoes them."
+    )
+
+
 def made_otherwise(
     dataset: DataSet, workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step]
 ) -> int:

@@ -1,6 +1,8 @@
 """One shard, annotated by today's core in its own results folder, and what became of it."""
 
+import hashlib
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import dagster as dg
@@ -72,11 +74,17 @@ class ShardRun:
         taken = stored_usage(workspace.results_dir, prices.has_verifier).total(prices)
         file = workspace.results_dir / "annotations.jsonl"
         audit, written = audit_annotations(file), file.stat()
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         missing = sum(bool(workspace.missing(one, self.steps)) for one in workspace.samples.entries)
         samples = len(workspace.samples.entries)
         return ShardStatus(
             steps=tuple(map(str, self.steps)),
             sha256=self._slice_sha256,
+            settings=sum(
+                (workspace.settings_of_results(workspace.samples.entries, step) for step in self.steps),
+                Counter(),
+            ),
             samples=samples,
             done=samples - missing,
             failed=failures.failed,
@@ -90,6 +98,7 @@ class ShardRun:
             first_failures=tuple(self.summary.first_failures),
             size=written.st_size,
             written_ns=written.st_mtime_ns,
+            digest=digest,
             ended=time.time(),
             audit=audit,
             lines=balance_lines(workspace, self.steps, audit.lines),

@@ -1,6 +1,8 @@
 """The input, cut into shards and joined again: nothing is lost, moved, or silently mixed up."""
 
+import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.errors import GroundingError, InputError, SpecError
 from grounding_assets.core.review.reviews import reviews_file
 from grounding_assets.core.shards.cutting import cut_input
-from grounding_assets.core.shards.joining import join_shards
+from grounding_assets.core.shards.joining import join_shards, read_as_whole
 from grounding_assets.core.shards.layout import UNCUT_UP_TO, USUAL_SIZE, refuse_cut, shard_size_of
 from grounding_assets.core.shards.local import LocalShards
 from grounding_assets.core.shards.manifest import Manifest, data_set_folder, part_of
+from grounding_assets.core.shards.status import STATUS, ShardStatus
 from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
@@ -190,6 +193,58 @@ def test_parts_that_were_not_made_are_pending_and_others_do_not_count(tmp_path: 
     assert (joined.total.samples, joined.total.pending, joined.total.done) == (5, 5, 0)
     assert "5 are pending" in joined.missing_words()
     assert (tmp_path / "results/annotations.jsonl").read_bytes() == b""
+
+
+def joined(folder: Path) -> tuple[LocalShards, Manifest]:
+    """Two shards with results, joined."""
+    manifest = cut(folder, [line_of(number) for number in range(4)], 2)
+    shards = LocalShards(folder / "results")
+    for key in manifest.keys:
+        file = folder / "results" / part_of(key, "annotations.jsonl")
+        file.write_bytes(f"1 of {key}\n2 of {key}\n".encode())
+        status = ShardStatus(
+            steps=tuple(map(str, STEPS)),
+            sha256=manifest.slice_of(key).sha256,
+            samples=2,
+            done=2,
+            size=file.stat().st_size,
+            written_ns=file.stat().st_mtime_ns,
+            digest=hashlib.sha256(file.read_bytes()).hexdigest(),
+        )
+        (file.parent / STATUS).write_bytes(json.dumps(status.to_dict()).encode())
+    join_shards(shards, manifest, STEPS)
+    return shards, manifest
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_whole"),
+    [
+        ("annotations.jsonl", b"1 of 00000\n2 of 00000\n", False),
+        ("annotations.jsonl", None, False),
+        ("joined.json", None, False),
+        ("shards/00001/annotations.jsonl", b"1 of 00001\n2 of 00001\n", True),
+        ("shards/00001/annotations.jsonl", b"1 of 00001\n2 of 0000X\n", False),
+        ("shards/00001/annotations.jsonl", None, False),
+        ("shards/00001/shard.json", b"{}", False),
+    ],
+    ids=["cut", "removed", "of nothing", "a part copied", "a part edited", "a part removed", "no status"],
+)
+def test_joined_files_are_read_if_they_are_of_the_shards_as_they_are(
+    tmp_path: Path, name: str, content: bytes | None, is_whole: bool
+) -> None:
+    shards, manifest = joined(tmp_path)
+    assert read_as_whole(shards, manifest, STEPS) == ""
+    file = tmp_path / "results" / name
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+        os.utime(file, ns=(1, 1))
+    if is_whole:
+        assert read_as_whole(shards, manifest, STEPS) == ""
+    else:
+        with pytest.raises(InputError, match="is not joined of the shards as they are now"):
+            read_as_whole(shards, manifest, STEPS)
 
 
 def test_a_shard_is_one_run_s_until_that_ends(tmp_path: Path) -> None:

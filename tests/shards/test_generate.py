@@ -37,8 +37,9 @@ def test_shards_are_annotated_joined_resumed_and_asked_once(tmp_path: Path) -> N
         assert project.lines("failures.jsonl") == []
 
         asked = len(endpoint.requests)
-        third = project.generate(UNMEASURED)
+        third = project.generate(UNMEASURED, "image_grounding.vlm.openai.temperature=0.2")
         assert (third.returncode, len(endpoint.requests)) == (0, asked), third.stderr
+        assert "20 results were made with other settings than this run's and are kept" in third.stdout
         assert calls_booked(project) == asked, "one account for all shards, at the root"
     ids = [line["sample_id"] for line in project.lines()]
     assert len(set(ids)) == 10 and all("~" in one for one in ids)

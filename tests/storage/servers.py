@@ -3,9 +3,10 @@
 Every process that runs tests imports this module, and few need what takes seconds to import: that is left to the functions.
 """
 
+import http.client
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -117,8 +118,74 @@ def answering(status: int) -> Iterator[str]:
 
         def log_message(self, format: str, *args: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    with _serving(Handler) as url:
+        yield url
+
+
+@contextmanager
+def changing(s3: S3Server, refused: Callable[[str, str], int | None]) -> Iterator[str]:
+    """Between the server and whoever asks: `refused` tells the status that a method and path get in place of the server's, 0 for
+    none at all after the server has done what was asked, None for the server's own. Gives its URL."""
+    port = int(s3.endpoint.rpartition(":")[2])
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 10
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status = refused(self.command, self.path)
+            if status:
+                self._send(status, {}, b"")
+                return
+            headers = {name: value for name, value in self.headers.items() if name != "Expect"}
+            server = http.client.HTTPConnection("127.0.0.1", port)
+            server.request(self.command, self.path, body, headers)
+            answer = server.getresponse()
+            content = answer.read()
+            server.close()
+            if status == 0:
+                self.close_connection = True
+                return
+            self._send(answer.status, dict(answer.getheaders()), content)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
+
+        def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+            length = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(content))
+            self.send_response_only(status)
+            for name, value in headers.items():
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", length)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with _serving(Handler) as url:
+        yield url
+
+
+@contextmanager
+def losing_first_answers(s3: S3Server) -> Iterator[str]:
+    """The server, whose answer to the first attempt to write each object is lost. Gives its URL."""
+    written: set[str] = set()
+
+    def refused(method: str, path: str) -> int | None:
+        if method != "PUT" or path in written:
+            return None
+        written.add(path)
+        return 0
+
+    with changing(s3, refused) as url:
+        yield url
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

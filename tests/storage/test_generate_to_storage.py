@@ -13,7 +13,7 @@ from tests.endpoints.server import SimulatedEndpoint, running
 from tests.endurance.runs import generate, generating
 from tests.shards.cut_sets import UNMEASURED, cut_project, materialized_shards, workers_of
 from tests.storage.gcs_server import GcsServer
-from tests.storage.servers import S3Server
+from tests.storage.servers import S3Server, changing
 
 pytestmark = needs_corpus("coco24")
 ROWS, IN_FLIGHT, PER_SECOND = 24, 4, 20
@@ -64,6 +64,22 @@ def test_a_kill_costs_a_second_and_a_second_person_nothing(tmp_path: Path, s3: S
         assert refused.returncode == 2 and "add results_dir=FOLDER" in refused.stderr
     assert not (tmp_path / "first/s3:").exists() and not (tmp_path / "second/results").exists()
     assert "never-shown" not in ended.output + again.output
+
+
+def test_results_that_the_storage_refuses_end_the_run_with_its_word(tmp_path: Path, s3: S3Server) -> None:
+    s3.put({"s3://refused/other": b""})
+
+    def refused(method: str, path: str) -> int | None:
+        return 403 if method == "PUT" and path.endswith("00000/annotations.jsonl") else None
+
+    with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint, changing(s3, refused) as url:
+        project = stored_project(tmp_path, endpoint, coco24_rows(4), "s3://refused/results")
+        refusing = generate(project, UNMEASURED, environment={**s3.variables, "AWS_ENDPOINT_URL": url})
+        assert refusing.code == 1 and "No permission for s3://refused/results" in refusing.stderr
+        asked = len(endpoint.requests)
+        again = generate(project, UNMEASURED, environment=s3.variables)
+        assert (again.code, len(endpoint.requests)) == (0, asked), again.output
+    assert len(stored_lines(s3, "s3://refused/results", "annotations.jsonl")) == 4
 
 
 def test_a_cap_holds_over_processes_kills_and_commands(tmp_path: Path, s3: S3Server) -> None:

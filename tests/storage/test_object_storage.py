@@ -14,10 +14,11 @@ from resources.object_storage import (
     create_exclusively,
     filesystem_of,
     host_of,
+    patiently,
     require_exclusive_create,
     storage_errors,
 )
-from tests.storage.servers import KEYS, S3Server, answering, use
+from tests.storage.servers import KEYS, S3Server, answering, losing_first_answers, use
 
 SECRETS = tuple(value for name, value in KEYS.items() if name != "AWS_DEFAULT_REGION")
 
@@ -67,6 +68,53 @@ def test_a_storage_that_overwrites_is_refused(s3: S3Server, monkeypatch: pytest.
         store, folder = filesystem_of("s3://bucket/results")
         with pytest.raises(StorageRefusal, match="conditional writes"):
             require_exclusive_create(store, folder, "s3://bucket/results")
+
+
+def test_a_bucket_that_is_not_there_is_named_and_not_made(s3: S3Server) -> None:
+    store, folder = filesystem_of("s3://mistyped/results")
+    with pytest.raises(StorageRefusal, match="no bucket for s3://mistyped/results in 127"):
+        require_exclusive_create(store, folder, "s3://mistyped/results")
+    assert not store.exists("mistyped")
+
+
+def test_a_created_file_whose_answer_is_lost_is_one_s_own(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3.put({"s3://lost/other": b""})
+    with losing_first_answers(s3) as url:
+        use({"AWS_ENDPOINT_URL": url}, monkeypatch)
+        store, folder = filesystem_of("s3://lost/results")
+        require_exclusive_create(store, folder, "s3://lost/results")
+        create_exclusively(store, f"{folder}/claim", b"mine")
+        with pytest.raises(FileExistsError):
+            create_exclusively(store, f"{folder}/claim", b"another's")
+    assert s3.filesystem().cat_file("lost/results/claim") == b"mine"
+
+
+def test_an_endpoint_without_a_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    use({"AWS_ENDPOINT_URL": "name:secret@storage:9000"}, monkeypatch)
+    with pytest.raises(SpecError, match=r"write http:// or https:// before storage:9000\."):
+        filesystem_of("s3://bucket/results")
+
+
+@pytest.mark.parametrize("has_answered", [True, False])
+def test_storage_that_has_answered_is_asked_again(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, has_answered: bool
+) -> None:
+    use({"AWS_ENDPOINT_URL": f"http://storage-{has_answered}"}, monkeypatch)
+    answers = iter([b"first"] * has_answered + [ConnectionResetError("away"), b"second"])
+
+    def ask() -> bytes:
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    if has_answered:
+        assert patiently("s3://bucket/a", ask) == b"first"
+        assert patiently("s3://bucket/a", ask) == b"second"
+    else:
+        with pytest.raises(StorageUnavailable):
+            patiently("s3://bucket/a", ask)
 
 
 def test_wrong_credentials_concern_all_objects_and_a_permission_one(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from grounding_assets.assets.planning import words_for_other_settings
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.materializing import Graph
 from grounding_assets.cli.pilot import full_run_command, words_of_figures
@@ -30,7 +31,7 @@ from grounding_assets.core.shards.manifest import Manifest
 from grounding_assets.core.shards.status import ShardStatus, added_up
 from grounding_assets.core.spec.paths import scheme_of
 from resources.dataset import DataSet
-from resources.shards import lines_of_run, manifest_of, parts_of, refuse_on_whole, shards_of
+from resources.shards import lines_of_run, manifest_of, parts_of, redoes, refuse_on_whole, shards_of
 from resources.vlm.resource import teacher_notice
 
 
@@ -46,6 +47,8 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
         before, lines = _total(dataset, manifest), lines_of_run(spec, manifest)
         if not before.done and (notice := teacher_notice(spec)):
             print(notice, file=sys.stderr)
+        if (others := _made_otherwise(dataset, before)) and not redoes(spec.workflow):
+            print(words_for_other_settings(others))
         with ShardsDisplay(len(lines), sum(lines.values())) as display:
             try:
                 if workflow.processes > 1:
@@ -136,6 +139,12 @@ def _join(graph: Graph, instance: dg.DagsterInstance, dataset: DataSet) -> None:
 def _total(dataset: DataSet, manifest: Manifest) -> ShardStatus:
     shards, steps = shards_of(dataset.spec), dataset.spec.workflow.run_steps
     return added_up(current_status(shards, manifest, key, steps) for key in manifest.keys)
+
+
+def _made_otherwise(dataset: DataSet, total: ShardStatus) -> int:
+    """How many results other settings made than those of this command."""
+    own = {dataset.settings_fingerprint(step) for step in dataset.spec.workflow.run_steps}
+    return sum(count for settings, count in total.settings.items() if settings not in own)
 
 
 def _print_outcome(dataset: DataSet, manifest: Manifest, before: ShardStatus, total: ShardStatus) -> None:

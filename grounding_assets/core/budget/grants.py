@@ -7,6 +7,7 @@ passes a cap. The grants of a run that was killed stay spent, in full: what it b
 
 import asyncio
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,7 @@ class Grants:
         """`workflow`: its caps; 0 means none."""
         self._entries = entries
         self._caps = Amounts(workflow.max_calls, workflow.max_tokens, workflow.max_cost)
+        self._token = secrets.token_hex(8)
         self._place = 0
         self._given = Amounts()
 
@@ -85,7 +87,7 @@ class Grants:
         )
 
     def _add(self, amounts: Amounts) -> bool:
-        row = {"calls": amounts.calls, "tokens": amounts.tokens, "cost": amounts.cost}
+        row = {"calls": amounts.calls, "tokens": amounts.tokens, "cost": amounts.cost, "by": self._token}
         return self._entries.add(self._place, to_json(row) + b"\n")
 
     def _read_on(self) -> None:

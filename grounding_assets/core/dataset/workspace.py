@@ -1,7 +1,8 @@
 """Everything that a results folder holds, in one place: where each file lies and what is in it."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -220,17 +221,17 @@ class Workspace:
         self, sample_ids: Sequence[str], step: Step, settings_fingerprint: str
     ) -> int:
         """How many of the samples have a current result of the step that other settings made."""
-        own, index = pack_digest(settings_fingerprint), self.results[step].index
-        count = 0
+        made = self.settings_of_results(sample_ids, step)
+        return made.total() - made[settings_fingerprint]
+
+    def settings_of_results(self, sample_ids: Iterable[str], step: Step) -> Counter[str]:
+        """How many of the samples have a current result of the step, by the fingerprint of the settings that made it."""
+        made, index = Counter[bytes](), self.results[step].index
         for sample_id in sample_ids:
             digests = index.packed_digests(sample_id)
-            if (
-                digests is not None
-                and digests[2] != own
-                and digests[0] == self._packed_input(sample_id, step)
-            ):
-                count += 1
-        return count
+            if digests is not None and digests[0] == self._packed_input(sample_id, step):
+                made[digests[2]] += 1
+        return Counter({unpack_digest(packed, 0)[0]: count for packed, count in made.items()})
 
     def pending(self, sample_ids: Sequence[str], steps: Sequence[Step]) -> Iterator[PendingSample]:
         """Which of the samples lack a current result of which of the steps, or are to be redone."""

@@ -104,7 +104,7 @@ def _cut_next(lines: _UsableLines, shard_size: int, key: str, shards: Shards) ->
 def _as_it_was_cut(lines: _UsableLines, known: Slice, key: str, shards: Shards) -> Slice:
     """The slice, made sure that the input still holds its lines, or that somebody changed both alike."""
     name = part_of(key, SLICE)
-    lost = not shards.has(name)
+    lost = not shards.size(name)
     digest, count, first_line = hashlib.sha256(), 0, known.first_line
     with shards.writing(name) if lost else nullcontext() as stream:
         while count < known.lines:

@@ -62,7 +62,7 @@ def current_status(shards: Shards, manifest: Manifest, key: str, steps: Sequence
 
 def is_as_written(shards: Shards, key: str, status: ShardStatus) -> bool:
     """Whether nobody has changed the shard's annotations since the run that left this status."""
-    return shards.is_as_written(part_of(key, JOINED[0]), status.size, status.written_ns)
+    return shards.is_as_written(part_of(key, JOINED[0]), status.size, status.written_ns, status.digest)
 
 
 def join_shards(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> Joined:
@@ -72,6 +72,8 @@ def join_shards(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> Jo
         InputError: a shard's file is not what its run wrote.
         RunStopped: a file cannot be written.
     """
+    # first: a shard that is run again meanwhile makes it another one
+    state = _state(shards, manifest)
     statuses = {key: current_status(shards, manifest, key, steps) for key in manifest.keys}
     # parts of another slice or of other steps are no part of this output
     there = [key for key, status in statuses.items() if status.sha256]
@@ -90,7 +92,7 @@ def join_shards(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> Jo
         rejected=total.lines.rejected + manifest.rejected,
     )
     with shards.writing(_OF) as stream:
-        stream.write(to_json({"of": _state(shards, manifest)}) + b"\n")
+        stream.write(to_json({"of": state}) + b"\n")
     incomplete = tuple(key for key, status in statuses.items() if not status.is_complete)
     return Joined(len(statuses), incomplete, replace(total, lines=lines))
 
@@ -101,7 +103,7 @@ def read_as_whole(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> 
     Returns what lacks in them, in a sentence; empty if every sample has a result.
 
     Raises:
-        InputError: they are older than a shard's results, or were never made.
+        InputError: they are older than a shard's results, were never made, or are not whole.
     """
     content = shards.reading(_OF)
     joined_of = b""
@@ -110,12 +112,13 @@ def read_as_whole(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> 
             joined_of = stream.read()
     statuses = {key: current_status(shards, manifest, key, steps) for key in manifest.keys}
     as_written = all(is_as_written(shards, key, status) for key, status in statuses.items() if status.sha256)
-    if not as_written or joined_of != to_json({"of": _state(shards, manifest)}) + b"\n":
+    total = added_up(statuses.values())
+    is_current = joined_of == to_json({"of": _state(shards, manifest)}) + b"\n"
+    if not as_written or not is_current or shards.size(JOINED[0]) != total.size:
         raise InputError(
             f"{shards.where}/{JOINED[0]} is not joined of the shards as they are now: run `auto_label generate`, or materialize "
             "`annotations`; or name one shard, such as data.shard=00000."
         )
-    total = added_up(statuses.values())
     if total.is_complete:
         return ""
     return f"{total.done:,} of {total.samples:,} samples have a result; {total.failed:,} failed, and {total.pending:,} are pending."

@@ -1,5 +1,6 @@
 """Shards in a folder of this machine: each is worked on in place."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -67,16 +68,21 @@ class LocalShards:
         except OSError as error:
             raise InputError(f"Cannot read {self.results_dir / name}: {error.strerror}.") from None
 
-    def has(self, name: str) -> bool:
-        file = self.results_dir / name
-        return file.is_file() and file.stat().st_size > 0
-
-    def is_as_written(self, name: str, size: int, written_ns: int) -> bool:
+    def is_as_written(self, name: str, size: int, written_ns: int, sha256: str) -> bool:
         try:
             status = (self.results_dir / name).stat()
         except FileNotFoundError:
             return size == 0
-        return (status.st_size, status.st_mtime_ns) == (size, written_ns)
+        if status.st_size != size or status.st_mtime_ns == written_ns:
+            return status.st_size == size
+        with (self.results_dir / name).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+
+    def size(self, name: str) -> int:
+        try:
+            return (self.results_dir / name).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:

@@ -62,12 +62,12 @@ class Shards(Protocol):
         """The content of a file; None if there is none."""
         ...
 
-    def has(self, name: str) -> bool:
-        """Whether there is such a file, and something in it."""
+    def is_as_written(self, name: str, size: int, written_ns: int, sha256: str) -> bool:
+        """Whether a file is still the one that had this size in bytes and time of change, or is a copy of it; a missing one has size 0."""
         ...
 
-    def is_as_written(self, name: str, size: int, written_ns: int) -> bool:
-        """Whether a file is still the one that had this size in bytes and time of change; a missing one has size 0."""
+    def size(self, name: str) -> int:
+        """Of a file in bytes; 0 if there is none."""
         ...
 
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:

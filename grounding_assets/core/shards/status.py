@@ -32,6 +32,8 @@ class ShardStatus:
     by_reason: Counter[str] = field(default_factory=Counter)
     calls: int = 0
     """That the stored results and failures took; those that a kill cut off are in `calls.jsonl` alone."""
+    settings: Counter[str] = field(default_factory=Counter)
+    """Results of the steps, by the fingerprint of the settings that made them."""
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float = 0.0
@@ -41,6 +43,8 @@ class ShardStatus:
     """Of the shard's `annotations.jsonl`, in bytes."""
     written_ns: int = 0
     """When that file was changed last, by the clock of its file system."""
+    digest: str = ""
+    """SHA-256 of that file: a copy of it was changed later, and is the same."""
     ended: float = 0.0
     """When the run ended, in seconds since 1970; 0 of several shards."""
     audit: Audit = field(default_factory=Audit)
@@ -72,7 +76,8 @@ class ShardStatus:
 
     def to_dict(self) -> dict[str, Any]:
         # `asdict` would count the pairs of a Counter
-        return asdict(replace(self, by_reason=Counter())) | {"by_reason": dict(self.by_reason)}
+        counters = {"by_reason": dict(self.by_reason), "settings": dict(self.settings)}
+        return asdict(replace(self, by_reason=Counter(), settings=Counter())) | counters
 
     @classmethod
     def of_bytes(cls, content: bytes) -> "ShardStatus | None":
@@ -80,7 +85,7 @@ class ShardStatus:
         try:
             row = json.loads(content)
             row["audit"], row["lines"] = Audit(**row["audit"]), LineBalance(**row["lines"])
-            row["by_reason"] = Counter(row["by_reason"])
+            row["by_reason"], row["settings"] = Counter(row["by_reason"]), Counter(row["settings"])
             row["steps"], row["first_failures"] = tuple(row["steps"]), tuple(row["first_failures"])
             return cls(**row)
         except (ValueError, KeyError, TypeError):
@@ -105,6 +110,7 @@ def _sum(total: ShardStatus, one: ShardStatus) -> ShardStatus:
             "pending",
             "repeated",
             "by_reason",
+            "settings",
             "calls",
             "tokens_in",
             "tokens_out",
