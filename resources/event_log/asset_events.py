@@ -1,13 +1,25 @@
 """What both batching storages share: which events make a group, and what of a group an asset's row keeps."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 
+from resources.event_log.event_json import EventJson
+
 BATCH_SIZE = 250
 """Events in one transaction. Past a few hundred, serialising them costs more than committing them."""
+_ONCE_A_PARTITION = {
+    kind.value
+    for kind in (
+        DagsterEventType.ASSET_MATERIALIZATION,
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        DagsterEventType.ASSET_OBSERVATION,
+    )
+}
 
 
 class GroupingEventLogStorage:
@@ -17,6 +29,29 @@ class GroupingEventLogStorage:
     def place(self) -> str:
         """Where the database is, fit for a message: no password."""
         raise NotImplementedError
+
+
+class AssetEventRows:
+    """Asset events as rows of Dagster's table, the same that it makes itself."""
+
+    def __init__(self) -> None:
+        self._json = EventJson()
+
+    def of(self, events: Sequence[EventLogEntry]) -> list[dict[str, Any]]:
+        """The rows, by their columns."""
+        return [self._row(event) for event in events]
+
+    def _row(self, entry: EventLogEntry) -> dict[str, Any]:
+        event = entry.get_dagster_event()
+        return {
+            "run_id": entry.run_id,
+            "event": self._json.of(entry),
+            "dagster_event_type": event.event_type_value,
+            "timestamp": datetime.fromtimestamp(entry.timestamp, UTC).replace(tzinfo=None),
+            "step_key": event.step_key,
+            "asset_key": event.asset_key.to_string() if event.asset_key else None,
+            "partition": event.partition or None,
+        }
 
 
 def group_planned_events() -> None:
@@ -30,21 +65,14 @@ def group_planned_events() -> None:
 
 def is_asset_event(event: EventLogEntry) -> bool:
     """Whether it is of a kind that comes once a partition."""
-    return event.dagster_event_type in (
-        DagsterEventType.ASSET_MATERIALIZATION,
-        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-        DagsterEventType.ASSET_OBSERVATION,
-    )
+    return event.dagster_event is not None and event.dagster_event.event_type_value in _ONCE_A_PARTITION
 
 
-def positions_that_last(events: Sequence[EventLogEntry]) -> list[int]:
+def positions_that_last(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Positions, ascending, of the last event of each asset and type.
 
     An asset's row holds its last materialization and the run and time of its last event of either type, so
     writing these alone leaves it as writing all would.
     """
-    last = {
-        (event.get_dagster_event().asset_key, event.dagster_event_type): position
-        for position, event in enumerate(events)
-    }
+    last = {(row["asset_key"], row["dagster_event_type"]): position for position, row in enumerate(rows)}
     return sorted(last.values())

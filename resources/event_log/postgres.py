@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from grounding_assets.core.errors import RunStopped
 from resources.event_log.asset_events import (
+    AssetEventRows,
     GroupingEventLogStorage,
     group_planned_events,
     is_asset_event,
@@ -67,6 +68,7 @@ class BatchedPostgresEventLogStorage(PostgresEventLogStorage, GroupingEventLogSt
     ):
         """As Dagster's own. Raises `DatabaseUnusable` if nobody answers or lets in."""
         group_planned_events()
+        self._rows = AssetEventRows()
         postgres_url = _url_that_answers(postgres_url, token_provider)
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
         self._tables: set[str] = set()
@@ -116,14 +118,14 @@ class BatchedPostgresEventLogStorage(PostgresEventLogStorage, GroupingEventLogSt
                     super().store_event(event)
 
     def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
-        rows = [self._event_to_row(event) for event in events]
+        rows = self._rows.of(events)
         table = SqlEventLogStorageTable
         with self.index_transaction() as connection:
             _take_turns(connection, {row["asset_key"] for row in rows})
             inserted = table.insert().returning(table.c.id, sort_by_parameter_order=True)
             event_ids = connection.execute(inserted, rows).scalars().all()
             self._store_asset_event_tags(connection, events, event_ids)
-            for position in positions_that_last(events):
+            for position in positions_that_last(rows):
                 self._store_asset_event(connection, events[position], event_ids[position])
 
 

@@ -27,6 +27,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from resources.event_log.asset_events import (
+    AssetEventRows,
     GroupingEventLogStorage,
     group_planned_events,
     is_asset_event,
@@ -70,6 +71,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage, GroupingEventLogStorag
         self._engines: dict[str, Engine] = {}
         self._partitions: dict[str, tuple[Any, Sequence[str]]] = {}
         """By name of the set: (state in which they were read, keys)."""
+        self._rows = AssetEventRows()
         group_planned_events()
 
     @classmethod
@@ -143,7 +145,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage, GroupingEventLogStorag
                 super().store_event_batch(list(group))
 
     def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
-        rows = [self._event_to_row(event) for event in events]
+        rows = self._rows.of(events)
         rows_by_run: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
             rows_by_run[row["run_id"]].append(row)
@@ -160,7 +162,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage, GroupingEventLogStorag
             last_id = index.execute(db.select(db.func.max(SqlEventLogStorageTable.c.id))).scalar_one()
             event_ids = range(last_id - len(rows) + 1, last_id + 1)
             self._store_asset_event_tags(index, events, event_ids)
-            for position in positions_that_last(events):
+            for position in positions_that_last(rows):
                 self._store_asset_event(index, events[position], event_ids[position])
 
 
