@@ -101,13 +101,17 @@ class FileAccount:
             self._lines.append(row)
 
     def _read(self, booking: str = "") -> str | None:
-        """Takes over all lines that are new; returns the cap that leaves no room for this booking at its place in the file."""
+        """Takes over the lines that are new, or those up to this booking; returns the cap that leaves no room for it there."""
         seen, reached = not booking, None
         with stopping_if_unwritable(self._file):
-            for row in self._lines.new():
-                self._ledger.read(row)
-                if not seen and row.get("booked") == booking:
-                    seen, reached = True, self._reached()
+            for rows in self._lines.new():
+                for row in rows:
+                    self._ledger.read(row)
+                    if not seen and row.get("booked") == booking:
+                        seen, reached = True, self._reached()
+                if booking and seen:
+                    # what came after it can wait
+                    break
         if not seen:
             raise RunStopped(
                 f"{self._file} was changed while this run was writing it. Leave it alone; run again."
@@ -160,7 +164,7 @@ def read_ledger(results_dir: Path, has_verifier: bool) -> Ledger:
         return ledger
     lines = CallLines(file, read_only=True)
     ledger = lines.summed_up()
-    for row in lines.new():
+    for row in itertools.chain.from_iterable(lines.new()):
         ledger.read(row)
     lines.close()
     if owners := ledger.owners():

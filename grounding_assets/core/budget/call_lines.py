@@ -16,7 +16,8 @@ SYNC_EVERY_S = 1.0
 """A power cut may lose the lines of this time, and of the sync that is under way."""
 SUM_EVERY = 10_000
 """Lines that are read one by one at the start; of more, the sum is kept in a line of its own."""
-_BLOCK = 1 << 20
+_BLOCK, _SMALL_BLOCK = 1 << 20, 1 << 13
+"""Read at a time, in bytes: while calls are made, only a few lines are new."""
 _SUM = b'{"summed": '
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has the second alone
 
@@ -46,18 +47,20 @@ class CallLines:
             self._syncing.start()
         self._written.set()
 
-    def new(self) -> Iterator[Mapping[str, Any]]:
-        """Whole lines only: what another process is writing is read the next time."""
-        while block := os.pread(self._descriptor, _BLOCK, self._offset):
+    def new(self) -> Iterator[list[Mapping[str, Any]]]:
+        """Rows in blocks. Of whole lines only: what another process is writing is read the next time."""
+        size = _SMALL_BLOCK
+        while block := os.pread(self._descriptor, size, self._offset):
             whole = block.rfind(b"\n") + 1
-            if whole == 0:
+            if whole == 0 and size == _BLOCK:
                 return
-            self._offset += whole
-            for line in block[: whole - 1].split(b"\n"):
-                self._read_one_by_one += 1
-                # most are one's own, and need not be parsed
-                if row := self._own.pop(line, None) or _loaded(line):
-                    yield row
+            self._offset, size = self._offset + whole, _BLOCK
+            yield [row for line in block[:whole].split(b"\n")[:-1] if (row := self._row(line))]
+
+    def _row(self, line: bytes) -> Mapping[str, Any] | None:
+        self._read_one_by_one += 1
+        # most are one's own, and need not be parsed
+        return self._own.pop(line, None) or _loaded(line)
 
     def summed_up(self) -> Ledger:
         """The account by the last sum line, and nothing if there is none; `new` goes on from there."""
