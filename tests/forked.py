@@ -4,6 +4,7 @@ They are forked from a server process that has the imports behind it, three seco
 what makes hundreds of them affordable. `tests.wheel` and `tests.doors.test_command` start the console script itself.
 """
 
+import io
 import multiprocessing
 import os
 import resource
@@ -67,18 +68,21 @@ class Forked:
         file_size_limit: int | None = None,
         names: Path | None = None,
         name: str = "run",
+        terminal: str = "",
     ):
         """In `folder`, where its output is kept as well unless `outputs` names another folder; `name` tells the
-        outputs of two at once apart. With `names`, host names are resolved as `_resolving` says.
+        outputs of two at once apart. With `names`, host names are resolved as `_resolving` says. On a
+        `terminal`, the path of a pty's end, what it says is kept nowhere.
         """
-        self._files = [(outputs or folder) / f".{name}.{stream}" for stream in ("stdout", "stderr")]
+        streams = () if terminal else ("stdout", "stderr")
+        self._files = [(outputs or folder) / f".{name}.{stream}" for stream in streams]
         for file in self._files:
             file.write_bytes(b"")
         self._began = time.monotonic()
         files = [str(file) for file in self._files]
         self._process = _context.Process(
             target=_auto_label,
-            args=(str(folder), dict(environment), arguments, files, file_size_limit, names),
+            args=(str(folder), dict(environment), arguments, files or [terminal], file_size_limit, names),
         )
         self._process.start()
 
@@ -102,7 +106,7 @@ class Forked:
     @property
     def stderr(self) -> str:
         """What it has said so far."""
-        return self._files[1].read_text(encoding="utf-8")
+        return self._files[1].read_text(encoding="utf-8") if self._files else "see the terminal"
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -127,7 +131,9 @@ class Forked:
         self._process.join(within_s)
         seconds = time.monotonic() - self._began
         assert not self.alive, f"still running after {seconds:.1f} s: {self.stderr}"
-        stdout, stderr = (file.read_text(encoding="utf-8") for file in self._files)
+        stdout, stderr = (
+            (file.read_text(encoding="utf-8") for file in self._files) if self._files else ("", "")
+        )
         assert self._process.exitcode is not None
         return Ended(self._process.exitcode, stdout, stderr, seconds)
 
@@ -150,8 +156,11 @@ def _auto_label(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    for descriptor, file in zip((1, 2), outputs, strict=True):
-        os.dup2(os.open(file, os.O_WRONLY), descriptor)
+    if len(outputs) == 1:
+        _take_terminal(outputs[0])
+    else:
+        for descriptor, file in zip((1, 2), outputs, strict=True):
+            os.dup2(os.open(file, os.O_WRONLY), descriptor)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if limit is not None:
@@ -161,6 +170,17 @@ def _auto_label(
     from grounding_assets.cli import main
 
     sys.exit(main(arguments))
+
+
+def _take_terminal(path: str) -> None:
+    """Of a session of its own, the process gets the first terminal that it opens as its controlling one."""
+    opened = os.open(path, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(opened, descriptor)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOWrapper)
+        stream.reconfigure(line_buffering=True)
 
 
 def _resolving(names: Path) -> None:

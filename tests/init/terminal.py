@@ -1,13 +1,17 @@
 """A person at a terminal: `auto_label` on a real pty, read and answered line by line."""
 
 import os
+import pty
 import re
+import termios
 from pathlib import Path
 from typing import Self
 
 import pexpect
+from pexpect.fdpexpect import fdspawn
 
-from tests.doors.project import BIN, Project
+from tests.doors.project import Project
+from tests.forked import Forked
 
 _KEYS = ("GOOGLE_API_KEY", "OPENAI_API_KEY")
 _PATIENCE_S = 60
@@ -19,22 +23,22 @@ class Terminal:
 
     def __init__(self, project: Project, *flags: str, **environment: str):
         inherited = {name: value for name, value in project.environment.items() if name not in _KEYS}
-        self._process = pexpect.spawn(
-            str(BIN / "auto_label"),
-            ["init", *flags],
-            cwd=str(project.folder),
-            env={**inherited, "TERM": "xterm-256color", **environment},  # type: ignore[arg-type]
-            encoding="utf-8",
-            timeout=_PATIENCE_S,
-            dimensions=(50, 200),
-        )
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(ours, (50, 200))
+        environment = {**inherited, "TERM": "xterm-256color", **environment}
+        self._command = Forked(project.folder, environment, "init", *flags, terminal=os.ttyname(theirs))
+        # ours would be at its end while nobody holds theirs
+        self._command.until_or_end(lambda: _holds(self._command.pid, os.ttyname(theirs)))
+        os.close(theirs)
+        self._process = fdspawn(ours, encoding="utf-8", timeout=_PATIENCE_S)
         self.said = ""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.close(force=True)
+        self._process.close()
+        self._command.__exit__()
 
     def answer(self, prompt: str, text: str = "") -> str:
         """Waits for a prompt that holds these words, answers it, and returns what was said before it."""
@@ -49,7 +53,7 @@ class Terminal:
         """
         self._until(re.escape(prompt) + r"[^\n]*: $")
         for _ in range(_PATIENCE_S // _AGAIN_S):
-            self._process.sendcontrol(control)
+            os.write(self._process.child_fd, bytes([ord(control) - ord("a") + 1]))
             if self._process.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=_AGAIN_S) == 0:
                 break
         self.said += self._process.before if isinstance(self._process.before, str) else ""
@@ -57,10 +61,9 @@ class Terminal:
     def end(self) -> int:
         """Waits until the command ends; returns its exit code."""
         self._until(pexpect.EOF)
-        self._process.close()
-        assert self._process.signalstatus is None, f"killed by signal {self._process.signalstatus}"
-        assert self._process.exitstatus is not None
-        return self._process.exitstatus
+        code = self._command.ended().code
+        assert code >= 0, f"killed by signal {-code}"
+        return code
 
     def _until(self, pattern: str | type[pexpect.EOF]) -> str:
         try:
@@ -69,6 +72,13 @@ class Terminal:
             before = self._process.before if isinstance(self._process.before, str) else ""
             self.said += before + (self._process.after if isinstance(self._process.after, str) else "")
         return before
+
+
+def _holds(pid: int, terminal: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/fd/0").readlink() == Path(terminal)
+    except OSError:
+        return False
 
 
 def free_port_url() -> str:
