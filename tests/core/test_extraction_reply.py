@@ -52,5 +52,27 @@ def test_another_caption_is_a_failure(case: str):
     assert failure.value.reason == Reason.UNPARSABLE
 
 
+FOREIGN = {
+    "in English for German": ("Ein roter Wagen an einem Baum.", ["a red car", "a tree"]),
+    "other words": ("A man rides a horse.", ["the rider", "the animal"]),
+    "ids": ("A man rides a horse.", ["e0", "e1"]),
+}
+
+
+@pytest.mark.parametrize("caption", FOREIGN)
+def test_expressions_that_are_all_of_another_text_are_not_none(caption: str):
+    text, phrases = FOREIGN[caption]
+    reply = {"cleaned_caption": text, "expressions": [{"text": phrase} for phrase in phrases]}
+    with pytest.raises(SampleFailure, match="None of the 2 expressions stands in") as failure:
+        read_cleaned(json.dumps(reply), text, ended_for_length=False)
+    assert failure.value.reason == Reason.UNPARSABLE
+
+
+@pytest.mark.parametrize("phrases", [[], ["A RED car", "a wheel"], ["a  red car."]])
+def test_one_expression_that_stands_there_is_enough(phrases: list[str]):
+    reply = {"cleaned_caption": "A red car.", "expressions": [{"text": phrase} for phrase in phrases]}
+    assert len(read_cleaned(json.dumps(reply), "a red car", ended_for_length=False).phrases) == len(phrases)
+
+
 def test_long_captions_take_bounded_time():
     assert kept_share("lorem " * 3000, "ipsum dolor " * 1500) == 0

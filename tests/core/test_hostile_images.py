@@ -211,3 +211,27 @@ def test_a_damaged_file_gives_its_room_back(tmp_path: Path) -> None:
         (tmp_path / "cut.png").write_bytes(raw[: int(len(raw) * part)])
         assert failure(tmp_path / "cut.png").reason is Reason.IMAGE_UNREADABLE
         assert DECODED.free == free
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "is a pointer of Git LFS, not the image",
+        ),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "is HEIC, which is not read. Convert it to JPEG"),
+        (b"\n<!DOCTYPE html><html>Not found</html>", "is a web page"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "is SVG"),
+        (b'{"error": "expired"}', "is text, not an image"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "is text, not an image"),
+        (b"%PDF-1.7\n", "is PDF"),
+        (b"data:image/jpeg;base64,/9j/4AAQ", "as text (base64)"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0", "is a video"),
+        (b"nothing known", "is not an image that can be read."),
+    ],
+)
+def test_a_file_that_is_no_image_is_called_what_it_is(tmp_path: Path, raw: bytes, words: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(raw)
+    failed = failure(tmp_path / "a.jpg")
+    assert failed.reason == Reason.IMAGE_UNREADABLE and words in str(failed)

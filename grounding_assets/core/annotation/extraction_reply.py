@@ -8,6 +8,7 @@ import regex
 
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies import ParsedExtraction, parse_extraction, refuse_disclaimed
+from grounding_assets.core.spans.alignment import to_expressions
 from grounding_assets.core.spans.folding import fold
 
 MIN_KEPT = 0.3
@@ -33,8 +34,8 @@ def read_cleaned(reply: str, caption: str, *, ended_for_length: bool) -> ParsedE
         ended_for_length: whether the endpoint says that it cut the reply.
 
     Raises:
-        SampleFailure: as `parse_extraction`; `unparsable` if less than `MIN_KEPT` of the caption is left, or
-            if the model says that it did not look.
+        SampleFailure: as `parse_extraction`; `unparsable` if less than `MIN_KEPT` of the caption is left, if the
+            cleaned caption holds none of its expressions, or if the model says that it did not look.
     """
     parsed = parse_extraction(reply, ended_for_length=ended_for_length)
     refuse_disclaimed(reply, quoted=caption, says_none=not parsed.phrases)
@@ -45,7 +46,20 @@ def read_cleaned(reply: str, caption: str, *, ended_for_length: bool) -> ParsedE
             f"The cleaned caption has {kept:.0%} of the caption's words, less than {MIN_KEPT:.0%}: the model "
             f"translated it or wrote another one; it begins {parsed.cleaned_caption[:60]!r}.",
         )
+    _refuse_foreign(parsed)
     return parsed
+
+
+def _refuse_foreign(parsed: ParsedExtraction) -> None:
+    """Expressions that are all left out would look like a caption that names nothing."""
+    texts = [phrase.text.strip() for phrase in parsed.phrases]
+    if not texts or any(text in parsed.cleaned_caption for text in texts):
+        return
+    if not to_expressions(parsed.cleaned_caption, parsed.phrases).expressions:
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"None of the {len(texts)} expressions stands in the cleaned caption; the first is {texts[0][:60]!r}.",
+        )
 
 
 def kept_share(caption: str, cleaned: str) -> float:

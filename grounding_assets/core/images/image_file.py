@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -23,6 +22,7 @@ from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images.damage import silent_damage
 from grounding_assets.core.images.levels import DeepPixels, is_deep
 from grounding_assets.core.images.locations import ImageLocation
+from grounding_assets.core.images.not_images import words_for
 from grounding_assets.core.images.pixel_budget import PixelBudget
 
 MAX_FILE_BYTES = 200 << 20
@@ -78,7 +78,7 @@ class ImageFile:
         """
         self._raw, self._path = raw, path
         self._held = 0
-        self._image = _opened(io.BytesIO(raw), path)
+        self._image = _opened(raw, path)
         # asked before decoding, which forgets both
         self._stored_size, self._deep = self._image.size, is_deep(self._image)
         try:
@@ -238,14 +238,14 @@ def _read_bytes(descriptor: int, at_a_time: int, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _opened(stream: IO[bytes], path: ImageLocation) -> Image.Image:
+def _opened(raw: bytes, path: ImageLocation) -> Image.Image:
     """The image with only its header read; its size is checked."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(stream, formats=_FORMATS)
+            image = Image.open(io.BytesIO(raw), formats=_FORMATS)
     except UnidentifiedImageError:
-        raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} is not an image that can be read.") from None
+        raise SampleFailure(Reason.IMAGE_UNREADABLE, f"{path} {words_for(raw)}") from None
     except Image.DecompressionBombError:
         raise SampleFailure(Reason.IMAGE_TOO_LARGE, f"{path} has {_OVER}") from None
     except _DECODER_ERRORS as error:
