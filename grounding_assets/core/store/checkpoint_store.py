@@ -191,11 +191,6 @@ class CheckpointStore:
         """The sample's results that were kept aside, the last first."""
         return sorted(self.retired_dir.glob(f"*/{glob.escape(sample_id)}.json"), reverse=True)
 
-    def retired_sets(self) -> dict[str, list[str]]:
-        """The sample ids of each folder of results that were kept aside, by its name, the last first."""
-        folders = sorted((folder for folder in self.retired_dir.glob("*") if folder.is_dir()), reverse=True)
-        return {folder.name: sorted(path.stem for path in folder.glob("*.json")) for folder in folders}
-
     def _keep_aside(self, path: Path) -> Path | None:
         """A second name for what lies there, in a folder of this process's; nothing if nothing lies there."""
         if not path.exists():
