@@ -80,6 +80,15 @@ def claim_run(instance: DagsterInstance, run: DagsterRun) -> None:
         instance.add_run_tags(run.run_id, own.to_tags())
 
 
+def is_over(instance: DagsterInstance, run_id: str) -> bool:
+    """Whether a run is known to have ended or to have lost its process; one of another instance is not known at all."""
+    run = instance.get_run_by_id(run_id) if run_id else None
+    if run is None:
+        return False
+    process = RunProcess.of(run)
+    return run.is_finished or (process is not None and process.is_gone())
+
+
 def fail_dead_runs(instance: DagsterInstance) -> list[str]:
     """Reports every unfinished run as failed whose process is known to have ended.
 

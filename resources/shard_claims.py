@@ -52,6 +52,8 @@ class StoredClaim:
         self._token = secrets.token_hex(8)
         self._over = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="claim", daemon=True)
+        self._seen: bytes | None = None
+        self._seen_at = 0.0
         self.generation = 0
         """Its number; later claims on the shard have higher ones."""
         self.lost = False
@@ -91,6 +93,17 @@ class StoredClaim:
                 f"Shard {self._key} was taken by another run, since this one could not be heard of for "
                 f"{self._pace.dead_after_s:g} s. It stops; the other one goes on."
             )
+
+    def is_held(self) -> bool:
+        """Whether another run has it, as far as this look and those before it show; waits for nothing."""
+        latest = max(self._numbers(), default=0)
+        content = self._read(latest) if latest else None
+        released, run_id = _parsed(content)
+        if released or self._is_over(run_id):
+            return False
+        if content != self._seen:
+            self._seen, self._seen_at = content, time.monotonic()
+        return time.monotonic() - self._seen_at < self._pace.dead_after_s
 
     def _is_free(self, number: int) -> bool:
         content = self._read(number)

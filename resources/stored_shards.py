@@ -54,6 +54,7 @@ class StoredShards:
         self.where = self._address = shown_address(address.rstrip("/"))
         self._run_id, self._is_over = run_id, is_over
         self._claim: StoredClaim | None = None
+        self._looks: dict[str, StoredClaim] = {}
         self.grants = StoredGrants(self)
 
     def manifest(self) -> Manifest | None:
@@ -147,8 +148,9 @@ class StoredShards:
         whole.close()
 
     def is_held(self, key: str) -> bool:
-        # looking takes as long as claiming, and the run that claims says the same
-        return False
+        if key not in self._looks:
+            self._looks[key] = self._claim_of(key)
+        return self._looks[key].is_held()
 
     @contextmanager
     def claimed(self, key: str) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The graph of a data set that is cut into shards: `samples`, `annotated_shard` with a partition a shard, `annotations`."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -13,7 +14,7 @@ from grounding_assets.core.shards.cutting import cut_input
 from grounding_assets.core.shards.joining import current_status, join_shards
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_shards
 from resources.dataset import DataSet
-from resources.dead_runs import fail_dead_runs
+from resources.dead_runs import fail_dead_runs, is_over
 from resources.memory import keep_large_buffers_apart
 from resources.shards import (
     lines_of_run,
@@ -101,7 +102,7 @@ def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefiniti
         fail_dead_runs(context.instance)
         dataset: DataSet = getattr(context.resources, keys.resource)
         key = keys.shard_of(context.partition_key)
-        shards = shards_of(dataset.spec, context.run_id, lambda run_id: _is_over(context.instance, run_id))
+        shards = shards_of(dataset.spec, context.run_id, partial(is_over, context.instance))
         try:
             refuse_on_whole(dataset.spec)
             manifest = manifest_of(dataset.spec)
@@ -146,12 +147,6 @@ def _came_to(
     if run.is_pilot and not run.summary.incompleteness:
         return
     raise ShardNotDone(visible(words), stop, figures)
-
-
-def _is_over(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a run is known to have ended; one of another instance is not known at all."""
-    run = instance.get_run_by_id(run_id) if run_id else None
-    return run is not None and run.is_finished
 
 
 def _annotations(keys: DataSetKeys) -> dg.AssetsDefinition:

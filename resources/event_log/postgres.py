@@ -16,7 +16,6 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from grounding_assets.core.errors import RunStopped
 from resources.event_log.asset_events import (
     AssetEventRows,
     GroupingEventLogStorage,
@@ -24,13 +23,19 @@ from resources.event_log.asset_events import (
     is_asset_event,
     positions_that_last,
 )
-from resources.event_log.postgres_troubles import DatabaseUnusable, database_url, place_of, reason_of
+from resources.event_log.postgres_troubles import (
+    DatabaseUnusable,
+    StorageTrouble,
+    database_url,
+    place_of,
+    reason_of,
+)
 
 try:
     from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
     from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 except ModuleNotFoundError:
-    raise RunStopped(
+    raise StorageTrouble(
         "dagster.yaml keeps Dagster's events in PostgreSQL, whose driver is not installed: "
         "pip install 'grounding-assets[postgres]'."
     ) from None

@@ -25,8 +25,12 @@ _REMEDIES = {
 _UNREACHABLE = "start the server, or correct host and port in the variables that dagster.yaml names"
 
 
-class DatabaseUnusable(RunStopped, ClickException):
+class StorageTrouble(RunStopped, ClickException):
     """Dagster's commands, which are made with click, print it as `auto_label` does: without a traceback."""
+
+
+class DatabaseUnusable(StorageTrouble):
+    """Nobody answers, or the database does not do what it is asked."""
 
     def __init__(self, place: str, reason: str):
         """`reason` in the words of the database; its first line is kept."""

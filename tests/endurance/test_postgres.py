@@ -20,6 +20,8 @@ from tests.postgres import PASSWORD, PostgresServer
 from tests.storages import POSTGRES_FILE, write_postgres_file
 
 URL = "DAGSTER_POSTGRES_URL"
+GENERATE = ("generate", "-e", "spec.yaml")
+MATERIALIZE = ("asset", "materialize", "-m", "grounding_assets.definitions", "--select", "tested/samples")
 
 
 def documented_project(folder: Path) -> Project:
@@ -54,12 +56,29 @@ def test_not_to_be_had_at_the_start(
         message = is_clear(ended, *words)
         assert ended.stderr == message + "\n"
     else:
-        select = ("asset", "materialize", "-m", "grounding_assets.definitions", "--select", "tested/samples")
-        done = project.run("dagster", *select, DAGSTER_HOME=str(tmp_path), **environment)
+        done = project.run("dagster", *MATERIALIZE, DAGSTER_HOME=str(tmp_path), **environment)
         output = done.stdout + done.stderr
         assert done.returncode == 1 and "Traceback" not in output
         assert all(word in " ".join(output.split()) for word in words), output
     assert not any(secret in str(sorted(tmp_path.rglob("*"))) for secret in (PASSWORD, "hidden-one"))
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("from grounding_assets.cli import main; sys.exit(main(sys.argv[1:]))", GENERATE),
+        ("from dagster._cli import main; main()", MATERIALIZE),
+    ],
+    ids=["auto_label", "dagster"],
+)
+def test_without_the_extra_it_is_named(tmp_path: Path, call: str, arguments: tuple[str, ...]) -> None:
+    project = documented_project(tmp_path)
+    program = f"import sys; sys.modules['dagster_postgres'] = None; {call}"
+    environment = {"DAGSTER_HOME": str(tmp_path), URL: "postgresql://me:hidden-one@127.0.0.1:1/nobodys"}
+    ended = project.run("python", "-c", program, *arguments, **environment)
+    assert ended.returncode == 1 and "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+    assert "pip install 'grounding-assets[postgres]'" in " ".join(ended.stderr.split())
+    assert not project.results.exists()
 
 
 def test_an_unset_variable_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec, WorkflowSpec
 from resources.object_storage import filesystem_of
 from resources.segments import Segments
-from resources.shard_claims import Pace, StoredClaim
+from resources.shard_claims import USUAL, Pace, StoredClaim
 from resources.stored_shards import StoredShards
 from tests.storage.servers import S3Server
 
@@ -113,6 +113,27 @@ def test_a_claim_has_one_owner_and_ends_with_it(s3: S3Server) -> None:
                 first.make_sure()
     with claim("fourth") as fourth:
         assert fourth.generation == 3
+
+
+def test_who_looks_at_a_claim_waits_for_nobody(s3: S3Server) -> None:
+    s3.put({"s3://looks/other": b""})
+    store, folder = filesystem_of("s3://looks/claims")
+
+    def claim(run: str, ended: str = "", pace: Pace = USUAL) -> StoredClaim:
+        return StoredClaim(store, folder, "s3://looks/claims", "00000", run, ended.__eq__, pace)
+
+    look = claim("second")
+    assert not look.is_held()
+    with claim("first"):
+        assert look.is_held() and look.is_held()
+        assert not claim("second", ended="first").is_held()
+    assert not look.is_held()
+    s3.put({"s3://looks/claims/000009": json.dumps({"run": "gone", "beats": 9, "released": False}).encode()})
+    look = claim("second", pace=QUICK)
+    assert look.is_held()
+    deadline = time.monotonic() + 60
+    while look.is_held():
+        assert time.monotonic() < deadline
 
 
 def test_a_claim_that_nobody_keeps_is_free_after_a_while(s3: S3Server) -> None:

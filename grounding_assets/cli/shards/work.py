@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import dagster as dg
@@ -15,6 +16,7 @@ from grounding_assets.core.shards.joining import current_status, is_as_written, 
 from grounding_assets.core.shards.manifest import Manifest
 from grounding_assets.core.shards.place import ShardTaken
 from resources.dataset import DataSet
+from resources.dead_runs import is_over
 from resources.shards import redoes, shard_dataset, shards_of
 
 LOOK_AGAIN_S = 1.0
@@ -65,7 +67,7 @@ class ShardWork:
     def __init__(self, dataset: DataSet, manifest: Manifest, instance: dg.DagsterInstance, watcher: Watcher):
         self._dataset, self._manifest, self._instance, self._watcher = dataset, manifest, instance, watcher
         self._progress = _ShardProgress(watcher)
-        self._shards = shards_of(dataset.spec)
+        self._shards = shards_of(dataset.spec, is_over=partial(is_over, instance))
         self._graph = Graph(dataset.spec, dataset.credentials, self._progress)
         self._materialized: set[str] | None = None
         self._steps = dataset.spec.workflow.run_steps

@@ -13,7 +13,9 @@ import sqlalchemy as db
 from sqlalchemy.pool import NullPool
 
 from grounding_assets.core.errors import RunStopped
-from resources.event_log import BatchEmitter
+from grounding_assets.partitions import DataSetKeys, register_samples
+from resources.event_log import BatchEmitter, delete_partitions
+from resources.event_log.postgres_troubles import database_errors
 from tests.postgres import PASSWORD, PostgresServer
 from tests.resources.event_log.support import (
     EXPRESSIONS,
@@ -152,3 +154,35 @@ def test_planned_events_of_many_partitions_come_in_order(instance: dg.DagsterIns
     instance.event_log_storage.store_event_batch(planned("one", EXPRESSIONS, keys))
     entries = [record.event_log_entry for record in instance.get_records_for_run("one").records]
     assert [entry.get_dagster_event().partition for entry in entries] == keys
+
+
+def test_many_partitions_are_removed_in_chunks_and_no_others(instance: dg.DagsterInstance) -> None:
+    keys = [f"s{number:05d}" for number in range(10_003)]
+    for name in (PARTITION_SET, "other/samples"):
+        instance.add_dynamic_partitions(name, keys)
+    delete_partitions(instance, PARTITION_SET, [*keys[:1], *keys[2:], "unknown"])
+    assert list(instance.get_dynamic_partitions(PARTITION_SET)) == keys[1:2]
+    assert list(instance.get_dynamic_partitions("other/samples")) == keys
+
+
+def test_removing_goes_on_after_the_database_was_away(
+    instance: dg.DagsterInstance, postgres: PostgresServer
+) -> None:
+    """It stops between two chunks: what was removed stays removed, and the next run removes the rest."""
+    keys = [f"s{number:05d}" for number in range(10_003)]
+    instance.add_dynamic_partitions(PARTITION_SET, keys)
+
+    def stopping() -> Iterator[str]:
+        yield from keys[:10_000]
+        postgres.stop()
+        yield from keys[10_000:10_002]
+
+    try:
+        with pytest.raises(database_errors()):
+            delete_partitions(instance, PARTITION_SET, stopping())
+    finally:
+        postgres.start()
+    assert list(instance.get_dynamic_partitions(PARTITION_SET)) == keys[10_000:]
+    added, removed = register_samples(instance, DataSetKeys("demo"), keys[10_002:])
+    assert (added, removed) == (0, 2)
+    assert list(instance.get_dynamic_partitions(PARTITION_SET)) == keys[10_002:]
