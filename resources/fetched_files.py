@@ -5,13 +5,14 @@ whether the file is another one; only then it is read again, in a stream.
 """
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from grounding_assets.core.errors import InputError
+from grounding_assets.core.errors import InputError, RunStopped
 from grounding_assets.core.files import locked, make_folder, replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.spec.paths import scheme_of, shown_address
 from grounding_assets.core.spec.settings import Spec
@@ -59,16 +60,25 @@ def local_file(location: str, results_dir: Path, name: str) -> Path:
     """
     if not scheme_of(location):
         return Path(location).absolute()
-    folder = results_dir.absolute() / FOLDER
-    copy, seal = folder / f"{name}.jsonl", folder / f"{name}.json"
-    with stopping_if_unwritable(folder):
-        make_folder(folder)
-        with locked(folder):
+    return fetched(location, results_dir.absolute() / FOLDER / f"{name}.jsonl")
+
+
+def fetched(location: str, copy: Path, notice: Callable[[str], None] = lambda text: None) -> Path:
+    """A copy of what is at an address, as it is now; what it was made of is noted beside it. Errors as of `local_file`.
+
+    `notice` is told before something is read, and how much.
+    """
+    seal = copy.with_suffix(".json")
+    with stopping_if_unwritable(copy.parent):
+        make_folder(copy.parent)
+        with locked(copy.parent):
             for _ in range(_ATTEMPTS):
                 found = _state(location)
                 if _sealed(seal) == found and copy.is_file():
                     return copy
                 seal.unlink(missing_ok=True)
+                _require_room(location, found["size"], copy.parent)
+                notice(f"Copying {shown_address(location)}, {found['size'] / 1e6:,.1f} MB, to {copy}.")
                 _fetch(location, copy)
                 if copy.stat().st_size == found["size"]:
                     # the next turn makes sure that it is still this version
@@ -77,6 +87,14 @@ def local_file(location: str, results_dir: Path, name: str) -> Path:
     raise InputError(
         f"{shown_address(location)} was changed while it was read; run again when it stays as it is."
     )
+
+
+def _require_room(location: str, size: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise RunStopped(
+            f"{shown_address(location)} has {size / 1e6:,.0f} MB, and there is room for {free / 1e6:,.0f} MB in {folder}: make room."
+        )
 
 
 def _state(location: str) -> dict[str, Any]:

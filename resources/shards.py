@@ -1,11 +1,12 @@
 """The shards of a data set, wherever its results are."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from grounding_assets.core.budget.grants import Grants
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.shards.joining import read_as_whole
+from grounding_assets.core.shards.joining import read_as_part, read_as_whole
 from grounding_assets.core.shards.layout import shard_size_of
 from grounding_assets.core.shards.local import LocalShards
 from grounding_assets.core.shards.manifest import Manifest, is_shard
@@ -59,7 +60,10 @@ def whole_words(spec: Spec) -> str:
     """
     if not is_sharded(spec):
         return ""
-    return read_as_whole(shards_of(spec), manifest_of(spec), spec.workflow.run_steps)
+    shards, manifest, steps = shards_of(spec), manifest_of(spec), spec.workflow.run_steps
+    if spec.data.shard:
+        return read_as_part(shards, manifest, steps, spec.data.shard)
+    return read_as_whole(shards, manifest, steps)
 
 
 def shard_dataset(dataset: DataSet, key: str, folder: Path, limit: int = 0) -> DataSet:
@@ -77,10 +81,15 @@ def lines_of_run(spec: Spec, manifest: Manifest) -> dict[str, int]:
     return manifest.lines_of_run(spec.workflow.limit, spec.data.shard)
 
 
-def parts_of(dataset: DataSet, *, of_run: bool = False) -> Iterator[DataSet]:
+def parts_of(dataset: DataSet, *, of_run: bool = False, to_change: bool = False) -> Iterator[DataSet]:
     """The data sets that this one consists of, each with a results folder: its shards one after another, or itself.
 
-    `of_run`: only those that a run with this spec is about, each with its share of `workflow.limit`.
+    Args:
+        of_run: only those that a run with this spec is about, each with its share of `workflow.limit`.
+        to_change: what is changed in them is kept: shards in object storage are claimed meanwhile.
+
+    Raises:
+        ShardTaken: another run works on a shard that is to be changed.
     """
     spec = dataset.spec
     if not is_sharded(spec):
@@ -89,7 +98,8 @@ def parts_of(dataset: DataSet, *, of_run: bool = False) -> Iterator[DataSet]:
     shards, manifest = shards_of(spec), manifest_of(spec)
     taken = lines_of_run(spec, manifest)
     for key in taken if of_run else manifest.lines_of_run(0, spec.data.shard):
-        with shards.opened(key) as folder:
+        claim = shards.claimed(key) if to_change and scheme_of(spec.results_dir) else nullcontext()
+        with claim, shards.opened(key) as folder:
             yield shard_dataset(dataset, key, folder, taken[key] if of_run and spec.workflow.limit else 0)
 
 

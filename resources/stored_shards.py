@@ -13,7 +13,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import IO, Any
@@ -168,7 +168,7 @@ class StoredShards:
         with TemporaryDirectory(prefix=f"shard-{key}-") as root:
             results = Path(root) / FOLDER / key
             results.mkdir(parents=True)
-            for name in (MANIFEST, _MEASURED, part_of(key, SLICE)):
+            for name in (MANIFEST, _MEASURED, part_of(key, SLICE), part_of(key, STATUS)):
                 content = self.read(name)
                 if content is not None:
                     (Path(root) / name).write_bytes(content)
@@ -202,6 +202,9 @@ class StoredShards:
         if pushing.trouble is not None:
             raise pushing.trouble
         segments.compact()
+        if not (results / STATUS).is_file():
+            # results were changed beside it: the next run looks at them
+            self._remove(part_of(key, STATUS))
         # the status is last: it says that the other two are there
         for name in (*JOINED, STATUS):
             if (results / name).is_file():
@@ -212,6 +215,10 @@ class StoredShards:
         return StoredClaim(
             self._store, self._path(name), f"{self.where}/{name}", key, self._run_id, self._is_over
         )
+
+    def _remove(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            patiently(self._address, lambda: self._store.rm_file(self._path(name)))
 
     def _put(self, file: Path, name: str) -> None:
         patiently(self._address, lambda: self._store.put_file(str(file), self._path(name)))

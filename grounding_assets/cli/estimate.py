@@ -17,40 +17,42 @@ from grounding_assets.core.budget.gates import figures_so_far
 from grounding_assets.core.budget.ledger import Spent
 from grounding_assets.core.budget.pilot import PilotFigures, added_up, project_seconds, project_set
 from grounding_assets.core.budget.prices import Prices
+from grounding_assets.core.budget.stored_usage import stored_usage
 from grounding_assets.core.errors import EXIT_OK, InputError
 from grounding_assets.core.shards.layout import refuse_cut
 from grounding_assets.core.spec.loading import load_spec
+from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from resources.shards import is_sharded, parts_of
 
+_COUNTED_IN_RESULTS = "Counted in the stored results: calls that a kill cut off, and what was deleted since, are not among them."
+
 
 def estimate(spec_file: str, words: Sequence[str]) -> int:
     """Prints what was spent and what the samples without a result will take, with intervals."""
     given, overrides = split_words(words, ("sizes",))
     shows_sizes = checked_choice(given, "sizes", ("true", "false"), "false") == "true"
-    spec = load_spec(Path(spec_file), overrides)
+    spec = load_spec(Path(spec_file), overrides, stored_shard=True)
     if shows_sizes:
         refuse_cut(spec)
     dataset = DataSet(spec, Credentials.of(spec, os.environ))
     prices = Prices.of(spec)
-    figures = added_up(
-        figures_so_far(part.workspace(), spec.workflow.run_steps, prices) for part in parts_of(dataset)
-    )
+    figures, log, lost = _so_far(dataset, prices)
     if not figures.done:
         raise InputError(
             "There is no result yet to estimate from: run a pilot first, such as "
-            f"`auto_label generate -e {spec_file} workflow.sample=20`."
+            f"`auto_label generate -e {spec_file} workflow.limit=20`."
         )
     console = Console(highlight=False)
-    ledger = read_ledger(dataset.results_dir, prices.has_verifier)
-    log = ledger.spent()
     spent = log.total(prices)
     console.print(f"Spent so far: {_spent(spent, prices.currency)}.", markup=False, soft_wrap=True)
     if spent.projected:
-        console.print(_not_reported(spent, ledger.lost()), markup=False, soft_wrap=True)
+        console.print(_not_reported(spent, lost), markup=False, soft_wrap=True)
+    if scheme_of(spec.results_dir):
+        console.print(_COUNTED_IN_RESULTS, markup=False, soft_wrap=True)
     if not figures.remaining:
         console.print("Nothing is left to do: every sample has a result.")
         return EXIT_OK
@@ -60,9 +62,9 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
         return EXIT_OK
     projection = project_set(figures, figures.to_ask)
     console.print(_table(projection, figures, spec, prices.currency))
-    annotating = _of_annotating_steps(figures, dataset, spec, prices)
-    # a data set in shards has no batches
-    if not is_sharded(spec) and (by_batch := both_ways(annotating, spec, prices)) is not None:
+    # a data set in shards has no batches, and shows no sizes
+    annotating = PilotFigures() if is_sharded(spec) else _of_annotating_steps(figures, dataset, spec, prices)
+    if (by_batch := both_ways(annotating, spec, prices)) is not None:
         console.print(by_batch, markup=False, soft_wrap=True)
     for line in [
         *_remarks(figures, spec, prices, log),
@@ -72,6 +74,25 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
     if shows_sizes and annotating.done and annotating.to_ask:
         print_sizes(console, spec, dataset.workspace(), project_set(annotating, annotating.to_ask))
     return EXIT_OK
+
+
+def _so_far(dataset: DataSet, prices: Prices) -> tuple[PilotFigures, Spent, int]:
+    """What the results so far are, what was spent, and how many calls a kill cut off.
+
+    In object storage there is no log of calls: what was spent is counted in the results, each shard brought here once.
+    """
+    steps, in_results = dataset.spec.workflow.run_steps, Spent(Usage(), Usage())
+    stored = bool(scheme_of(dataset.spec.results_dir))
+    figures: list[PilotFigures] = []
+    for part in parts_of(dataset):
+        figures.append(figures_so_far(part.workspace(), steps, prices))
+        if stored:
+            taken = stored_usage(part.results_dir, prices.has_verifier)
+            in_results = Spent(in_results.teacher + taken.teacher, in_results.verifier + taken.verifier)
+    if stored:
+        return added_up(figures), in_results, 0
+    ledger = read_ledger(dataset.results_dir, prices.has_verifier)
+    return added_up(figures), ledger.spent(), ledger.lost()
 
 
 def _of_annotating_steps(figures: PilotFigures, dataset: DataSet, spec: Spec, prices: Prices) -> PilotFigures:

@@ -7,7 +7,7 @@ from typing import cast, get_args
 from rich.console import Console
 from rich.table import Table
 
-from grounding_assets.cli.whole import tell_what_lacks
+from grounding_assets.cli.whole import results_to_read
 from grounding_assets.cli.words import checked_choice, split_words
 from grounding_assets.core.errors import EXIT_OK, SpecError, visible
 from grounding_assets.core.evaluation import (
@@ -22,7 +22,6 @@ from grounding_assets.core.evaluation import (
 from grounding_assets.core.evaluation.results import Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import Missing, Steps
 from grounding_assets.core.review.gold import write_reviewed_gold
-from grounding_assets.core.spec.loading import load_spec
 from resources.fetched_files import local_file
 from resources.vlm.sharing_measured import note_sharing
 
@@ -37,8 +36,7 @@ _FILE_COLUMNS = 140
 def evaluate(spec_file: str, words: Sequence[str]) -> int:
     """Prints the figures and writes `evaluation.json`; annotates nothing."""
     given, overrides = split_words(words, _OWN)
-    spec = load_spec(Path(spec_file), overrides)
-    tell_what_lacks(spec)
+    spec = results_to_read(spec_file, overrides)
     results_dir = spec.results_folder
     gold = given.get("gold") or spec.data.gold_jsonl
     if not gold:

@@ -1,15 +1,13 @@
 """`auto_label export`: the annotations in a format that trainers load."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast, get_args
 
-from grounding_assets.cli.whole import tell_what_lacks
+from grounding_assets.cli.whole import results_to_read
 from grounding_assets.cli.words import as_overrides, split_words
 from grounding_assets.core.errors import EXIT_OK, SpecError
 from grounding_assets.core.exports.report import ExportReport
 from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
-from grounding_assets.core.spec.loading import load_spec
 from resources.exporting import write_export
 
 FORMATS = get_args(ExportFormat)
@@ -19,14 +17,15 @@ def export(spec_file: str, words: Sequence[str]) -> int:
     """Writes `results_dir/exports/<format>`, for `format=` or else for every format of the spec."""
     given, rest = split_words(words, ("format",))
     overrides = as_overrides(rest, "image_grounding.export", ExportSpec.model_fields)
-    spec = load_spec(Path(spec_file), overrides)
-    formats = [given["format"]] if "format" in given else list(spec.image_grounding.export.formats)
-    if not formats:
-        raise SpecError(f"No format is named: give format=NAME, one of {', '.join(FORMATS)}.")
-    tell_what_lacks(spec)
-    for fmt in formats:
+    asked = [given["format"]] if "format" in given else []
+    for fmt in asked:
         if fmt not in FORMATS:
             raise SpecError(f"format={fmt} is not known: choose one of {', '.join(FORMATS)}.")
+    spec = results_to_read(spec_file, overrides)
+    formats = asked or list(spec.image_grounding.export.formats)
+    if not formats:
+        raise SpecError(f"No format is named: give format=NAME, one of {', '.join(FORMATS)}.")
+    for fmt in formats:
         print(_words(write_export(spec, cast(ExportFormat, fmt))))
     return EXIT_OK
 

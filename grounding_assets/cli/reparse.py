@@ -22,10 +22,10 @@ def reparse_results(spec_file: str, words: Sequence[str]) -> int:
     """Prints what today's parser makes of the replies that is not in the results; `apply=true` puts it there."""
     given, overrides = split_words(words, ("apply",))
     apply = checked_choice(given, "apply", ("false", "true"), "false") == "true"
-    spec = load_spec(Path(spec_file), overrides)
+    spec = load_spec(Path(spec_file), overrides, stored_shard=True)
     dataset = DataSet(spec, Credentials.of(spec, os.environ))
     counts = Counter[str]()
-    for part in parts_of(dataset):
+    for part in parts_of(dataset, to_change=apply):
         counts += _reparse_part(part, apply=apply)
     changed, kept = counts["changed"], counts["kept"]
     print(_words(kept if apply else changed, counts["left_alone"], changed - kept, apply=apply))

@@ -2,19 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
-from grounding_assets.cli.whole import tell_what_lacks
+from grounding_assets.cli.whole import results_to_read
 from grounding_assets.core.errors import EXIT_OK
-from grounding_assets.core.spec.loading import load_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 
 
 def report(spec_file: str, overrides: Sequence[str]) -> int:
     """Writes the page and prints where it is; annotates nothing."""
-    spec = load_spec(Path(spec_file), overrides)
-    tell_what_lacks(spec)
+    spec = results_to_read(spec_file, overrides)
     file, written = DataSet(spec, Credentials.of(spec, os.environ)).write_report()
     total = written.figures.lines + written.figures.failures.total()
     shown = "all" if written.samples >= total else f"{written.samples} of"

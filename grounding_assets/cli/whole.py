@@ -1,7 +1,32 @@
-"""Commands that read a data set's joined files: a part must not pass for the whole."""
+"""Commands that read a data set's joined files: a part must not pass for the whole, nor an old copy for the results."""
 
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from grounding_assets.core.spec.loading import load_spec
+from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
 from resources.shards import whole_words
+from resources.stored_copies import copy_results
+
+COPIES = Path(".dagster/copies")
+"""In Dagster's home: copies of results in object storage, and what is made of them."""
+
+
+def results_to_read(spec_file: str, overrides: Sequence[str]) -> Spec:
+    """The spec whose results folder is to be read: results in object storage are copied. Prints what the shards lack.
+
+    Raises:
+        SpecError, InputError: the spec is wrong, or the joined files are not of the shards as they are now.
+    """
+    spec = load_spec(Path(spec_file), overrides, stored_shard=True)
+    tell_what_lacks(spec)
+    if not scheme_of(spec.results_dir):
+        return spec
+    home = Path(os.environ.get("DAGSTER_HOME") or Path.cwd()).absolute()
+    return copy_results(spec, home / COPIES, lambda text: print(text, file=sys.stderr))
 
 
 def tell_what_lacks(spec: Spec) -> None:

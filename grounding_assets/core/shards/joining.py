@@ -119,9 +119,28 @@ def read_as_whole(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> 
             f"{shards.where}/{JOINED[0]} is not joined of the shards as they are now: run `auto_label generate`, or materialize "
             "`annotations`; or name one shard, such as data.shard=00000."
         )
-    if total.is_complete:
+    return _lacking_words(total)
+
+
+def read_as_part(shards: Shards, manifest: Manifest, steps: Sequence[Step], key: str) -> str:
+    """The same of one shard's own files.
+
+    Raises:
+        InputError: they are not what its run wrote, or there is no such shard.
+    """
+    status = current_status(shards, manifest, key, steps)
+    if not status.sha256 or not is_as_written(shards, key, status):
+        raise InputError(
+            f"{shards.where}/{part_of(key, JOINED[0])} is not there as a run with these steps wrote it: run `auto_label generate` with "
+            f"data.shard={key}; it asks for nothing that was answered."
+        )
+    return _lacking_words(status)
+
+
+def _lacking_words(status: ShardStatus) -> str:
+    if status.is_complete:
         return ""
-    return f"{total.done:,} of {total.samples:,} samples have a result; {total.failed:,} failed, and {total.pending:,} are pending."
+    return f"{status.done:,} of {status.samples:,} samples have a result; {status.failed:,} failed, and {status.pending:,} are pending."
 
 
 def _state(shards: Shards, manifest: Manifest) -> str:

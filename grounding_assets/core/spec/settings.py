@@ -135,7 +135,8 @@ class DataSpec(Section):
     """Lines of each shard that the input is cut into; 0: it is not cut; -1: 10,000 for an input of more than 100,000 lines
     and for results in object storage, else 0. An existing results_dir stays what it is."""
     shard: str = Field(default="", pattern=r"^([0-9]{5,})?$")
-    """The shard to work on alone, such as 00042, as a data set with a partition for each sample; empty: the whole."""
+    """The shard to work on alone, such as 00042, as a data set with a partition for each sample (in object storage: one for the
+    shard); empty: the whole."""
     owner: str = Field(default="", pattern=r"^(team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})?$")
     """Who owns the data set's assets in Dagster: an e-mail address or team:NAME."""
 
