@@ -34,12 +34,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
-        _write_input(folder, options.lines)
+        write_input(folder, options.lines)
         print("| part | s | peak memory, MB |\n|---|---|---|")
         for name, part in (
             ("cutting", _cut),
             ("cutting again, nothing new", _cut),
-            ("results by the stand-in", _stand_in),
+            ("results by the stand-in", annotate_by_stand_in),
             ("joining annotations.jsonl", _join),
             ("is the joined file current?", _read),
         ):
@@ -66,7 +66,7 @@ def _in_child(name: str, part: Callable[..., None], *arguments: object) -> None:
     )
 
 
-def _write_input(folder: Path, lines: int) -> None:
+def write_input(folder: Path, lines: int) -> None:
     with (folder / "in.jsonl").open("w", encoding="utf-8") as stream:
         for number in range(lines):
             row = {
@@ -87,7 +87,7 @@ def _manifest(folder: Path) -> tuple[LocalShards, Manifest]:
     return shards, manifest
 
 
-def _stand_in(folder: Path, shard_size: int) -> None:
+def annotate_by_stand_in(folder: Path, shard_size: int) -> None:
     shards, manifest = _manifest(folder)
     for key in manifest.keys:
         known, name = manifest.slice_of(key), part_of(key, "annotations.jsonl")
