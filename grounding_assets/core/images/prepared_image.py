@@ -6,11 +6,11 @@ scale per axis, so the two sizes travel together. Reading files is `image_file`'
 
 import hashlib
 import io
-from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+from pybase64 import b64decode, b64encode
 
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.images.image_file import ImageFile, open_image, read_image_bytes
