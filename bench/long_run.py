@@ -9,7 +9,10 @@ chromium-driver.
 
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from tests.ui.pages import DagsterPages
 LATENCY_S = 0.02
 WORKERS = "image_grounding.workflow.max_workers=256"
 SAMPLES = 100_000
+TELL_EVERY_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,6 @@ class LongRun:
     idle: Ended
     start_up: Ended
     """One sample and nothing to do."""
-    calls: int
-    needed: int
     pages_s: tuple[float, ...]
     """From navigation until the page of `groundings` says how many partitions are materialized; none without a browser."""
 
@@ -52,24 +54,12 @@ class LongRun:
     def peak_mb(self) -> float:
         return max(self.killed.peak_mb, self.resumed.peak_mb)
 
-    def shown(self) -> str:
-        pages = ", ".join(f"{seconds:.1f}" for seconds in self.pages_s)
-        return "\n".join(
-            (
-                self.killed.shown("killed with -9 after a third"),
-                self.resumed.shown("resumed to the end"),
-                f"calls: {self.calls:,} for {self.needed:,} that were needed",
-                self.idle.shown("nothing to do"),
-                self.start_up.shown("one sample and nothing to do, for comparison"),
-                f"the page of groundings, first and later openings: {pages} s"
-                if pages
-                else "no chromium: the web UI was not opened",
-            )
-        )
-
 
 def measure(samples: int) -> LongRun:
-    """Raises SystemExit or AssertionError where a run does not end as it should."""
+    """Prints how far it is, and what each part took as it ends.
+
+    Raises SystemExit or AssertionError where a run does not end as it should.
+    """
     needed = samples * CALLS_PER_SAMPLE
     with (
         tempfile.TemporaryDirectory() as temporary,
@@ -78,15 +68,46 @@ def measure(samples: int) -> LongRun:
         folder = Path(temporary)
         write_images(folder)
         write_project(folder, endpoint.base_url, samples)
-        killed = generate(folder, WORKERS, until=lambda: _calls(endpoint) >= needed // 3)
-        resumed = generate(folder, WORKERS).checked()
+        with _telling_how_far(endpoint, needed):
+            killed = generate(folder, WORKERS, until=lambda: _calls(endpoint) >= needed // 3)
+            print(killed.shown("killed with -9 after a third"), flush=True)
+            resumed = generate(folder, WORKERS).checked()
         answered = _calls(endpoint)
+        print(resumed.shown("resumed to the end"))
+        print(f"calls: {answered:,} for {needed:,} that were needed", flush=True)
         idle = generate(folder, WORKERS).checked()
+        print(idle.shown("nothing to do"), flush=True)
         assert _calls(endpoint) == answered, "a run with nothing to do called the endpoint"
         lines = sum(1 for _ in (folder / "results" / "annotations.jsonl").open("rb"))
         assert lines == samples, f"{lines} lines of {samples}"
         start_up = _start_up(folder / "one", endpoint)
-        return LongRun(killed, resumed, idle, start_up, answered, needed, tuple(_time_pages(folder, samples)))
+        print(start_up.shown("one sample and nothing to do, for comparison"), flush=True)
+        pages_s = tuple(_time_pages(folder, samples))
+        openings = ", ".join(f"{seconds:.1f}" for seconds in pages_s)
+        print(
+            f"the page of groundings, first and later openings: {openings} s"
+            if pages_s
+            else "no chromium: the web UI was not opened"
+        )
+        return LongRun(killed, resumed, idle, start_up, pages_s)
+
+
+@contextmanager
+def _telling_how_far(endpoint: RemoteEndpoint, needed: int) -> Iterator[None]:
+    """A line now and then, for whoever waits."""
+    ended, begun = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not ended.wait(TELL_EVERY_S):
+            print(f"{time.monotonic() - begun:.0f} s: {_calls(endpoint):,} of {needed:,} calls", flush=True)
+
+    telling = threading.Thread(target=tell)
+    telling.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        telling.join()
 
 
 def _start_up(folder: Path, endpoint: RemoteEndpoint) -> Ended:
@@ -115,7 +136,7 @@ def _time_pages(folder: Path, samples: int) -> list[float]:
 
 def main() -> None:
     print(machine(), flush=True)
-    print(measure(int(sys.argv[1]) if len(sys.argv) > 1 else SAMPLES).shown())
+    measure(int(sys.argv[1]) if len(sys.argv) > 1 else SAMPLES)
 
 
 if __name__ == "__main__":

@@ -132,8 +132,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found_64, found_256 = (list(rows(setting, given.rounds, folder)) for setting in (at_64, at_256))
+    print(f"\n{round(long_run.SAMPLES * given.scale):,} samples:", flush=True)
     long = long_run.measure(max(10, round(long_run.SAMPLES * given.scale)))
-    print(f"\n{long.shown()}\n\n{table(Measured(found_64, found_256, long), given.scale)}")
+    print(f"\n{table(Measured(found_64, found_256, long), given.scale)}")
 
 
 if __name__ == "__main__":
