@@ -17,7 +17,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from grounding_assets.core.errors import GroundingError, InputError, StorageUnavailable
-from grounding_assets.core.files import to_json
+from grounding_assets.core.files import stopping_if_unwritable, to_json
 from resources.object_storage import ObjectError, ObjectForbidden, patiently, storage_errors
 
 PUSH_EVERY_S = 1.0
@@ -114,8 +114,9 @@ class Segments:
         if text is None:
             file.unlink(missing_ok=True)
             return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(text.encode("utf-8", "surrogatepass"))
+        with stopping_if_unwritable(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(text.encode("utf-8", "surrogatepass"))
 
     def _row(self, name: str) -> bytes:
         try:

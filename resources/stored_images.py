@@ -146,6 +146,9 @@ class ImageFolder:
         address = f"{scheme.lower()}://{rest}"
         if ".." in rest.split("/"):
             return UnreadAddress(address, "it leads out of its folder by '..'.")
+        if "?versionId=" in rest:
+            # the library would read a version of another object
+            return UnreadAddress(address, "versions are not read; give the object another name.")
         if "@" in rest.partition("/")[0]:
             return UnreadAddress(address, "credentials do not belong into an address.")
         if not address.startswith(self._allowed):

@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import IO, Any
 
+from grounding_assets.core.files import stopping_if_unwritable
 from grounding_assets.core.shards.joining import JOINED
 from grounding_assets.core.shards.manifest import MANIFEST, Manifest, part_of
 from grounding_assets.core.shards.place import ShardTaken
@@ -171,7 +172,8 @@ class StoredShards:
             for name in (MANIFEST, _MEASURED, part_of(key, SLICE), part_of(key, STATUS)):
                 content = self.read(name)
                 if content is not None:
-                    (Path(root) / name).write_bytes(content)
+                    with stopping_if_unwritable(Path(root) / name):
+                        (Path(root) / name).write_bytes(content)
             segments = Segments(
                 self._store,
                 self._path(part_of(key, "segments")),

@@ -46,6 +46,7 @@ REFUSED: dict[str, tuple[str, str, tuple[str, ...], str]] = {
         "image_grounding.data.image_sources",
     ),
     "a bucket with the same beginning": ("", "s3://others-2/1.jpg", ("s3://others",), "image_sources"),
+    "a version": ("s3://photos/set", "1?versionId=2.jpg", ANY_BUCKET, "versions are not read"),
     "out of the root": ("s3://photos/set", "../1.jpg", ANY_BUCKET, "leads out of its folder by '..'"),
     "a host": ("s3://photos", "http://169.254.169.254/latest/meta-data", ANY_BUCKET, "copy the image"),
     "a signed address": (

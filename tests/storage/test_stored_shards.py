@@ -20,7 +20,7 @@ from resources.object_storage import filesystem_of
 from resources.segments import Segments
 from resources.shard_claims import USUAL, Pace, StoredClaim
 from resources.stored_shards import StoredShards
-from tests.storage.servers import S3Server
+from tests.storage.servers import S3Server, changing, use
 
 QUICK = Pace(beat_s=0.05, dead_after_s=0.6, look_s=0.05)
 CKPT = "step_0_expression_extraction/.ckpt"
@@ -55,6 +55,24 @@ def test_grants_never_pass_a_cap_whoever_takes_them(s3: S3Server) -> None:
     assert take_all(0) == 30
     grants = Grants(shards.grants, WorkflowSpec(max_calls=110))
     assert grants.take().calls == 8, "a cap that was raised has room again"
+
+
+def test_a_run_learns_what_is_granted_from_few_entries(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.put({"s3://many/other": b""})
+    read: set[str] = set()
+
+    def noting(method: str, path: str) -> None:
+        if method == "HEAD":
+            read.add(path)
+
+    with changing(s3, noting) as url:
+        use({"AWS_ENDPOINT_URL": url}, monkeypatch)
+        entries = StoredShards("s3://many/results/", "a run", lambda run_id: False).grants
+        first = Grants(entries, WorkflowSpec(max_calls=1000))
+        taken = sum(first.take().calls for _ in range(40))
+        read.clear()
+        assert Grants(entries, WorkflowSpec(max_calls=taken + 3)).take().calls == 3
+    assert len(read) < 15
 
 
 def test_an_account_takes_grants_as_it_needs_them_and_gives_the_rest_back(

@@ -106,6 +106,9 @@ class ShardProcesses:
         for worker in self._workers:
             if not worker.key and not worker.ended:
                 self._next(worker)
+        if self._left and all(worker.ended for worker in self._workers):
+            # those that waited for other commands were killed meanwhile
+            self._start()
 
     def _hear(self) -> None:
         try:
