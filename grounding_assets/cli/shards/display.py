@@ -37,7 +37,7 @@ class ShardsDisplay:
     def __init__(self, shards: int, samples: int):
         self._shards, self._samples = shards, samples
         self._counts: dict[str, ShardCounts] = {}
-        self._complete = 0
+        self._complete: set[str] = set()
         self._begun = time.monotonic()
         self._line = ProgressLine(self._words)
 
@@ -63,7 +63,7 @@ class ShardsDisplay:
 
     def complete(self, key: str, samples: int) -> None:
         """Every sample of the shard has a result."""
-        self._complete += 1
+        self._complete.add(key)
         self._counts.setdefault(key, ShardCounts(done_before=samples))
 
     def _words(self) -> str:
@@ -74,7 +74,7 @@ class ShardsDisplay:
         rate = (done + failed) / elapsed if elapsed > 0 else 0.0
         left = self._samples - done_before - done - failed
         parts = [
-            f"{self._complete:,} of {self._shards:,} shards complete",
+            f"{len(self._complete):,} of {self._shards:,} shards complete",
             f"{done_before + done:,} of {self._samples:,} samples done",
             f"{failed:,} failed",
             f"{in_flight} in flight",
