@@ -12,8 +12,10 @@ from resources.vlm.client import EndpointClient
 from resources.vlm.gemini import GeminiClient
 from resources.vlm.manners import Manners
 from resources.vlm.openai_compatible import OpenAiClient
+from tests.vlm.raw_server import raw_server
 
 KEY = "sk-0123456789-of-nobody"
+TEXT = '{"boxes": []}'
 PICTURE = b"UGljdHVyZQ=="
 SCHEMA = {"type": "object", "properties": {"boxes": {"type": "array", "minItems": 0}}, "required": ["boxes"]}
 REQUEST = ModelRequest(
@@ -67,7 +69,7 @@ def asked(client: Callable[[], EndpointClient], *requests: ModelRequest) -> list
 
 
 def chat(
-    content: Any = '{"boxes": []}', finish: str | None = "stop", usage: Any = None, **message: Any
+    content: Any = TEXT, finish: str | None = "stop", usage: Any = None, **message: Any
 ) -> dict[str, Any]:
     """A chat completion; `message` holds more fields of the message."""
     usage = {"prompt_tokens": 7, "completion_tokens": 3} if usage is None else usage
@@ -79,7 +81,7 @@ def chat(
     return {"choices": [choice], "usage": usage}
 
 
-def generated(text: str = '{"boxes": []}', finish: str = "STOP") -> dict[str, Any]:
+def generated(text: str = TEXT, finish: str = "STOP") -> dict[str, Any]:
     """A reply of the Gemini API."""
     candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": finish}
     return {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 7, "candidatesTokenCount": 3}}
@@ -97,3 +99,13 @@ def names(bodies: Sequence[Any], path: Sequence[str] = ()) -> list[set[str]]:
             body = body.get(name, {})
         found.append(set(body))
     return found
+
+
+def outcome(status: int, document: Any, *, gemini: bool = False, caption: str = "", **headers: str) -> Any:
+    """Of one request that is answered in this way as often as it is asked."""
+    make = gemini_client if gemini else openai_client
+    answer = status, {name.replace("_", "-"): value for name, value in headers.items()}, packed(document)
+    with raw_server(lambda arrived, handler: answer) as server:
+        return asked(
+            lambda: make(server.url if gemini else f"{server.url}/v1"), request(caption, schema=None)
+        )[0]
