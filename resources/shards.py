@@ -6,7 +6,7 @@ from pathlib import Path
 
 from grounding_assets.core.budget.grants import Grants
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.shards.joining import read_as_part, read_as_whole
+from grounding_assets.core.shards.joining import current_status, read_as_part, read_as_whole
 from grounding_assets.core.shards.layout import shard_size_of
 from grounding_assets.core.shards.local import LocalShards
 from grounding_assets.core.shards.manifest import Manifest, is_shard
@@ -79,6 +79,17 @@ def shard_dataset(dataset: DataSet, key: str, folder: Path, limit: int = 0) -> D
 def lines_of_run(spec: Spec, manifest: Manifest) -> dict[str, int]:
     """How many of its first lines a run with this spec is about, by shard; see `Manifest.lines_of_run`."""
     return manifest.lines_of_run(spec.workflow.limit, spec.data.shard)
+
+
+def has_done_its_part(spec: Spec, manifest: Manifest) -> bool:
+    """Whether the shards that a run with this spec is about have all results that it was to make, and none failed."""
+    shards = shards_of(spec)
+    for key, lines in lines_of_run(spec, manifest).items():
+        status = current_status(shards, manifest, key, spec.workflow.run_steps)
+        wanted = spec.workflow.sample or lines
+        if status.failed or status.done < min(wanted, status.samples):
+            return False
+    return True
 
 
 def parts_of(dataset: DataSet, *, of_run: bool = False, to_change: bool = False) -> Iterator[DataSet]:

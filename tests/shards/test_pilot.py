@@ -1,11 +1,19 @@
 """`workflow.limit` on a data set in shards: its first lines, wherever the shards end, and what they foretell of the rest."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from grounding_assets.cli import main
+from grounding_assets.cli.instance import persistent_instance
+from grounding_assets.cli.materializing import Graph
+from grounding_assets.core.annotation.progress import NoProgress
 from grounding_assets.core.shards.manifest import Manifest, Slice
+from grounding_assets.core.spec.loading import load_spec
+from resources.credentials import Credentials
+from resources.dataset import DataSet
 from tests.corpus import needs_corpus
 from tests.doors.project import Project, coco24_rows, refusing, sample_calls
 from tests.endpoints.server import SimulatedEndpoint, running
@@ -92,3 +100,20 @@ def test_how_a_pilot_ends(
         assert generate(*overrides) == code
     said = capsys.readouterr()
     assert named in said.out + said.err, said.out + said.err
+
+
+def test_the_joined_files_of_a_pilot_that_lacks_results_end_as_failed_in_dagster_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = coco24_rows(10)
+    with running(SimulatedEndpoint("vllm", "qwen3_vl", faults=refusing(rows[2]["caption"]))) as endpoint:
+        enter(cut_project(tmp_path, endpoint, rows), monkeypatch)
+        assert generate("workflow.limit=2") == 0
+    for limit, succeeds in ((2, True), (3, False)):
+        dataset = DataSet(
+            load_spec(Path("spec.yaml"), [UNMEASURED, f"workflow.limit={limit}"]), Credentials()
+        )
+        with persistent_instance() as instance:
+            graph = Graph(dataset.spec, dataset.credentials, NoProgress())
+            with nullcontext() if succeeds else pytest.raises(dg.Failure, match="8 are pending"):
+                graph.materialize(instance, ["annotations"])

@@ -31,7 +31,15 @@ from grounding_assets.core.shards.manifest import Manifest
 from grounding_assets.core.shards.status import ShardStatus, added_up
 from grounding_assets.core.spec.paths import scheme_of
 from resources.dataset import DataSet
-from resources.shards import lines_of_run, manifest_of, parts_of, redoes, refuse_on_whole, shards_of
+from resources.shards import (
+    has_done_its_part,
+    lines_of_run,
+    manifest_of,
+    parts_of,
+    redoes,
+    refuse_on_whole,
+    shards_of,
+)
 from resources.vlm.resource import teacher_notice
 
 
@@ -73,18 +81,7 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
             raise stop
     if workflow.is_pilot:
         _end_pilot(dataset, manifest, spec_file, overrides)
-    return EXIT_OK if _has_done_its_part(dataset, manifest) else EXIT_SAMPLES_FAILED
-
-
-def _has_done_its_part(dataset: DataSet, manifest: Manifest) -> bool:
-    """Whether the shards that the run is about have all results that it was to make, and none failed."""
-    shards, spec = shards_of(dataset.spec), dataset.spec
-    for key, lines in lines_of_run(spec, manifest).items():
-        status = current_status(shards, manifest, key, spec.workflow.run_steps)
-        wanted = spec.workflow.sample or lines
-        if status.failed or status.done < min(wanted, status.samples):
-            return False
-    return True
+    return EXIT_OK if has_done_its_part(spec, manifest) else EXIT_SAMPLES_FAILED
 
 
 def _end_pilot(dataset: DataSet, manifest: Manifest, spec_file: str, overrides: Sequence[str]) -> None:
