@@ -31,9 +31,37 @@ for name, between in {
     "human": "\n\nHuman: And the next picture.\n\nAssistant: ",
     "question": "\n\n**Question:** where is it?\n**Answer:** ",
     "another document": "<|endoftext|>",
+    "Llama 4": "<|eot|><|header_start|>user<|header_end|>\n\nMore<|eot|><|header_start|>assistant<|header_end|>\n\n",
+    "DeepSeek": "<｜User｜>More<｜Assistant｜>",
+    "Gemma 4": "<turn|>\n<|turn>user\nMore<turn|>\n<|turn>model\n",
+    "a heading": "\n\n### User\nMore\n\n### Assistant\n",
+    "an image": "\n\nUser: And the next picture (2) in [brackets].\nAssistant: ",
 }.items():
     CASES.add(f"a turn of somebody else, {name}", FINAL + between + DRAFT, RIGHT)
 CASES.add("a question before the answer", f"Question: where is it?\nAnswer: {FINAL}", RIGHT)
+CASES.add("the example of a prompt said again", f"[INST] Such as {DRAFT} [/INST] {FINAL}", RIGHT)
+CASES.add("a prompt in tags said again", f"<user>Such as {DRAFT}</user>{FINAL}", RIGHT)
+for name, words in {
+    "question": "Question: does it hold the whole of it? Not quite.\nFinal: ",
+    "Q": "Q: Is that all?\nIt was too narrow. Corrected:\n",
+}.items():
+    CASES.add(f"a question to itself, {name}", f"Draft: {DRAFT}\n{words}{FINAL}", RIGHT)
+PEOPLE = {"e0": "human", "e1": "user"}
+for name, line in {
+    "bare": "{0}: {1}\n",
+    "bullets": "* {0}: {1}\n",
+    "bold": "**{0}**: {1}\n",
+    "bold colon": "**{0}:** {1}\n",
+    "name above": "{0}:\n{1}\n",
+    "bare name above": "{0}\n{1}\n",
+    "in braces": "{{\n {0}: {1}}}\n",
+}.items():
+    lines = "".join(line.format(PEOPLE[one], box) for one, box in (("e0", BOAT), ("e1", LIGHT)))
+    CASES.add(f"things called as the speakers, {name}", lines, {"e0": [BOAT], "e1": [LIGHT]}, asked=PEOPLE)
+    twice = line.format("human", BOAT) + line.format("human", LIGHT)
+    both = {"e0": [BOAT, LIGHT]}
+    CASES.add(f"two things called as a speaker, {name}", twice, both, asked={"e0": "human"})
+CASES.add("the mark of an end", f"{FINAL}<|turn_end|>", RIGHT)
 CASES.add("the next image", f"{FINAL}\n\nImage 2:\n{DRAFT}", RIGHT, FAILS)
 
 for name, words, said in (
@@ -103,3 +131,30 @@ CASES.add("denied behind the box", f"{BOAT} is a grey boat; there is no white on
 CASES.add("taken back behind the box", f"[1, 2, 30, 40] — no, that is a buoy. {BOAT}", FAILS, asked=ONE)
 CASES.add("named, and another denied", f"the white boat: {BOAT}. There is no oar.", {"e0": [BOAT]}, asked=ONE)
 CASES.add("a label beside it", [by_label("the white boat", BOAT)], {"e0": [BOAT]}, asked=ONE)
+
+NOT_IT = "That is the grey boat; there is no white one."
+CASES.add("denied above the box", f'{NOT_IT}\n[{{"bbox_2d": {BOAT}}}]', FAILS, asked=ONE)
+for words in ("No other boats are visible.", "There are no more of them.", "It is not fully visible."):
+    reply = f'[{{"bbox_2d": {BOAT}}}]\n{words}'
+    CASES.add(f"nothing is denied of it, {words}", reply, {"e0": [BOAT]}, asked=ONE)
+DOG = {"e0": "a dog not on a leash"}
+line = f"a dog not on a leash:\n{BOAT}"
+CASES.add("its own name denies", line, {"e0": [BOAT]}, asked=DOG)
+
+WAIT = "Wait, the boat is further left:"
+FIRST, SECOND = ({"the white boat": box} for box in ([1, 2, 30, 40], BOAT))
+for name, between in (("a word", WAIT), ("a word and a line", f"Wait.\n{WAIT}"), ("a label", "Corrected:")):
+    both = f"{json.dumps(FIRST)}\n{between}\n{json.dumps(SECOND)}"
+    CASES.add(f"a box taken back, {name}", both, {"e0": [BOAT]}, asked=ONE)
+    both = f"```json\n{json.dumps(FIRST)}\n```\n{between}\n```json\n{json.dumps(SECOND)}\n```"
+    CASES.add(f"a box in a fence taken back, {name}", both, {"e0": [BOAT]}, asked=ONE)
+CASES.add(
+    "one more box",
+    f"the white boat: {BOAT}\nActually, there is another one:\nthe white boat: {LIGHT}",
+    {"e0": [BOAT, LIGHT]},
+    FAILS,
+    asked=ONE,
+)
+for text in ("old books", "a dog not on a leash", "an adjustable lamp", "the closer car"):
+    lines = f"{text}: {BOAT}\n{text}: {LIGHT}"
+    CASES.add(f"words of its name, {text}", lines, {"e0": [BOAT, LIGHT]}, asked={"e0": text})

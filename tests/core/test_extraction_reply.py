@@ -56,6 +56,7 @@ FOREIGN = {
     "in English for German": ("Ein roter Wagen an einem Baum.", ["a red car", "a tree"]),
     "other words": ("A man rides a horse.", ["the rider", "the animal"]),
     "ids": ("A man rides a horse.", ["e0", "e1"]),
+    "parts of words": ("Two dogs run; a woman rides.", ["dog", "man"]),
 }
 
 

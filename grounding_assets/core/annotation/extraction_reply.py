@@ -53,9 +53,7 @@ def read_cleaned(reply: str, caption: str, *, ended_for_length: bool) -> ParsedE
 def _refuse_foreign(parsed: ParsedExtraction) -> None:
     """Expressions that are all left out would look like a caption that names nothing."""
     texts = [phrase.text.strip() for phrase in parsed.phrases]
-    if not texts or any(text in parsed.cleaned_caption for text in texts):
-        return
-    if not to_expressions(parsed.cleaned_caption, parsed.phrases).expressions:
+    if texts and not to_expressions(parsed.cleaned_caption, parsed.phrases).expressions:
         raise SampleFailure(
             Reason.UNPARSABLE,
             f"None of the {len(texts)} expressions stands in the cleaned caption; the first is {texts[0][:60]!r}.",

@@ -14,10 +14,12 @@ from grounding_assets.core.records import Expression, GroundingStatus, Instance
 from grounding_assets.core.replies import (
     MatchResult,
     ParsedGrounding,
+    content,
     declared_forms,
     denies,
     leaves_out,
     match_entries,
+    may_be_the_only_one,
     parse_grounding,
     read_obedient,
     refuse_disclaimed,
@@ -110,7 +112,13 @@ def _refuse_other_tokens(parsed: ParsedGrounding, convention: Convention) -> Non
 
 def _refuse_denied(parsed: ParsedGrounding, asked: Sequence[tuple[str, str]]) -> None:
     """A box without a name belongs to the one expression that was asked for, unless words may say otherwise."""
-    if len(asked) == 1 and any(entry.is_unnamed for entry in parsed.entries) and denies(parsed.prose):
+    if len(asked) != 1 or not denies(parsed.prose):
+        return
+    text = content(asked[0][1])
+    if any(
+        may_be_the_only_one(entry) and (entry.label is None or content(entry.label) != text)
+        for entry in parsed.entries
+    ):
         raise SampleFailure(
             Reason.UNPARSABLE,
             "The reply gives a box without a name, and its words deny something: perhaps that this is the box.",

@@ -10,11 +10,16 @@ from grounding_assets.core.replies.declared import declared_forms
 from grounding_assets.core.replies.disclaimers import refuse_disclaimed
 from grounding_assets.core.replies.extraction import parse_extraction
 from grounding_assets.core.replies.grounding import parse_grounding
-from grounding_assets.core.replies.matching import MatchedExpression, MatchResult, match_entries
+from grounding_assets.core.replies.matching import (
+    MatchedExpression,
+    MatchResult,
+    match_entries,
+    may_be_the_only_one,
+)
 from grounding_assets.core.replies.native import token_of_another_frame
 from grounding_assets.core.replies.obedient import read_obedient
 from grounding_assets.core.replies.parsed import ParsedExtraction, ParsedGrounding, ReplyEntry, Statement
-from grounding_assets.core.replies.wording import denies, leaves_out
+from grounding_assets.core.replies.wording import content, denies, leaves_out
 
 __all__ = [
     "MatchResult",
@@ -23,10 +28,12 @@ __all__ = [
     "ParsedGrounding",
     "ReplyEntry",
     "Statement",
+    "content",
     "declared_forms",
     "denies",
     "leaves_out",
     "match_entries",
+    "may_be_the_only_one",
     "parse_extraction",
     "parse_grounding",
     "read_obedient",

@@ -13,9 +13,14 @@ MAX_REPLY_CHARS = 400_000
 """A longer reply is a model running in circles; 8192 tokens are about 30,000 characters."""
 
 FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[\w-]*", re.MULTILINE)
+_BOX = r"(?:<|[\[({][\[({\s]{0,9}[-+.\d]{1,9}[,;\s]{1,9}[-+.\d]|[\[{][\[{\s]{0,9}[\"'])"
 _OTHERS_TURN = re.compile(
-    rf"^[ \t]*(?:{NEXT_TURN}|human)[ \t]*$|^[#*\s]*(?:user|human|question|instruction|q)[* ]*:", re.I | re.M
+    r"^[#* \t]*(?:(?:user|human|question|instruction|q)[* \t]*:[* \t]*+|(?:user|human)[* \t]*$)"
+    rf"(?!\s*{_BOX}|[^\n]*{_BOX})",
+    re.I | re.M,
 )
+"""A line that opens a turn; with a box behind it, the word names what the box shows."""
+_OWN_TURN = re.compile(r"^[#* \t]*(?:assistant|answer|model|response|a)[* \t]*(?::|$)", re.I | re.M)
 _CLOSING = re.compile(r"[\s\]})>`~'\"|,;.]*")
 
 
@@ -47,7 +52,8 @@ def answer_text(reply: str) -> tuple[str, bool]:
             Reason.UNPARSABLE,
             f"The reply has {len(reply)} characters, more than {MAX_REPLY_CHARS}; lower the token limit.",
         )
-    text, cut = without_reasoning(_unwrapped(well_formed(reply).strip().removeprefix("\ufeff")))
+    came = _unwrapped(well_formed(reply).strip().removeprefix("\ufeff"))
+    text, cut = without_reasoning(came.replace(NEXT_TURN, "\ufffd"))
     text = _own_turn(text)
     if not text.strip():
         if cut:
@@ -65,11 +71,13 @@ def _own_turn(text: str) -> str:
     >>> _own_turn('{"boxes": []}\\nUser: And the tree?\\nAssistant: {"boxes": [[1, 2, 3, 4]]}')
     '{"boxes": []}\\n'
     """
-    for found in _OTHERS_TURN.finditer(text):
-        before = text[: found.start()]
-        if "]" in before or "}" in before:
-            return before
-    return text
+    if answered := re.search(r"[\]}]", text):
+        # without an answer behind it, a question is one that the model puts to itself
+        last = max((found.start() for found in _OWN_TURN.finditer(text)), default=0)
+        turns = (found for found in _OTHERS_TURN.finditer(text, answered.end()) if found.end() <= last)
+        ends = [text.find(NEXT_TURN, answered.end()), next((found.start() for found in turns), -1)]
+        text = text[: min((end for end in ends if end >= 0), default=len(text))]
+    return text.replace(NEXT_TURN, "\n")
 
 
 def json_parts(answer: str) -> JsonParts:

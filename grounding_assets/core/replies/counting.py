@@ -4,12 +4,13 @@ Which expression a statement speaks of is decided by `matching`.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from grounding_assets.core.boxes.coordinates import RawBox
 from grounding_assets.core.replies.parsed import ReplyEntry, Statement
+from grounding_assets.core.replies.wording import puts_aside, takes_back
 
 Mention = tuple[Statement, ReplyEntry]
 
@@ -71,14 +72,24 @@ def last_of(mentions: Sequence[Mention]) -> list[Mention]:
 def _adds_up(earlier: Mention, later: Mention) -> bool:
     """Whether two lines are two boxes of one thing, rather than one box said twice."""
     (first, one), (second, other) = earlier, later
-    if not (first.is_line and second.is_line):
+    if not (first.is_line and second.is_line) or _says(takes_back, earlier, later):
         return False
     return first.passage == second.passage or one.labels != other.labels
 
 
+def _says(what: Callable[[str], bool], earlier: Mention, later: Mention) -> bool:
+    """Whether the words before a mention say something, rather than the name that it has in common with the earlier one."""
+    (_, one), (statement, other) = earlier, later
+    said = statement.takes_back if what is takes_back else statement.is_aside
+    return said and not (one.labels == other.labels and any(map(what, other.labels)))
+
+
 def _ends_aside(mentions: Sequence[Mention]) -> bool:
     """Whether the last document is not the answer by its heading, and an earlier one says otherwise."""
-    return any(later.is_aside and one.boxes != other.boxes for (_, one), (later, other) in pairwise(mentions))
+    return any(
+        _says(puts_aside, earlier, later) and earlier[1].boxes != later[1].boxes
+        for earlier, later in pairwise(mentions)
+    )
 
 
 def _said_otherwise_in_part(mentions: Sequence[Mention], spoken: Mapping[int, set[int]]) -> bool:
@@ -114,5 +125,6 @@ def _contradictory(mentions: Sequence[Mention]) -> bool:
         and first.passage != second.passage
         and one.labels == other.labels
         and one.boxes != other.boxes
+        and not _says(takes_back, (first, one), (second, other))
         for (first, one), (second, other) in pairwise(mentions)
     )

@@ -59,7 +59,7 @@ def match_entries(parsed: ParsedGrounding, expressions: Sequence[tuple[str, str]
     mentions = [(statement, entry) for statement in parsed.statements for entry in statement.entries]
     targets = index.targets([entry for _, entry in mentions])
     if len(expressions) == 1 and not any(targets):
-        targets = [(0,) if _may_be_the_only_one(entry) else () for _, entry in mentions]
+        targets = [(0,) if may_be_the_only_one(entry) else () for _, entry in mentions]
     of_one, unmatched = _shared_out(mentions, targets)
     spoken = spoken_of(of_one)
     matched = [joined(of_one[i], spoken) for i in range(len(expressions))]
@@ -76,7 +76,8 @@ def match_entries(parsed: ParsedGrounding, expressions: Sequence[tuple[str, str]
     )
 
 
-def _may_be_the_only_one(entry: ReplyEntry) -> bool:
+def may_be_the_only_one(entry: ReplyEntry) -> bool:
+    """Whether nothing but the question says what an entry speaks of: words above it need not be its name."""
     return entry.is_unnamed or (entry.expression_id is None and entry.named is Named.ABOVE)
 
 

@@ -20,7 +20,7 @@ _TAG = re.compile(
     r"|◁(?P<close_6>/?)(?P<name_6>\w+)▷"
     rf"|(?:\[|【|&lt;|<(?=/?\s)|\{{)(?P<close_7>\s*/?\s*)(?P<name_7>(?i:{_THOUGHT}))\s*(?:\]|】|&gt;|>|\}})"
     rf"|\\(?P<edge_8>begin|end)\{{(?P<name_8>(?i:{_THOUGHT}))\}}"
-    r"|<｜[^<>｜]{1,60}｜>",
+    r"|<｜(?:(?P<name_9>[Uu]ser)|[^<>｜]{1,60})｜>",
     re.DOTALL,
 )
 """`<think>`, `<|begin_of_thought|>`, `<|channel>thought … <channel|>`, `[THINK]`, `◁think▷`, `\\begin{thinking}`, comments."""
@@ -32,8 +32,8 @@ _BARE_CHANNEL = re.compile(r"analysis(?=[A-Z{])(?:.*(?P<final>assistantfinal)|.*
 """The same where the server took the marks away and left the names of the channels."""
 _JSON_STRING = re.compile(r"(?<=[\[{,:])(\s*)\"((?:[^\"\\\n]|\\.)*+)\"(?=\s*[,:\]}])")
 
-NEXT_TURN = "user"
-"""Stands on a line of its own where the turn of somebody else begins."""
+NEXT_TURN = "\ufdd0"
+"""Stands where a mark opens the turn of somebody else; `answer` takes this character out of what came."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -52,14 +52,16 @@ _CALL_TAGS = _words("tool_call tool_calls tool_use function_call function_calls"
 _LAYOUT_TAGS = _words(
     "a b i u em strong p br hr div span ul ol li h1 h2 h3 h4 h5 h6 table thead tbody tr td th html head body "
     "pre code img image s pad eos bos unk im_start im_end endoftext end_of_text begin_of_text eot eot_id eom_id "
-    "end return start message assistant user human inst system start_header_id end_header_id delimiter_of_multi_objects "
-    "od region_proposal dense_region_caption caption_to_phrase_grounding open_vocabulary_detection grounding"
+    "end return start message turn assistant user human inst system start_header_id end_header_id header_start header_end "
+    "delimiter_of_multi_objects od region_proposal dense_region_caption caption_to_phrase_grounding open_vocabulary_detection grounding"
 )
 _MEANS = {
-    **dict.fromkeys(("im_start", "start_header_id", "message", "start", "human"), "\n"),
-    **dict.fromkeys(("inst", "user", "endoftext"), f"\n{NEXT_TURN}\n"),
+    **dict.fromkeys(
+        ("im_start", "start_header_id", "header_start", "message", "start", "turn", "human"), "\n"
+    ),
+    **dict.fromkeys(("inst", "user", "endoftext"), NEXT_TURN),
 }
-"""What a layout tag leaves behind; a blank if it is not here."""
+"""What a layout tag that opens leaves behind; a blank if it is not here."""
 _TOKEN = re.compile(r"(?:loc_?|[xy]_|seg_?|patch_index_)[0-9]+")
 _EDGE = re.compile(
     r"(?P<edge>begin|start|end)_(?:of_)?(?!header)(?P<name>\w+)|(?P<name_before>\w+)_(?P<edge_behind>begin|start|end)"
@@ -107,7 +109,7 @@ def without_reasoning(text: str) -> tuple[str, bool]:
         elif holder:
             continue
         elif tag.alone or tag.name.partition("=")[0] in _ANSWER_TAGS | _LAYOUT_TAGS:
-            kept += [text[position : tag.start], _MEANS.get(tag.name, " ")]
+            kept += [text[position : tag.start], " " if tag.closes else _MEANS.get(tag.name, " ")]
             position = tag.end
         elif tag.closes:
             kept, position = [], tag.end
@@ -147,7 +149,7 @@ def _tags(text: str) -> Iterator[_Tag]:
             # a comment that is not closed hides the rest
             yield _Tag("!--", found.start(), found.end(), closes=False, alone=True)
             continue
-        name = next((part[f"name_{i}"] for i in range(1, 9) if part[f"name_{i}"]), "s").lower()
+        name = next((part[f"name_{i}"] for i in range(1, 10) if part[f"name_{i}"]), "s").lower()
         closes = bool(part["name_4"] or any("/" in (part[f"close_{i}"] or "") for i in (1, 2, 3, 5, 6, 7)))
         closes |= part["edge_8"] == "end"
         if _TURN_EDGE.fullmatch(name):

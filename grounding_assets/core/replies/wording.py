@@ -40,7 +40,10 @@ _CORRECTS = re.compile(
     re.IGNORECASE,
 )
 
-_DENIES = re.compile(r"\b(?:no|not|none|nothing|neither|\w+n't)\b", re.IGNORECASE)
+_DENIES = re.compile(
+    r"\b(?:no(?! other\b| more\b)|not(?! fully\b| entirely\b)|none|nothing|neither|\w+n't)\b", re.IGNORECASE
+)
+_ADDS = re.compile(r"\b(?:another|also|additional(?:ly)?|as well|besides)\b", re.IGNORECASE)
 _TAKES_BACK = re.compile(
     rf"{_CORRECTS.pattern}|\b(?:wait|actually|second thoughts?|mistaken?|sorry|oops|instead|re-?check\w*|again|adjust\w*|"
     r"apolog\w+|however|refin\w+|more (?:precise|accurate)\w*|closer)\b",
@@ -105,7 +108,7 @@ def takes_back(words: str) -> bool:
     >>> takes_back("Wait, the car is further left:"), takes_back("The tree:")
     (True, False)
     """
-    return _TAKES_BACK.search(words) is not None
+    return _TAKES_BACK.search(words) is not None and not _ADDS.search(words)
 
 
 def denies(words: str) -> bool:
