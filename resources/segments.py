@@ -25,6 +25,8 @@ PUSH_EVERY_S = 1.0
 _MAY_PASS = (StorageUnavailable, ObjectForbidden, ObjectError)
 """A run whose results cannot be stored is given time before it stops asking for more."""
 _WHOLE = "999999-whole"
+_ATTEMPTS = 5
+"""To read all segments as they were listed."""
 _KEPT = re.compile(
     r"samples\.jsonl|\.redo/[^/.][^/]*\.json"
     r"|step_\d_[a-z_]+/(\.ckpt|\.failed|\.redone|\.partial|\.retired/[^/.][^/]*)/[^/.][^/]*\.json"
@@ -44,36 +46,59 @@ class Segments:
         self._pushing = threading.Lock()
 
     def pull(self) -> int:
-        """Brings all results here; returns how many segments there were."""
-        names = self._names()
-        for name in names:
-            content = self._read(name)
-            for line in content.splitlines():
-                self._apply(line, name)
-        self._known = dict(self._found())
-        return len(names)
+        """Brings all results here; returns how many segments there were.
+
+        Raises:
+            InputError: one of them is damaged.
+            StorageUnavailable: they are others each time.
+        """
+        for _ in range(_ATTEMPTS):
+            names = self._names()
+            try:
+                for name in names:
+                    content = self._read(name)
+                    for line in content.splitlines():
+                        self._apply(line, name)
+            except FileNotFoundError:
+                # whoever has the shard made one of them meanwhile, in which what was removed is not named any more
+                for name, _ in [*self._found()]:
+                    (self._results / name).unlink()
+                continue
+            self._known = dict(self._found())
+            return len(names)
+        raise StorageUnavailable(
+            f"{self._address} was changed each time that it was read: run again when no other run works on this shard."
+        )
 
     def push(self) -> None:
         """One segment of what is new since the last one, if anything is."""
         with self._pushing:
-            changed = dict(self._changed())
-            if not changed:
-                return
-            content = b"".join(self._row(name) + b"\n" for name in changed)
-            self._number += 1
-            path = f"{self._folder}/{self._generation:06d}-{self._number:06d}.jsonl"
-            with storage_errors(self._address):
-                self._store.pipe_file(path, content)
+            try:
+                changed = self._send_changed()
+            except BaseException:
+                # the next one looks into all folders: what is in them was not sent
+                self._scanned.clear()
+                raise
             for name, stamp in changed.items():
                 if stamp is None:
                     self._known.pop(name, None)
                 else:
                     self._known[name] = stamp
 
+    def _send_changed(self) -> dict[str, tuple[int, int] | None]:
+        changed = dict(self._changed())
+        if changed:
+            content = b"".join(self._row(name) + b"\n" for name in changed)
+            self._number += 1
+            path = f"{self._folder}/{self._generation:06d}-{self._number:06d}.jsonl"
+            with storage_errors(self._address):
+                self._store.pipe_file(path, content)
+        return changed
+
     def compact(self) -> None:
-        """One segment of everything; then the earlier ones go."""
-        earlier = self._names()
+        """One segment of everything; then the earlier ones go, and those of later claims stay."""
         whole = f"{self._generation:06d}-{_WHOLE}.jsonl"
+        earlier = [name for name in self._names() if name <= whole]
         if earlier == [whole]:
             return
         with NamedTemporaryFile() as content:
@@ -90,7 +115,8 @@ class Segments:
         return content
 
     def _remove(self, name: str) -> None:
-        patiently(self._address, lambda: self._store.rm_file(f"{self._folder}/{name}"))
+        with suppress(FileNotFoundError):
+            patiently(self._address, lambda: self._store.rm_file(f"{self._folder}/{name}"))
 
     def _names(self) -> list[str]:
         try:

@@ -86,8 +86,10 @@ class StoredClaim:
             if number < self.generation:
                 self._store.rm_file(self._path(number))
 
-    def make_sure(self) -> None:
-        """Raises RunStopped if another run has taken the shard."""
+    def make_sure(self, *, asks: bool = False) -> None:
+        """Raises RunStopped if another run has taken the shard, as the last sign of life found; `asks`: as it is now."""
+        if asks and self._is_overtaken():
+            self.lost = True
         if self.lost:
             raise RunStopped(
                 f"Shard {self._key} was taken by another run, since this one could not be heard of for "
@@ -122,7 +124,7 @@ class StoredClaim:
         while not self._over.wait(self._pace.beat_s):
             beats += 1
             try:
-                if max(self._numbers(), default=0) > self.generation:
+                if self._is_overtaken():
                     self.lost = True
                     return
                 with storage_errors(self._address):
@@ -130,6 +132,9 @@ class StoredClaim:
             except GroundingError:
                 # the storage is away, from this machine at least: the next beat tries again
                 continue
+
+    def _is_overtaken(self) -> bool:
+        return max(self._numbers(), default=0) > self.generation
 
     def _read(self, number: int) -> bytes | None:
         try:

@@ -1,6 +1,6 @@
 """The shards of a data set, wherever its results are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -92,7 +92,9 @@ def has_done_its_part(spec: Spec, manifest: Manifest) -> bool:
     return True
 
 
-def parts_of(dataset: DataSet, *, of_run: bool = False, to_change: bool = False) -> Iterator[DataSet]:
+def parts_of(
+    dataset: DataSet, *, of_run: bool = False, to_change: bool = False
+) -> Generator[DataSet, None, None]:
     """The data sets that this one consists of, each with a results folder: its shards one after another, or itself.
 
     Args:

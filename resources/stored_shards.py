@@ -22,7 +22,7 @@ from grounding_assets.core.files import stopping_if_unwritable
 from grounding_assets.core.shards.joining import JOINED
 from grounding_assets.core.shards.manifest import MANIFEST, Manifest, part_of
 from grounding_assets.core.shards.place import ShardTaken
-from grounding_assets.core.shards.status import STATUS
+from grounding_assets.core.shards.status import STATUS, ShardStatus
 from grounding_assets.core.spec.paths import shown_address
 from grounding_assets.core.spec.shards import FOLDER, SLICE
 from resources.object_storage import (
@@ -194,22 +194,30 @@ class StoredShards:
 
         measured = results.parent.parent / _MEASURED
         before = measured.read_bytes() if measured.is_file() else b""
+        if _is_complete(results / STATUS):
+            # only what changes it opens a complete shard; however that is cut off, nobody is to believe it then
+            self._remove(part_of(key, STATUS))
+        pushing = Pushing(push, self._address)
         try:
-            with Pushing(push, self._address) as pushing:
+            with pushing:
                 yield results
         finally:
             patiently(self._address, push)
             if measured.is_file() and measured.read_bytes() != before:
                 self.write(_MEASURED, measured.read_bytes())
-        if pushing.trouble is not None:
-            raise pushing.trouble
+            if pushing.trouble is not None:
+                # whatever else ended the block came of its signal
+                raise pushing.trouble
+        claim.make_sure(asks=True)
         segments.compact()
         if not (results / STATUS).is_file():
             # results were changed beside it: the next run looks at them
+            claim.make_sure(asks=True)
             self._remove(part_of(key, STATUS))
         # the status is last: it says that the other two are there
         for name in (*JOINED, STATUS):
             if (results / name).is_file():
+                claim.make_sure(asks=True)
                 self._put(results / name, part_of(key, name))
 
     def _claim_of(self, key: str) -> StoredClaim:
@@ -227,6 +235,11 @@ class StoredShards:
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+def _is_complete(file: Path) -> bool:
+    status = ShardStatus.of_bytes(file.read_bytes()) if file.is_file() else None
+    return status is not None and status.is_complete
 
 
 class StoredGrants:

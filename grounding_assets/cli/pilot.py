@@ -59,7 +59,7 @@ def left_out_words(figures: PilotFigures) -> str:
 def full_run_command(spec_file: str, overrides: Sequence[str]) -> str:
     """The command that annotates the whole set with the same settings. Holds no key."""
     kept = [text for text in overrides if not _CHOOSING.match(text)]
-    workflow = load_spec(Path(spec_file), kept).workflow
+    workflow = load_spec(Path(spec_file), kept, stored_shard=True).workflow
     kept += [f"workflow.{name}=0" for name in ("limit", "sample") if getattr(workflow, name)]
     shown = [f"{text.partition('=')[0]}=…" if "api_key" in text else text for text in kept]
     return shlex.join(["auto_label", "generate", "-e", spec_file, *shown])

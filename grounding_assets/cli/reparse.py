@@ -3,8 +3,10 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
+from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.cli.words import checked_choice, split_words
 from grounding_assets.core.annotation.reparse import PARSED_STEPS, Reparsed, keep_reparsed, reparse
 from grounding_assets.core.dataset.rollup import write_outputs
@@ -25,8 +27,10 @@ def reparse_results(spec_file: str, words: Sequence[str]) -> int:
     spec = load_spec(Path(spec_file), overrides, stored_shard=True)
     dataset = DataSet(spec, Credentials.of(spec, os.environ))
     counts = Counter[str]()
-    for part in parts_of(dataset, to_change=apply):
-        counts += _reparse_part(part, apply=apply)
+    # what ends a part early ends the claim on it here, and may say more than the signal
+    with ending_on_signals(), closing(parts_of(dataset, to_change=apply)) as parts:
+        for part in parts:
+            counts += _reparse_part(part, apply=apply)
     changed, kept = counts["changed"], counts["kept"]
     print(_words(kept if apply else changed, counts["left_alone"], changed - kept, apply=apply))
     if kept and is_sharded(spec):

@@ -1,6 +1,8 @@
 """What reads results does so from a bucket as well: copies that are current, one shard alone, and what is put back."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from tests.corpus import needs_corpus
 from tests.doors.project import Project, coco24_rows
 from tests.endpoints.server import SimulatedEndpoint, running
 from tests.shards.cut_sets import UNMEASURED
-from tests.storage.servers import S3Server
+from tests.storage.servers import S3Server, changing, use
 from tests.storage.test_generate_to_storage import stored_lines, stored_project
 
 pytestmark = needs_corpus("coco24")
@@ -105,6 +107,12 @@ def test_one_shard_is_worked_on_and_what_is_changed_is_put_back(
     s3.put({"s3://changed/other": b""})
     with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
         enter(stored_project(tmp_path, endpoint, rows, address), monkeypatch)
+        assert generate("data.shard=00001", "workflow.limit=2") == 0
+        said = capsys.readouterr().out
+        assert "Pilot of 2 of 4 samples" in said
+        assert said.endswith("generate -e spec.yaml image_grounding.vlm.measure=false data.shard=00001\n"), (
+            said
+        )
         assert generate("data.shard=00001") == 0
         assert "4 of 10 samples in 3 shards have a result" in capsys.readouterr().out
         assert [one["caption"] for one in stored_lines(s3, address, "annotations.jsonl")] == [
@@ -122,6 +130,37 @@ def test_one_shard_is_worked_on_and_what_is_changed_is_put_back(
             assert command("reparse", *words) == 0
             assert said in (told := capsys.readouterr().out), told
         assert command("report") == 2, "the shard was changed after it was joined"
+        assert generate() == 0
+        again = stored_lines(s3, address, "annotations.jsonl")
+        assert [one["expressions"] for one in again] == [one["expressions"] for one in right]
+        assert len(endpoint.requests) == asked
+
+
+@pytest.mark.parametrize("cut_off_at", ["/segments/", "/annotations.jsonl"])
+def test_a_shard_whose_reparse_was_cut_off_is_looked_at_again(
+    tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch, cut_off_at: str
+) -> None:
+    bucket = f"cut-off{len(cut_off_at)}"
+    rows, address = coco24_rows(4), f"s3://{bucket}/results"
+    s3.put({f"s3://{bucket}/other": b""})
+    signalled: list[str] = []
+
+    def cut_off(method: str, path: str) -> None:
+        if method == "PUT" and cut_off_at in path and not signalled:
+            signalled.append(path)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
+        enter(stored_project(tmp_path, endpoint, rows, address), monkeypatch)
+        assert generate() == 0
+        right, asked = stored_lines(s3, address, "annotations.jsonl"), len(endpoint.requests)
+        lose_boxes(s3, f"{address}/shards/00000")
+        with changing(s3, cut_off) as url:
+            use({"AWS_ENDPOINT_URL": url}, monkeypatch)
+            assert command("reparse", "apply=true") == 128 + signal.SIGTERM
+        use(s3.variables, monkeypatch)
+        assert command("report") == 2, "what there is is not of the results as they are now"
+        assert command("reparse", "apply=true") == 0
         assert generate() == 0
         again = stored_lines(s3, address, "annotations.jsonl")
         assert [one["expressions"] for one in again] == [one["expressions"] for one in right]
