@@ -2,15 +2,19 @@
 
 import json
 import re
+from codecs import BOM_UTF8
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-_BEGINS = re.compile(rb"(?:\s|:[^\n]*\n)*(?:data|event|id|retry):")
-"""A field, after blank lines and comments."""
+_BEGINS = re.compile(rb"(?::[^\n]*\n\s*+)*+(?:data|event|id|retry):")
+"""A field, after comments and blank lines."""
+_LINE_ENDS = re.compile(r"\r\n|\n|\r")
+"""Those of an event stream; other marks that end lines may stand in JSON as they are."""
 
 
 def is_event_stream(body: bytes) -> bool:
-    return _BEGINS.match(body) is not None
+    return _BEGINS.match(body.removeprefix(BOM_UTF8).lstrip()) is not None
 
 
 def chat_completion(body: bytes) -> dict[str, Any]:
@@ -23,7 +27,8 @@ def chat_completion(body: bytes) -> dict[str, Any]:
     >>> chat_completion(chunk + b"\\n\\ndata: [DONE]")["choices"][0]["message"]["content"]
     'a'
     """
-    message: dict[str, str] = {}
+    said: defaultdict[str, list[Any]] = defaultdict(list)
+    whole: dict[str, Any] | None = None
     finish: Any = None
     document: dict[str, Any] = {}
     for chunk in _chunks(body):
@@ -32,17 +37,26 @@ def chat_completion(body: bytes) -> dict[str, Any]:
             if choice.get("index", 0) != 0:
                 continue
             finish = choice.get("finish_reason") or finish
+            whole = next(iter(_dicts([choice.get("message")])), whole)
             for delta in _dicts([choice.get("delta")]):
-                for name, text in delta.items():
-                    if isinstance(text, str) and name != "role":
-                        message[name] = message.get(name, "") + text
+                for name, part in delta.items():
+                    if name == "content" and isinstance(part, list | dict):
+                        said[name] += part if isinstance(part, list) else [part]
+                    elif isinstance(part, str) and name != "role":
+                        said[name].append(part)
     if finish is None:
         return document
+    message = whole or {name: _joined(parts) for name, parts in said.items()}
     return {**document, "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
 
 
+def _joined(parts: list[Any]) -> str | list[Any]:
+    """The text, or the parts where one of them is more than text."""
+    return "".join(parts) if all(isinstance(part, str) for part in parts) else parts
+
+
 def _chunks(body: bytes) -> Iterator[dict[str, Any]]:
-    for line in body.decode("utf-8").splitlines():
+    for line in _LINE_ENDS.split(body.decode("utf-8-sig").lstrip()):
         name, colon, value = line.partition(":")
         if name == "data" and colon and value.strip() != "[DONE]":
             yield from _dicts([json.loads(value)])

@@ -9,14 +9,18 @@ from tests.core.reply_cases import (
     DRAFT,
     FAILS,
     FINAL,
+    GULL_1,
+    GULL_2,
     GULLS,
     LIGHT,
     ONE,
     RIGHT,
+    Boxes,
     Cases,
     by_id,
     by_label,
     envelope,
+    identified,
 )
 
 CASES = Cases()
@@ -158,3 +162,44 @@ CASES.add(
 for text in ("old books", "a dog not on a leash", "an adjustable lamp", "the closer car"):
     lines = f"{text}: {BOAT}\n{text}: {LIGHT}"
     CASES.add(f"words of its name, {text}", lines, {"e0": [BOAT, LIGHT]}, asked={"e0": text})
+
+TWO = {"e0": "a dog", "e1": "a cat"}
+DOG_1, DOG_2, CAT = GULL_1, GULL_2, LIGHT
+WHOLE = json.dumps([by_label("a dog", DOG_1), by_label("a dog", DOG_2), by_label("a cat", CAT)])
+BOTH: Boxes = {"e0": [DOG_1, DOG_2], "e1": [CAT]}
+LINES = f"- a dog: {DOG_1}\n- a dog: {DOG_2}"
+for name, behind, outcomes in (
+    ("one of two", f"The main one:\n{json.dumps([by_label('a dog', DOG_2)])}", (FAILS,)),
+    ("both", f"The dogs:\n{json.dumps([by_label('a dog', DOG_2), by_label('a dog', DOG_1)])}", (BOTH,)),
+    ("both in lines", f"Summary:\n{LINES}", (BOTH,)),
+    ("all in lines", f"Summary:\n{LINES}\n- a cat: {CAT}", (BOTH,)),
+    ("one of two in lines", f"Summary:\n- a dog: {DOG_2}\n- a cat: {CAT}", (BOTH, FAILS)),
+):
+    CASES.add(f"said again behind the answer, {name}", f"{WHOLE}\n{behind}", *outcomes, asked=TWO)
+lines = f"{LINES}\nThere we are.\nIn short, in the picture:\n- a dog: {DOG_2}\n- a cat: {CAT}"
+CASES.add("one of two lines said again", lines, BOTH, FAILS, asked=TWO)
+
+NOTHING = envelope(by_id("e0"), by_id("e1"), by_id("e2"))
+for words in (
+    "However, if nothing is visible, return:",
+    "If it is hidden, give this instead:",
+    "When none is there:",
+):
+    CASES.add(f"an answer for another case, {words}", f"{FINAL}\n{words}\n{NOTHING}", RIGHT, FAILS)
+
+RIGHT_ONE: Boxes = {"e0": [BOAT]}
+CASES.add("for reference", f"For reference, the boat on the right is e0.\n{FINAL}", RIGHT)
+anchor = {"e0": "an anchor on the right"}
+CASES.add("an anchor", f"an anchor on the right: {BOAT}", RIGHT_ONE, asked=anchor)
+for words in (
+    "Origin: bottom-left.",
+    "anchor = lower left",
+    "The reference point is the bottom-left corner.",
+):
+    CASES.add(f"another origin, {words}", f"{words}\n{FINAL}", FAILS)
+for between in (", ", " ", ""):
+    run = between.join(f"<{axis}_{value}>" for axis, value in zip("xyxy", BOAT, strict=True))
+    CASES.add(f"tokens that begin with x, {between!r}", f"the white boat {run}", RIGHT_ONE, asked=ONE)
+    run = between.join(f"<{axis}_{value}>" for axis, value in zip("yxyx", BOAT, strict=True))
+    CASES.add(f"tokens that begin with y, {between!r}", f"the white boat {run}", FAILS, asked=ONE)
+CASES.add("ids with their list", identified("expressions/0", "expressions/1", "expressions/2"), RIGHT)

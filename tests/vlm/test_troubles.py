@@ -58,6 +58,28 @@ def test_a_stream_that_nobody_asked_for_is_put_together(head: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        ({"delta": {"content": "a\u2028b\u0085c"}}, "a\u2028b\u0085c"),
+        (
+            {"delta": {"content": [{"type": "text", "text": TEXT[:5]}, {"type": "text", "text": TEXT[5:]}]}},
+            TEXT,
+        ),
+        ({"message": {"role": "assistant", "content": TEXT}}, TEXT),
+        ({"message": {"role": "assistant", "content": TEXT}, "delta": {"content": TEXT[5:]}}, TEXT),
+    ],
+    ids=["line ends within", "parts", "a whole message", "a whole message beside the last of it"],
+)
+@pytest.mark.parametrize("head", ["", "\ufeff", "\n\n: keep-alive\n\n"])
+def test_a_stream_is_read_in_all_its_forms(head: str, choice: dict[str, Any], text: str) -> None:
+    chunk = json.dumps({"choices": [{"index": 0, "finish_reason": "stop", **choice}]}, ensure_ascii=False)
+    found = outcome(
+        200, f"{head}data: {chunk}\n\ndata: [DONE]\n\n".encode(), Content_Type="text/event-stream"
+    )
+    assert isinstance(found, ModelReply) and found.text == text
+
+
+@pytest.mark.parametrize(
     ("body", "trouble"),
     [
         (streamed(TEXT, finish=None), Trouble.PASSING),

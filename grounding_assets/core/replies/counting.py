@@ -6,7 +6,7 @@ Which expression a statement speaks of is decided by `matching`.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from grounding_assets.core.boxes.coordinates import RawBox
 from grounding_assets.core.replies.parsed import ReplyEntry, Statement
@@ -95,13 +95,10 @@ def _ends_aside(mentions: Sequence[Mention]) -> bool:
 def _said_otherwise_in_part(mentions: Sequence[Mention], spoken: Mapping[int, set[int]]) -> bool:
     """Whether what follows a document speaks of less, or of as little without a word between, and does not say that
     it corrects it: it may be an example, or more boxes."""
-    for (first, one), (later, other) in pairwise(mentions):
-        if (
-            first is later
-            or one.boxes == other.boxes
-            or later.takes_back
-            or (first.is_line and later.is_line)
-        ):
+    for earlier, following in pairwise(_told_together(mentions)):
+        (first, _), (later, _) = earlier[-1], following[0]
+        same = _boxes_of(earlier) == _boxes_of(following)
+        if same or later.takes_back or (first.is_line and later.is_line):
             continue
         before, now = spoken[id(first)], spoken[id(later)]
         side_by_side = first.passage == later.passage
@@ -120,11 +117,22 @@ def _in_two_places(entries: Sequence[ReplyEntry]) -> bool:
 
 def _contradictory(mentions: Sequence[Mention]) -> bool:
     return any(
-        first.is_line
-        and second.is_line
-        and first.passage != second.passage
-        and one.labels == other.labels
-        and one.boxes != other.boxes
-        and not _says(takes_back, (first, one), (second, other))
-        for (first, one), (second, other) in pairwise(mentions)
+        earlier[-1][0].is_line
+        and later[0][0].is_line
+        and earlier[-1][1].labels == later[0][1].labels
+        and _boxes_of(earlier) != _boxes_of(later)
+        and not _says(takes_back, earlier[-1], later[0])
+        for earlier, later in pairwise(_told_together(mentions))
     )
+
+
+def _told_together(mentions: Sequence[Mention]) -> list[list[Mention]]:
+    """The mentions of each document, and those of the lines that follow each other in a passage."""
+    groups = groupby(
+        mentions, lambda said: (said[0].passage, True) if said[0].is_line else (id(said[0]), False)
+    )
+    return [list(group) for _, group in groups]
+
+
+def _boxes_of(mentions: Sequence[Mention]) -> list[RawBox]:
+    return sorted(box for _, entry in mentions for box in entry.boxes)

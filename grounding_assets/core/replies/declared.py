@@ -26,7 +26,7 @@ _NAMED: tuple[tuple[Form, re.Pattern[str]], ...] = tuple(
 _POINT = rf"\b(?:anchor|origin|reference|pivot|{_KIND})[xy]?\b[^.\n]{{0,20}}"
 _CENTRED = re.compile(rf"{_POINT}\b(?:cent(?:er|re|roid)|middle)\b", re.IGNORECASE)
 _TURNED = re.compile(
-    r"\b(?:anchor|origin|reference|pivot)\b(?:(?!\btop|\bupper|[.;\n]).){0,30}\b(?:bottom|lower|right)",
+    r"\b(?:origin|(?:anchor|reference|pivot)(?: ?(?:point|corner|[xy]))?(?=\W?[:=]| (?:point|corner) ))\b(?:(?!\btop|\bupper|[.;\n]).){0,30}\b(?:bottom|lower|right)",
     re.IGNORECASE,
 )
 _NUMBERS = r"\b(?:coord(?:inate)?s?|values?|numbers?|boxes|bbox|units?|scale|range|system|normali[sz]\w+)\b"

@@ -50,6 +50,8 @@ def id_number(text: str) -> IdNumber | None:
     (IdNumber(number=1, bare=False), IdNumber(number=1, bare=False), IdNumber(number=7, bare=True))
     >>> id_number("photo/e1"), id_number("photo/e1/b0"), id_number("e1/0")
     (IdNumber(number=1, bare=False), IdNumber(number=1, bare=False), None)
+    >>> id_number("expressions/1")
+    IdNumber(number=1, bare=False)
     """
     found = _ID.fullmatch(text) if len(text) <= 200 else None
     if found is None:
@@ -57,7 +59,10 @@ def id_number(text: str) -> IdNumber | None:
     number = IdNumber(int(found.group("number")), found.group("prefix") is None)
     if (path := found.group("path")) is None:
         return number
-    before = _ID.fullmatch(path.rpartition("/")[2])
+    parent = path.rpartition("/")[2]
+    if number.bare and parent.lower() in ("expression", "expressions"):
+        return IdNumber(number.number, bare=False)
+    before = _ID.fullmatch(parent)
     # a number behind a slash is a box's index, or no id at all; behind an id, nobody can say which counts
     return None if number.bare or (before and before.group("prefix")) else number
 

@@ -49,7 +49,11 @@ _FRAME_OF_TOKEN: tuple[tuple[re.Pattern[str], Order, tuple[float, ...]], ...] = 
     (_PATCH, "xyxy", (32,)),
     (re.compile(r"<loc[0-9]{4}>"), "yxyx", (1024,)),
     (re.compile(r"<loc_[0-9]{1,4}>"), "xyxy", (999, 1000)),
-    (re.compile(r"(?<![0-9]>)<y_[0-9]{1,4}>\s*,?\s*<x_[0-9]{1,4}>"), "yxyx", (999, 1000, 1024)),
+    (
+        re.compile(r"(?<![0-9]>)(?<![0-9]>[\s,])(?<![0-9]>[\s,]\s)<y_[0-9]{1,4}>\s*,?\s*<x_[0-9]{1,4}>"),
+        "yxyx",
+        (999, 1000, 1024),
+    ),
 )
 """Tokens that mean one order and grid wherever they come from."""
 

@@ -43,6 +43,10 @@ _CORRECTS = re.compile(
 _DENIES = re.compile(
     r"\b(?:no(?! other\b| more\b)|not(?! fully\b| entirely\b)|none|nothing|neither|\w+n't)\b", re.IGNORECASE
 )
+_IN_A_CASE = re.compile(
+    r"\W*(?:(?:however|but|otherwise|and|or|also)\b\W*)?(?:if|when|in case)\b", re.IGNORECASE
+)
+_SENTENCE_ENDS = re.compile(r"[.!?]\s|\n(?=.*\S)")
 _ADDS = re.compile(r"\b(?:another|also|additional(?:ly)?|as well|besides)\b", re.IGNORECASE)
 _TAKES_BACK = re.compile(
     rf"{_CORRECTS.pattern}|\b(?:wait|actually|second thoughts?|mistaken?|sorry|oops|instead|re-?check\w*|again|adjust\w*|"
@@ -98,8 +102,9 @@ def puts_aside(words: str) -> bool:
     >>> puts_aside("For comparison, the old model said "), puts_aside("The old one was wrong. Better: ")
     (True, False)
     """
-    sentence = re.split(r"[.!?]\s|\n(?=.*\S)", words)[-1]
-    return bool(_ASIDE.search(sentence)) and not _CORRECTS.search(sentence)
+    sentence = _SENTENCE_ENDS.split(words)[-1]
+    is_aside = _ASIDE.search(sentence) or _IN_A_CASE.match(sentence)
+    return bool(is_aside) and not _CORRECTS.search(sentence)
 
 
 def takes_back(words: str) -> bool:
@@ -108,7 +113,9 @@ def takes_back(words: str) -> bool:
     >>> takes_back("Wait, the car is further left:"), takes_back("The tree:")
     (True, False)
     """
-    return _TAKES_BACK.search(words) is not None and not _ADDS.search(words)
+    if _ADDS.search(words) or _IN_A_CASE.match(_SENTENCE_ENDS.split(words)[-1]):
+        return False
+    return _TAKES_BACK.search(words) is not None
 
 
 def denies(words: str) -> bool:
