@@ -6,7 +6,7 @@ Each is fetched in a stream, and again when the storage says that it is another 
 from collections.abc import Callable
 from pathlib import Path
 
-from grounding_assets.core.dataset.names import dataset_name
+from grounding_assets.core.dataset.names import dataset_name, name_of_address
 from grounding_assets.core.shards.joining import JOINED
 from grounding_assets.core.shards.manifest import part_of
 from grounding_assets.core.spec.settings import Spec
@@ -24,7 +24,8 @@ def copy_results(spec: Spec, copies: Path, notice: Callable[[str], None]) -> Spe
         RunStopped: the storage does not answer, or there is no room for the copy.
     """
     name, key = dataset_name(spec), spec.data.shard
-    folder = copies / name
+    # not by `data.name`: what is made of one copy must not stand beside another
+    folder = copies / name_of_address(spec.results_dir)
     names = {file: file for file in (*JOINED, "rejected.jsonl")}
     if key:
         folder = folder / FOLDER / key

@@ -12,6 +12,7 @@ from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.errors import GroundingError, visible
 from grounding_assets.core.shards.cutting import cut_input
 from grounding_assets.core.shards.joining import current_status, join_shards
+from grounding_assets.core.spec.settings import Spec
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_shards
 from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs, is_over
@@ -110,7 +111,7 @@ def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefiniti
             sha256 = manifest.slice_of(key).sha256
             lines = lines_of_run(dataset.spec, manifest).get(key, 0)
             if not lines:
-                context.log.info(f"workflow.limit={dataset.spec.workflow.limit} ends before this shard.")
+                context.log.info(_left_out_words(dataset.spec))
                 return
             status = current_status(shards, manifest, key, dataset.spec.workflow.run_steps)
             if status.is_complete and not shards.looks_again and not redoes(dataset.spec.workflow):
@@ -125,6 +126,13 @@ def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefiniti
         yield from _came_to(context, keys, run)
 
     return annotated_shard
+
+
+def _left_out_words(spec: Spec) -> str:
+    """Why a run is not about a shard."""
+    if spec.data.shard:
+        return f"data.shard={spec.data.shard} takes another shard alone: leave it out to annotate this one."
+    return f"workflow.limit={spec.workflow.limit} ends before this shard."
 
 
 def _came_to(

@@ -18,10 +18,10 @@ from grounding_assets.core.budget.ledger import Spent
 from grounding_assets.core.budget.pilot import PilotFigures, added_up, project_seconds, project_set
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.budget.stored_usage import stored_usage
-from grounding_assets.core.errors import EXIT_OK, InputError
+from grounding_assets.core.errors import EXIT_OK, InputError, SpecError
 from grounding_assets.core.shards.layout import refuse_cut
 from grounding_assets.core.spec.loading import load_spec
-from grounding_assets.core.spec.paths import scheme_of
+from grounding_assets.core.spec.paths import scheme_of, shown_address
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
@@ -36,6 +36,11 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
     given, overrides = split_words(words, ("sizes",))
     shows_sizes = checked_choice(given, "sizes", ("true", "false"), "false") == "true"
     spec = load_spec(Path(spec_file), overrides, stored_shard=True)
+    if shows_sizes and scheme_of(spec.results_dir):
+        raise SpecError(
+            f"sizes=true works on a results folder of this machine, and the results are in {shown_address(spec.results_dir)}: run a pilot "
+            "with workflow.limit=20 and results_dir=FOLDER, then this with the same results_dir."
+        )
     if shows_sizes:
         refuse_cut(spec)
     dataset = DataSet(spec, Credentials.of(spec, os.environ))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from grounding_assets.cli import main
+from grounding_assets.core.dataset.names import name_of_address
 from tests.corpus import needs_corpus
 from tests.doors.project import Project, coco24_rows
 from tests.endpoints.server import SimulatedEndpoint, running
@@ -27,11 +28,11 @@ def generate(*overrides: str) -> int:
     return command("generate", UNMEASURED, *overrides)
 
 
-def enter(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
+def enter(project: Project, monkeypatch: pytest.MonkeyPatch, address: str) -> Path:
     """Works in the project's folder; returns where its copies lie."""
     monkeypatch.chdir(project.folder)
     monkeypatch.setenv("DAGSTER_HOME", str(project.folder))
-    return project.folder / ".dagster/copies/tested"
+    return project.folder / ".dagster/copies" / name_of_address(address)
 
 
 def captions(file: Path) -> list[str]:
@@ -59,7 +60,7 @@ def test_copies_are_read_and_are_current(
     rows, address = coco24_rows(10), "s3://read/results"
     s3.put({"s3://read/other": b""})
     with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
-        copies = enter(stored_project(tmp_path, endpoint, rows, address), monkeypatch)
+        copies = enter(stored_project(tmp_path, endpoint, rows, address), monkeypatch, address)
         assert command("report") == 2 and "is not cut into shards" in capsys.readouterr().err
         assert generate("workflow.limit=5") == 0
         said = capsys.readouterr().out
@@ -68,6 +69,8 @@ def test_copies_are_read_and_are_current(
         assert command("estimate") == 0
         assert f"Spent so far: {spent:,} calls" in (said := capsys.readouterr().out), said
         assert "The remaining 5 samples will take" in said
+        assert command("estimate", "sizes=true") == 2
+        assert "run a pilot with workflow.limit=20 and results_dir=FOLDER" in capsys.readouterr().err
         assert command("report") == 0
         said = capsys.readouterr()
         assert "Not complete: 5 of 10 samples" in said.out and "(all 5 samples" in said.out
@@ -106,7 +109,7 @@ def test_one_shard_is_worked_on_and_what_is_changed_is_put_back(
     rows, address = coco24_rows(10), "s3://changed/results"
     s3.put({"s3://changed/other": b""})
     with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
-        enter(stored_project(tmp_path, endpoint, rows, address), monkeypatch)
+        enter(stored_project(tmp_path, endpoint, rows, address), monkeypatch, address)
         assert generate("data.shard=00001", "workflow.limit=2") == 0
         said = capsys.readouterr().out
         assert "Pilot of 2 of 4 samples" in said
@@ -151,7 +154,7 @@ def test_a_shard_whose_reparse_was_cut_off_is_looked_at_again(
             os.kill(os.getpid(), signal.SIGTERM)
 
     with running(SimulatedEndpoint("vllm", "qwen3_vl")) as endpoint:
-        enter(stored_project(tmp_path, endpoint, rows, address), monkeypatch)
+        enter(stored_project(tmp_path, endpoint, rows, address), monkeypatch, address)
         assert generate() == 0
         right, asked = stored_lines(s3, address, "annotations.jsonl"), len(endpoint.requests)
         lose_boxes(s3, f"{address}/shards/00000")

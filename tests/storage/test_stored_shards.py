@@ -57,6 +57,23 @@ def test_grants_never_pass_a_cap_whoever_takes_them(s3: S3Server) -> None:
     assert grants.take().calls == 8, "a cap that was raised has room again"
 
 
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        (b'{"calls": 8, "tokens": 0, "cost": 0.0, "by": "a"}', "written by an earlier version"),
+        (b'{"calls": 8, "tok', "is damaged"),
+        (b"[]", "is damaged"),
+        (b'{"so_far": 8}', "is damaged"),
+    ],
+    ids=["of an earlier version", "cut off", "a list", "a number"],
+)
+def test_a_grant_that_tells_no_sum_is_refused(s3: S3Server, entry: bytes, named: str) -> None:
+    shards = shards_at(s3, f"sums{len(entry)}")
+    assert shards.grants.add(0, entry)
+    with pytest.raises(InputError, match=named):
+        Grants(shards.grants, WorkflowSpec(max_calls=100)).take()
+
+
 def test_a_run_learns_what_is_granted_from_few_entries(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     s3.put({"s3://many/other": b""})
     read: set[str] = set()
