@@ -147,7 +147,9 @@ def test_everything_is_counted_before_it_is_hidden():
 
 def test_a_reply_in_another_frame_fails():
     pixels_of_a_large_photo = group((700, 300, 1200, 800), (10, 10, 300, 300))
-    with pytest.raises(SampleFailure, match=r"1 of 2 boxes.*xyxy_1000") as failure:
+    with pytest.raises(
+        SampleFailure, match=r"1 of 2 boxes.*xyxy_1000, farthest \[700, 300, 1200, 800\]"
+    ) as failure:
         resolve(pixels_of_a_large_photo)
     assert failure.value.reason == Reason.COORDINATES
     assert resolve(pixels_of_a_large_photo, max_out_of_range=0.5).counts.out_of_range == 1

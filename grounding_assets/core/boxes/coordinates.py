@@ -249,9 +249,10 @@ def resolve_boxes(
     beyond = [_beyond(box, followed, sent_size) for box in raw]
     out_of_range = sum(share > RANGE_TOLERANCE for share in beyond)
     if out_of_range > max_out_of_range * len(raw) or any(share > MAX_BEYOND for share in beyond):
+        _, farthest = max(zip(beyond, raw, strict=True))
         raise SampleFailure(
             Reason.COORDINATES,
-            f"{out_of_range} of {len(raw)} boxes lie outside the frame of {followed.name}: "
+            f"{out_of_range} of {len(raw)} boxes lie outside the frame of {followed.name}, farthest {list(farthest)}: "
             "the model seems to use another convention; run `auto_label doctor`, or set vlm.family",
         )
 
