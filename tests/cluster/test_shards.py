@@ -73,7 +73,7 @@ class Site:
         spec = project.spec.read_text(encoding="utf-8")
         spec = spec.replace("{name: tested,", f"{{name: tested, shard_size: {SCALE.shard_size},")
         if self.storage is not None:
-            spec = spec.replace("results_dir: results", f"results_dir: s3://{BUCKET}/results")
+            spec = spec.replace("results_dir: results", f"results_dir: {_address(folder)}")
         workflow = f"  workflow: {{max_workers: {IN_FLIGHT}, max_calls: {max_calls}}}\n"
         project.spec.write_text(spec + workflow, encoding="utf-8")
         return project
@@ -94,12 +94,17 @@ class Site:
     def lines(self, project: Project, name: str = "annotations.jsonl") -> list[dict[str, Any]]:
         if self.storage is None:
             return project.lines(name)
-        content = self.storage.filesystem().cat_file(f"{BUCKET}/results/{name}")
+        content = self.storage.filesystem().cat_file(f"{_address(project.folder)}/{name}")
         return [json.loads(line) for line in content.splitlines()]
 
     def results(self, project: Project) -> Any:
         rows = self.lines(project)
         return {(row["image_path"], row["caption"]): without_ids(row) for row in rows}
+
+
+def _address(folder: Path) -> str:
+    """Of the results of a test's own: all servers of one process hold the same buckets."""
+    return f"s3://{BUCKET}/{folder.name}/results"
 
 
 @pytest.fixture(params=["kubernetes", pytest.param("one machine", marks=only_full)])
