@@ -30,7 +30,7 @@ test-slow: setup
 # the assets' and the commands' tests once more with PostgreSQL
 test-postgres: setup
 	GROUNDING_TEST_STORAGE=postgres $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/assets \
-		tests/doors/test_command.py tests/doors/test_dagster_commands.py tests/doors/test_definitions.py tests/endurance/test_two_runs.py
+		tests/doors tests/endurance/test_two_runs.py
 
 # machines of a cluster that die, simulated: 3,000 samples; cluster-check is the small form
 cluster-test: setup
