@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -148,8 +149,11 @@ def test_an_error_leaves_the_earlier_export_as_it_was(tmp_path, fmt):
 def test_an_export_replaces_all_of_an_earlier_one_and_nothing_else(tmp_path):
     export([one_record()], tmp_path, "flickr30k_entities")
     (tmp_path / ".keep").write_text("mine")
+    (tmp_path / ".export-scripts").mkdir()
+    (tmp_path / ".export-scripts" / "mine.py").write_text("mine")
     report = export([one_record()], tmp_path, "coco")
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".keep", "README.md", "export.json", "train.json"]
+    names = [".export-scripts", ".keep", "README.md", "export.json", "train.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
     assert report.files == ("README.md", "export.json", "train.json")
 
 
@@ -205,6 +209,37 @@ def test_a_killed_export_leaves_the_earlier_one_and_can_be_done_again(tmp_path, 
     assert all(name in before or name.startswith(".export-") for name in after)
     report = export([one_record()] * 2, tmp_path, fmt)
     assert report.splits["train"].samples == 2
+    assert {path.name for path in tmp_path.iterdir()} == set(report.files), "nothing of the killed one stays"
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_an_export_waits_for_another_of_its_folder(tmp_path, fmt):
+    out = tmp_path / "out"
+    later = threading.Thread(target=lambda: export([one_record()] * 2, out, fmt))
+
+    def rows():
+        later.start()
+        yield one_record()
+
+    first = export(rows(), out, fmt)
+    later.join(60)
+    manifest = json.loads((out / "export.json").read_bytes())
+    assert (first.splits["train"].samples, manifest["splits"]["train"]["samples"]) == (1, 2)
+    assert {path.name for path in out.iterdir()} == set(manifest["files"])
+
+
+def test_an_export_survives_one_that_fails_and_takes_the_folder_away(tmp_path):
+    out = tmp_path / "out"
+    later = threading.Thread(target=lambda: export([one_record()], out, "odvg"))
+
+    def rows():
+        later.start()
+        yield one_record(width=100)
+
+    with pytest.raises(InputError, match="line 1"):
+        export(rows(), out, "odvg")
+    later.join(60)
+    assert len((out / "train.jsonl").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_every_image_has_a_split(path, seed):
         ({"train": 0.8, "val": 0.1}, "add up to 0.9"),
         ({"../train": 1.0}, "cannot name a split"),
         ({"": 1.0}, "cannot name a split"),
+        ({"train": 0.5, "Export": 0.5}, "cannot name a split"),
         ({"train": 1.5, "val": -0.5}, "fraction of split 'train' is 1.5"),
         ({}, "add up to 0"),
     ],

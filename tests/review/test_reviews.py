@@ -1,6 +1,7 @@
 """Marks taken over, and what they make of the records that exports read."""
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -120,15 +121,36 @@ def test_twice_is_harmless_and_two_reviewers_add_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("later_first", [False, True])
-def test_of_two_that_disagree_the_later_counts_in_any_order(tmp_path: Path, later_first: bool) -> None:
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("2026-11-01T10:00:00Z", "2026-11-01T12:00:00+01:00"),
+        ("2026-10-25T00:30:00Z", "2026-10-25T01:10:00Z"),
+        ("2026-11-01T23:30:00+14:00", "2026-11-01T10:00:00Z"),
+    ],
+    ids=["two zones", "an hour that a clock shows twice", "a later text"],
+)
+def test_of_two_that_disagree_the_later_counts_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: str, later: str, later_first: bool
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
     record, reviews = judged_record(), Reviews()
     files = [
-        marks_of(mark(record, e0=REJECT)),
-        marks_of(mark(record, e0=ACCEPT), by="ben", at="2026-11-01T12:00:00+01:00"),
+        marks_of(mark(record, e0=REJECT), at=earlier),
+        marks_of(mark(record, e0=ACCEPT), by="ben", at=later),
     ]
     found = [taken(tmp_path, reviews, marks, record) for marks in (files[::-1] if later_first else files)]
     assert applied(reviews, record) == UNMARKED
     assert found[1].overruled == ["0001, 'A dog': rejected by anna, later accepted by ben"]
+
+
+def test_a_sample_that_stands_twice_in_a_file_is_heard_twice(tmp_path: Path) -> None:
+    record, reviews = judged_record(), Reviews()
+    twice = marks_of(mark(record, "reject", e0=REJECT), mark(record, "accept", e1=REJECT))
+    found = taken(tmp_path, reviews, twice, record)
+    assert found.new == 4 and found.overruled == ["0001: rejected by anna, later accepted by anna"]
+    assert applied(reviews, record) == {k: UNMARKED[k] for k in ("two birds", "a lawn")}
 
 
 def test_a_mark_can_be_taken_back(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.files import replacing, to_json
+from grounding_assets.core.files import locked, replacing, to_json
 
 MANIFEST = "export.json"
 """Machine-readable report of the export; its `files` say what a later export may replace."""
+_PREFIX = ".export-"
+_PARTS = ("new", "scratch", "replaced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Staging:
 def staged(out_dir: Path) -> Iterator[Staging]:
     """A place to build an export of `out_dir`, on the same file system; `publish` puts it in place.
 
+    Another export of the same folder waits until this one has ended. What a killed one was building goes.
+
     Raises:
         SpecError: the folder holds something else than an earlier export.
         InputError: the folder cannot be made.
@@ -40,22 +44,36 @@ def staged(out_dir: Path) -> Iterator[Staging]:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Cannot make the folder {out_dir}: {error.strerror}.") from None
+    with locked(out_dir):
+        # an export that failed meanwhile takes away the folder that it made
+        out_dir.mkdir(exist_ok=True)
+        _require_ours(out_dir)
+        _remove_leftovers(out_dir)
+        root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out_dir))
+        try:
+            staging = Staging(*(root / part for part in _PARTS))
+            for part in _PARTS:
+                (root / part).mkdir()
+            yield staging
+        finally:
+            shutil.rmtree(root)
+            if is_new and not any(out_dir.iterdir()):
+                out_dir.rmdir()
+
+
+def _require_ours(out_dir: Path) -> None:
     strangers = {entry.name for entry in out_dir.iterdir() if not entry.name.startswith(".")}
     strangers -= former_files(out_dir)
     if strangers:
         raise SpecError(
             f"{out_dir} holds {sorted(strangers)[0]}, which no export wrote: choose a new or empty folder."
         )
-    root = Path(tempfile.mkdtemp(prefix=".export-", dir=out_dir))
-    try:
-        staging = Staging(root / "new", root / "scratch", root / "replaced")
-        for folder in (staging.new, staging.scratch, staging.replaced):
-            folder.mkdir()
-        yield staging
-    finally:
-        shutil.rmtree(root)
-        if is_new and not any(out_dir.iterdir()):
-            out_dir.rmdir()
+
+
+def _remove_leftovers(out_dir: Path) -> None:
+    for root in out_dir.glob(f"{_PREFIX}*"):
+        if root.is_dir() and {part.name for part in root.iterdir()}.issubset(_PARTS):
+            shutil.rmtree(root)
 
 
 def publish(staging: Staging, out_dir: Path) -> None:

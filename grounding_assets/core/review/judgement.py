@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from grounding_assets.core.records import PixelBox
 from grounding_assets.core.review.judged import phrase_keys
@@ -18,8 +18,8 @@ class Word(BaseModel):
     boxes: tuple[PixelBox, ...] | None = None
     """The boxes as corrected; empty: the image does not show it; None: not corrected. Of phrases only."""
     by: str
-    at: str
-    """When the marks were exported, in UTC, ISO 8601."""
+    at: AwareDatetime
+    """When the marks were exported."""
 
     @property
     def says(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample, read_samples
@@ -41,18 +42,19 @@ def take_marks(
         InputError: a record or a mark is broken; nothing is to be kept then.
     """
     taken = Taken()
-    waiting = {mark.sample_id: mark for mark in marks.marks}
-    at = marks.exported_at.astimezone().isoformat()
+    waiting: dict[str, list[SampleMark]] = {}
+    for mark in marks.marks:
+        waiting.setdefault(mark.sample_id, []).append(mark)
+    words = Words(marks.reviewer, marks.exported_at, taken)
     for sample in read_samples(records, origin):
-        mark = waiting.pop(sample_id_of(sample.record), None)
-        if mark is None:
-            continue
-        digest = result_digest(sample.record)
-        if digest != mark.result:
-            taken.stale.append(mark.sample_id)
-            continue
-        before = reviews.of(mark.sample_id, sample.cleaned_caption)
-        reviews.put(_judged(sample, digest, mark, before, Words(marks.reviewer, at, taken)))
+        # a file that was put together of several may mark a sample more than once
+        for mark in waiting.pop(sample_id_of(sample.record), ()):
+            digest = result_digest(sample.record)
+            if digest != mark.result:
+                taken.stale.append(mark.sample_id)
+                continue
+            before = reviews.of(mark.sample_id, sample.cleaned_caption)
+            reviews.put(_judged(sample, digest, mark, before, words))
     taken.unknown += waiting
     return taken
 
@@ -62,7 +64,7 @@ class Words:
     """Marks of one export beside earlier ones."""
 
     by: str
-    at: str
+    at: datetime
     taken: Taken
 
     def later(self, said: Word, before: Word | None, what: str) -> Word | None:

@@ -67,6 +67,8 @@ class ExportSpec(Section):
         for name, fraction in fractions.items():
             if not _SPLIT_NAME.fullmatch(name):
                 raise ValueError(f"'{name}' cannot name a split: use letters, digits, _ and -")
+            if name.casefold() == "export":
+                raise ValueError("'export' cannot name a split: export.json is the report of every export")
             if not 0 < fraction <= 1:
                 raise ValueError(f"the fraction of split '{name}' is {fraction}: give more than 0, up to 1")
         if not math.isclose(sum(fractions.values()), 1, abs_tol=1e-9):
