@@ -7,7 +7,7 @@ that have results.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
 
 from grounding_assets.core.dataset.samples import STORED, SampleIndex
@@ -20,7 +20,6 @@ from grounding_assets.core.steps import Step
 ImageOf = Callable[[str], ImageLocation]
 """From a sample id to its image."""
 _ASKING_THREADS, _DIGESTING_THREADS = 32, 8
-_AT_A_TIME = 1_000
 
 
 class ImageChanges:
@@ -70,28 +69,21 @@ class ImageChanges:
             index.flush()
 
     def _ask_for_stamps(self, samples: SampleIndex, image_file: ImageOf) -> None:
-        wanted = (
+        # a list: entries are not changed while they are gone through
+        wanted = [
             sample_id
             for sample_id in samples.entries
             if samples.image_stamp(sample_id) == STORED
             and any(sample_id in results.index.entries for results in self._results.values())
-        )
-        # in parts: entries are not changed while they are gone through
-        for part in _parts(list(wanted), _AT_A_TIME):
-            stamps = in_order(lambda one: _stored_stamp(image_file(one)), part, threads=_ASKING_THREADS)
-            for sample_id, stamp in zip(part, stamps, strict=True):
-                samples.note_image_stamp(sample_id, stamp)
+        ]
+        stamps = in_order(lambda one: _stored_stamp(image_file(one)), wanted, threads=_ASKING_THREADS)
+        for sample_id, stamp in zip(wanted, stamps, strict=True):
+            samples.note_image_stamp(sample_id, stamp)
 
     def _made_from(self, sample_id: str, step: Step) -> str:
         """Digest of the image in the result's provenance; empty if it tells none, as of imported results."""
         checkpoint = self._results[step].store.load(sample_id)
         return str(checkpoint.provenance.get("image_sha256", "")) if checkpoint is not None else ""
-
-
-def _parts(items: Sequence[str], size: int) -> Iterator[list[str]]:
-    rest = iter(items)
-    while part := list(islice(rest, size)):
-        yield part
 
 
 def _stored_stamp(image: ImageLocation) -> int:
@@ -100,16 +92,10 @@ def _stored_stamp(image: ImageLocation) -> int:
 
 def _digests(sample_ids: Sequence[str], image_file: ImageOf) -> Iterator[str]:
     """Of the image of each; a neighbour's is not read again, since neighbours are often captions of one image."""
-    distinct: list[tuple[ImageLocation, int]] = []
-    for sample_id in sample_ids:
-        image = image_file(sample_id)
-        if distinct and str(distinct[-1][0]) == str(image):
-            distinct[-1] = (image, distinct[-1][1] + 1)
-        else:
-            distinct.append((image, 1))
-    read = in_order(lambda one: _digest(one[0]), distinct, threads=_DIGESTING_THREADS)
-    for (_, count), digest in zip(distinct, read, strict=True):
-        yield from [digest] * count
+    same = [list(images) for _, images in groupby(map(image_file, sample_ids), key=str)]
+    digests = in_order(lambda images: _digest(images[0]), same, threads=_DIGESTING_THREADS)
+    for images, digest in zip(same, digests, strict=True):
+        yield from [digest] * len(images)
 
 
 def _digest(image: ImageLocation) -> str:
