@@ -6,7 +6,8 @@ breaks the format; it is counted, since that is what an audit is for.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,9 @@ class Audit:
         for name in Audit.__slots__:
             setattr(self, name, getattr(self, name) + getattr(found, name))
 
+    def __add__(self, other: "Audit") -> "Audit":
+        return Audit(*map(add, astuple(self), astuple(other)))
+
     def figures(self) -> dict[str, float]:
         """What is worth plotting."""
         return {
@@ -142,6 +146,9 @@ class LineBalance:
     """Lines whose sample was not tried yet."""
     left_out: int
     """Lines that this run was told not to look at."""
+
+    def __add__(self, other: "LineBalance") -> "LineBalance":
+        return LineBalance(*map(add, astuple(self), astuple(other)))
 
     @property
     def unaccounted(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from grounding_assets.core.dataset.input_file import RejectedLine, read_input
 from grounding_assets.core.dataset.sample_ids import pair_key
-from grounding_assets.core.dataset.tao_records import is_tao_record
+from grounding_assets.core.dataset.tao_records import claimed_start, is_tao_record
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.files import replacing, stopping_if_unwritable
@@ -228,7 +228,6 @@ def _phrases(record: dict[str, Any], where: str) -> tuple[str, list[Phrase]]:
     for row in rows:
         if not isinstance(row, dict) or not isinstance(row.get("text"), str):
             raise InputError(f"{where}: every expression must be an object with a text.")
-        chunk, span = row.get("noun_chunk"), row.get("char_span")
-        start = span[0] if isinstance(span, list) and span and isinstance(span[0], int) else None
-        phrases.append(Phrase(row["text"], chunk if isinstance(chunk, str) else None, start))
+        chunk = row.get("noun_chunk")
+        phrases.append(Phrase(row["text"], chunk if isinstance(chunk, str) else None, claimed_start(row)))
     return cleaned, phrases

@@ -54,7 +54,7 @@ def placed_rows(record: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[s
     """
     cleaned, size = cleaned_caption(record), (record.get("width"), record.get("height"))
     phrases = [
-        Phrase(str(row["text"]), row.get("noun_chunk"), _claimed(row)) for row in record["expressions"]
+        Phrase(str(row["text"]), row.get("noun_chunk"), claimed_start(row)) for row in record["expressions"]
     ]
     placed, dropped = [], []
     for row, phrase, place in zip(
@@ -78,7 +78,8 @@ def placed_rows(record: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[s
     return sorted(placed, key=lambda row: row["char_span"]), dropped
 
 
-def _claimed(row: Mapping[str, Any]) -> int | None:
+def claimed_start(row: Mapping[str, Any]) -> int | None:
+    """Where an expression says that it begins in its caption, right or not."""
     span = row.get("char_span")
     return span[0] if isinstance(span, list) and span and isinstance(span[0], int) else None
 

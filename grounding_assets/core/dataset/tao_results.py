@@ -7,6 +7,7 @@ failure of TAO's, and is annotated like any other pending sample.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -53,7 +54,7 @@ def set_tao_files_aside(results_dir: Path, *, keep_extractions: bool) -> bool:
     aside = results_dir / ASIDE
     if (aside / _TAKEN_OVER).exists():
         return False
-    for path in _candidates(results_dir):
+    for path in chain.from_iterable(_files(results_dir, step) for step in _STEPS):
         own_input = keep_extractions and path.parent.name == Step.EXTRACTION.folder
         if not own_input and is_tao_record(_first_record(path)):
             target = aside / path.relative_to(results_dir)
@@ -95,12 +96,11 @@ def take_tao_results_over(workspace: Workspace) -> TakenOver:
     return taken
 
 
-def _candidates(results_dir: Path) -> list[Path]:
-    found = [results_dir / "annotations.jsonl"]
-    for step in _STEPS:
-        folder = results_dir / step.folder
-        found += [folder / "annotations.jsonl", *sorted((folder / ".ckpt").glob("*.json"))]
-    return [path for path in found if path.is_file()]
+def _files(root: Path, step: Step) -> Iterator[Path]:
+    """What TAO writes of a step: checkpoints first, and last the file that holds the results of either."""
+    folder = root / step.folder
+    checkpoints = sorted((folder / ".ckpt").glob("*.json"))
+    return filter(Path.is_file, (*checkpoints, folder / "annotations.jsonl", root / "annotations.jsonl"))
 
 
 def _first_record(path: Path) -> Any:
@@ -124,13 +124,7 @@ def _read(path: Path) -> Iterator[Any]:
 
 def _records(aside: Path, step: Step) -> Iterator[tuple[Path, dict[str, Any] | None, bool]]:
     """(file, record, whether it is a checkpoint), checkpoints first; None for what cannot be read."""
-    folder = aside / step.folder
-    paths = [
-        *sorted((folder / ".ckpt").glob("*.json")),
-        folder / "annotations.jsonl",
-        aside / "annotations.jsonl",
-    ]
-    for path in filter(Path.is_file, paths):
+    for path in _files(aside, step):
         for tree in _read(path):
             # the file of results is read for each step: what is broken in it is told once
             is_told = path.parent != aside or step is _STEPS[-1]

@@ -10,6 +10,8 @@ from grounding_assets.core.dataset.audit import Audit, LineBalance
 from grounding_assets.core.steps import Step
 
 STATUS = "shard.json"
+_OF_ONE_SHARD = {"steps", "sha256", "written_ns", "digest", "ended"}
+"""Fields that say nothing of several."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +104,9 @@ def added_up(statuses: Iterable[ShardStatus]) -> ShardStatus:
 
 def _sum(total: ShardStatus, one: ShardStatus) -> ShardStatus:
     summed: dict[str, Any] = {
-        name: getattr(total, name) + getattr(one, name)
-        for name in (
-            "samples",
-            "done",
-            "failed",
-            "pending",
-            "repeated",
-            "by_reason",
-            "settings",
-            "calls",
-            "tokens_in",
-            "tokens_out",
-            "cost",
-            "size",
-        )
+        each.name: getattr(total, each.name) + getattr(one, each.name)
+        for each in fields(ShardStatus)
+        if each.name not in _OF_ONE_SHARD
     }
-    summed["first_failures"] = (*total.first_failures, *one.first_failures)[:3]
-    for name, kind in (("audit", Audit), ("lines", LineBalance)):
-        parts = getattr(total, name), getattr(one, name)
-        summed[name] = kind(*(sum(getattr(part, each.name) for part in parts) for each in fields(kind)))
+    summed["first_failures"] = summed["first_failures"][:3]
     return ShardStatus(steps=one.steps, **summed)
