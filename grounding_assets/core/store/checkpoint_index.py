@@ -8,7 +8,7 @@ outdated at any time: it makes nothing true, it only saves reading.
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -223,15 +223,11 @@ class CheckpointIndex:
 
 def _packed_line(fields: re.Match[bytes]) -> bytes | None:
     """The entry of a journal's line as `_pack` makes it; None if no run can have written it."""
-    _, stamp, image_stamp, order_id, *digests = fields.groups()
-    if int(image_stamp) >> 8 * _IMAGE_STAMP_BYTES:
+    _, stamp, image_stamp, *texts = ((field or b"").decode("utf-8", "replace") for field in fields.groups())
+    try:
+        return _packed(int(stamp), int(image_stamp), texts[0], texts[1:])
+    except OverflowError:
         return None
-    head = (
-        int(stamp).to_bytes(_STAMP_BYTES, "big"),
-        int(image_stamp).to_bytes(_IMAGE_STAMP_BYTES, "big"),
-        bytes.fromhex(order_id.decode("ascii")) if order_id else bytes(_ORDER_BYTES),
-    )
-    return b"".join((*head, *(pack_digest(digest.decode("utf-8", "replace")) for digest in digests)))
 
 
 def _entry(checkpoint: Checkpoint, stamp: int) -> IndexEntry:
@@ -247,10 +243,14 @@ def _entry(checkpoint: Checkpoint, stamp: int) -> IndexEntry:
 
 def _pack(entry: IndexEntry) -> bytes:
     digests = (entry.fingerprint, entry.output_fingerprint, entry.settings_fingerprint)
+    return _packed(entry.stamp, entry.image_stamp, entry.order_id, digests)
+
+
+def _packed(stamp: int, image_stamp: int, order_id: str, digests: Iterable[str]) -> bytes:
     head = (
-        entry.stamp.to_bytes(_STAMP_BYTES, "big"),
-        entry.image_stamp.to_bytes(_IMAGE_STAMP_BYTES, "big"),
-        bytes.fromhex(entry.order_id or _NO_ORDER),
+        stamp.to_bytes(_STAMP_BYTES, "big"),
+        image_stamp.to_bytes(_IMAGE_STAMP_BYTES, "big"),
+        bytes.fromhex(order_id or _NO_ORDER),
     )
     return b"".join((*head, *map(pack_digest, digests)))
 

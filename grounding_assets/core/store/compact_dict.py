@@ -24,18 +24,12 @@ class Numbering:
         """To be read only."""
         self._lock = threading.Lock()
 
-    def find(self, key: object) -> int | None:
-        return self.numbers.get(key)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
     def assign(self, key: str) -> int:
         number = self.numbers.get(key)
         if number is None:
             with self._lock:
                 number = self.numbers.setdefault(key, len(self.numbers))
         return number
-
-    def __iter__(self) -> Iterator[tuple[str, int]]:
-        return iter(self.numbers.items())
 
 
 class PackedEntries(MutableMapping[str, RecordT], Generic[RecordT]):
@@ -96,7 +90,7 @@ class PackedEntries(MutableMapping[str, RecordT], Generic[RecordT]):
             self._states[number] = _ASIDE
 
     def __delitem__(self, key: str) -> None:
-        number = self._numbering.find(key)
+        number = self._numbering.numbers.get(key)
         if number is None or self._state(number) == _ABSENT:
             raise KeyError(key)
         self._states[number] = _ABSENT
@@ -104,10 +98,10 @@ class PackedEntries(MutableMapping[str, RecordT], Generic[RecordT]):
         self._count -= 1
 
     def __contains__(self, key: object) -> bool:
-        return self._state(self._numbering.find(key)) != _ABSENT
+        return self._state(self._numbering.numbers.get(key)) != _ABSENT  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key, number in self._numbering if self._state(number) != _ABSENT)
+        return (key for key, number in self._numbering.numbers.items() if self._state(number) != _ABSENT)
 
     def __len__(self) -> int:
         return self._count
@@ -130,11 +124,9 @@ def pack_digest(digest: str) -> bytes:
 
 def unpack_digest(packed: bytes, start: int) -> tuple[str, int]:
     """(digest, offset of what follows)."""
-    length = packed[start]
-    if length != 0xFF:
-        end = start + 1 + length
+    end = digest_end(packed, start)
+    if packed[start] != 0xFF:
         return packed[start + 1 : end].hex(), end
-    end = start + 3 + int.from_bytes(packed[start + 1 : start + 3], "big")
     return packed[start + 3 : end].decode("utf-8", "surrogatepass"), end
 
 
