@@ -44,7 +44,7 @@ from resources import event_loop
 from resources.credentials import Credentials
 from resources.fetched_files import FetchedFiles
 from resources.opening_notes import adopted, taken_over
-from resources.stored_images import image_root_of
+from resources.stored_images import ImageFolder
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import build_batch_service, check_teacher, result_settings, teacher_notice
 from resources.vlm.session import work_with_teacher
@@ -100,7 +100,8 @@ class DataSet:
 
     @cached_property
     def image_root(self) -> ImageRoot:
-        return image_root_of(self.spec.data)
+        """Raises SpecError if the library for `data.image_root` is not installed."""
+        return ImageFolder(self.spec.data.image_root, self.spec.data.image_sources)
 
     @property
     def extracted_file(self) -> Path:
@@ -147,7 +148,7 @@ class DataSet:
             begun_by_tao = self._set_tao_files_aside()
             workspace = self._open().refresh()
             if begun_by_tao:
-                self._take_tao_results_over(workspace)
+                self.notes += taken_over(take_tao_results_over(workspace), self.results_dir / ASIDE)
             self._note_corrupt(workspace)
             self._note_changed_images(workspace)
             self._adopt_edits(workspace)
@@ -159,9 +160,6 @@ class DataSet:
         if (self.results_dir / "samples.jsonl").exists() and not (self.results_dir / ASIDE).exists():
             return False
         return set_tao_files_aside(self.results_dir, keep_extractions=self._starts_from_extractions)
-
-    def _take_tao_results_over(self, workspace: Workspace) -> None:
-        self.notes += taken_over(take_tao_results_over(workspace), self.results_dir / ASIDE)
 
     def _note_changed_images(self, workspace: Workspace) -> None:
         changed = workspace.images.sample_ids
@@ -210,14 +208,12 @@ class DataSet:
             )
         ids.save()
         remove_leftovers(self.results_dir)
-        workspace = Workspace(samples, self.results_dir, self.image_root, self._settings())
+        settings = {step: self.settings_fingerprint(step) for step in self.spec.workflow.run_steps}
+        workspace = Workspace(samples, self.results_dir, self.image_root, settings)
         workspace.join_image_root = self.spec.data.join_image_root
         for step in self.spec.workflow.run_steps:
             workspace.step(step).store.prepare()
         return workspace
-
-    def _settings(self) -> dict[Step, str]:
-        return {step: self.settings_fingerprint(step) for step in self.spec.workflow.run_steps}
 
     def settings_fingerprint(self, step: Step) -> str:
         """Of results of the step that are made with this run's settings."""

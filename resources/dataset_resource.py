@@ -10,16 +10,12 @@ from resources.dead_runs import claim_run
 from resources.run_config import config_fields, spec_of_run
 
 
-class _DataSetResource(dg.ConfigurableResource[DataSet]):
-    """The spec of this data set; what a run's configuration changes holds for every asset of the run."""
-
-
-def dataset_resource(spec: Spec, credentials: Credentials) -> _DataSetResource:
+def dataset_resource(spec: Spec, credentials: Credentials) -> dg.ConfigurableResource[DataSet]:
     """The resource of a code location. Keys stay in this process: run configuration has no field for them."""
 
     # a class for each spec: for each run, Dagster makes the resource again from its class and configuration alone
-    class DataSetResource(_DataSetResource):
-        __doc__ = _DataSetResource.__doc__
+    class DataSetResource(dg.ConfigurableResource[DataSet]):
+        """The spec of this data set; what a run's configuration changes holds for every asset of the run."""
 
         def create_resource(self, context: dg.InitResourceContext) -> DataSet:
             if context.instance is not None and context.run is not None:

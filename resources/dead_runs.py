@@ -14,6 +14,8 @@ from typing import Self
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from grounding_assets.core.files import is_running
+
 PROCESS_TAG = ".dagster/grounding-process"
 """Which process works on a run. Dagster hides tags with this prefix from its pages."""
 
@@ -65,7 +67,7 @@ class RunProcess(BaseModel):
         """Whether it has ended; False if that cannot be seen from here."""
         if self.host != socket.gethostname() or self.pid_namespace != _pid_namespace():
             return False
-        return not _exists(self.pid) or _start_of(self.pid) not in (self.start, None)
+        return not is_running(self.pid) or _start_of(self.pid) not in (self.start, None)
 
 
 def process_tags() -> dict[str, str]:
@@ -122,16 +124,6 @@ def _pid_namespace() -> str:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _start_of(pid: int) -> str | None:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from grounding_assets.core.errors import GroundingError, Reason, RunStopped, SampleFailure, SpecError
 from grounding_assets.core.images.image_file import MAX_FILE_BYTES, NOT_THERE
-from grounding_assets.core.images.locations import ImageLocation, ImageRoot
+from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.spec.paths import scheme_of, shown_address
-from grounding_assets.core.spec.settings import DataSpec
 from resources.object_storage import ObjectForbidden, StorageRefusal, filesystem_of, storage_errors
 
 if TYPE_CHECKING:
@@ -33,14 +32,10 @@ class StoredPicture:
     def __init__(self, store: "AbstractFileSystem", path: str, address: str, *, is_of_root: bool):
         """`is_of_root`: in the storage of `data.image_root`, whose refusal concerns all pictures."""
         self._store, self._path, self._address, self._is_of_root = store, path, address, is_of_root
-        self._read_stamp = 0
+        self.read_stamp = 0
 
     def __str__(self) -> str:
         return self._address
-
-    @property
-    def read_stamp(self) -> int:
-        return self._read_stamp
 
     def read(self, most: int) -> bytes:
         try:
@@ -66,9 +61,8 @@ class StoredPicture:
         except GroundingError as error:
             raise SampleFailure(Reason.IMAGE_UNREADABLE, str(error)) from None
         whole = len(raw) < most
-        self._read_stamp = (
-            _stamp(hashlib.md5(raw, usedforsecurity=False).hexdigest(), len(raw)) if whole else 0
-        )
+        md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest() if whole else ""
+        self.read_stamp = _stamp(md5, len(raw)) if whole else 0
         return raw
 
     def stored_stamp(self) -> int:
@@ -172,15 +166,6 @@ class ImageFolder:
         if scheme in ("http", "https", "ftp", "hf"):
             return "copy the image to this machine or into object storage."
         return "add the beginning of its address to image_grounding.data.image_sources."
-
-
-def image_root_of(data: DataSpec) -> ImageRoot:
-    """Where the pictures of a data set lie.
-
-    Raises:
-        SpecError: the library for `data.image_root` is not installed.
-    """
-    return ImageFolder(data.image_root, data.image_sources)
 
 
 def _as_prefix(source: str) -> str:

@@ -202,7 +202,7 @@ def remove_leftovers(folder: Path) -> None:
     """Removes what killed processes were writing: partial files over an hour old whose process is gone."""
     for partial in folder.glob(".*.partial"):
         owner = _PARTIAL_OWNER.search(partial.name)
-        if owner is None or _is_running(int(owner.group(1))):
+        if owner is None or is_running(int(owner.group(1))):
             continue
         try:
             # a process of another machine that shares the folder may have this id, too
@@ -212,11 +212,12 @@ def remove_leftovers(folder: Path) -> None:
             continue
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine has the id; a zombie has."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
-        return True
+        pass
     return True

@@ -59,7 +59,6 @@ class _Reader:
         self._decoder = json.JSONDecoder()
         self._text = ""
         self._position = 0
-        self._at_end = False
 
     def array_elements(self, *, whole: bool) -> Iterator[tuple[str, Any]]:
         """(key, element) of every top-level array, and (key, _START) at each array's start.

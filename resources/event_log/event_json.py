@@ -6,7 +6,7 @@ give the first one's text is not used.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
 from typing import Any
@@ -26,15 +26,12 @@ from dagster._core.events.log import EventLogEntry
 _MOST_FORMS = 64
 _MARK = 8_800_000_000_000
 """Plus the position of the value: a number that no event holds, and all of them of one length."""
-_OF_ONE_VALUE: dict[type, Callable[[Any], Any]] = {
-    kind: kind
-    for kind in (
-        TextMetadataValue,
-        MarkdownMetadataValue,
-        PathMetadataValue,
-        IntMetadataValue,
-        FloatMetadataValue,
-    )
+_OF_ONE_VALUE: set[type[Any]] = {
+    TextMetadataValue,
+    MarkdownMetadataValue,
+    PathMetadataValue,
+    IntMetadataValue,
+    FloatMetadataValue,
 }
 """Metadata that are stored as a constant around one text or number."""
 _ENCODERS: dict[type, Callable[[Any], str]] = {
@@ -85,7 +82,7 @@ class EventJson:
             *tags.values(),
         ]
         kinds, kept_in = tuple(map(type, values)), tuple(map(type, metadata.values()))
-        if not (_ENCODERS.keys() >= set(kinds) and _OF_ONE_VALUE.keys() >= set(kept_in)):
+        if not (_ENCODERS.keys() >= set(kinds) and _OF_ONE_VALUE.issuperset(kept_in)):
             return entry.to_json()
         shape = type(told), told.asset_key, tuple(metadata), kept_in, tuple(tags), kinds
         constants = _constants(entry)
@@ -124,10 +121,8 @@ def _form(
 ) -> _Form:
     marks = [None if kind is type(None) else kind(_MARK + position) for position, kind in enumerate(kinds)]
     timestamp, user_message, message, description, partition, *others = marks
-    metadata = {
-        label: _OF_ONE_VALUE[type(one)](value)
-        for (label, one), value in zip(told.metadata.items(), others, strict=False)
-    }
+    given: Mapping[str, Any] = told.metadata
+    metadata = {label: type(one)(value) for (label, one), value in zip(given.items(), others, strict=False)}
     marked = told._replace(
         description=description,
         partition=partition,

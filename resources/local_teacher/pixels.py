@@ -23,16 +23,16 @@ class LocalImage:
     sha256: str
     """Hex digest of the file's bytes."""
     pixels: np.ndarray
-    """(height, width, 3) uint8 RGB, upright, alpha over white; no side over the size asked for."""
+    """(height, width, 3) uint8 RGB, upright, alpha over white; no side over `TRAINING_SIZE`."""
 
 
-def read_image(image_file: ImageLocation, longest_px: int = TRAINING_SIZE) -> LocalImage:
+def read_image(image_file: ImageLocation) -> LocalImage:
     """Reads the first frame of an image file.
 
     Raises `SampleFailure` with `image_missing`, `image_unreadable` or `image_too_large`.
     """
     raw = read_image_bytes(image_file)
     with ImageFile(raw, image_file) as file:
-        fitted = fitted_size(file.image_size, longest_px)
+        fitted = fitted_size(file.image_size, TRAINING_SIZE)
         pixels = file.upright_rgb(fitted).resize(fitted, Image.Resampling.BILINEAR)
     return LocalImage(file.image_size, hashlib.sha256(raw).hexdigest(), np.asarray(pixels))
