@@ -11,20 +11,25 @@ CAPTION = "There is a car, a dog, a tree, a bench, a kite and a cup here."
 
 
 def drawn_gold(
-    rng: np.random.Generator, images: int, *, captions: int = 1, absent: float = 0.0
+    rng: np.random.Generator,
+    images: int,
+    *,
+    captions: int = 1,
+    absent: float = 0.0,
+    expressions: int = len(NOUNS),
 ) -> list[dict[str, Any]]:
-    """Records of six expressions each, with one box (none where absent) of 100 to 300 px a side."""
+    """Records of up to six expressions each, with one box (none where absent) of 100 to 300 px a side."""
     rows = []
     for image in range(images):
         for number in range(captions):
             caption = CAPTION if captions == 1 else f"{CAPTION} ({number})"
-            expressions = []
-            for noun in NOUNS:
+            found = []
+            for noun in NOUNS[:expressions]:
                 x, y = rng.integers(0, 600, 2)
                 w, h = rng.integers(100, 301, 2)
                 box = [int(x), int(y), int(x + w), int(y + h)]
-                expressions.append(one(noun, [] if rng.random() < absent else [box], caption))
-            rows.append(line(expressions, image_path=f"{image}.jpg", caption=caption))
+                found.append(one(noun, [] if rng.random() < absent else [box], caption))
+            rows.append(line(found, image_path=f"{image}.jpg", caption=caption))
     return rows
 
 

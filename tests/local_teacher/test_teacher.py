@@ -48,14 +48,19 @@ def test_the_three_ways_to_answer() -> None:
     assert elephant.instances == ()
 
 
-def test_demonstration_is_annotated_within_the_format() -> None:
-    captions = [
-        json.loads(line) for line in (DEMO / "captions.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-    assert len({row["image_path"] for row in captions}) >= 4
-    for row in captions:
-        path = DEMO / row["image_path"]
-        found = run(path, row["caption"])
+@pytest.fixture(scope="module")
+def demonstrated() -> list[tuple[Path, str, dict[str, Expression]]]:
+    """Each sample of the demonstration, annotated alone: photo, caption and what was found."""
+    lines = (DEMO / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [(DEMO / row["image_path"], row["caption"]) for row in map(json.loads, lines)]
+    return [(photo, caption, run(photo, caption)) for photo, caption in rows]
+
+
+def test_demonstration_is_annotated_within_the_format(
+    demonstrated: list[tuple[Path, str, dict[str, Expression]]],
+) -> None:
+    assert len({path for path, _, _ in demonstrated}) >= 4
+    for path, _, found in demonstrated:
         statuses = {expression.grounding_status for expression in found.values()}
         assert GroundingStatus.BOXED in statuses
         assert statuses <= {GroundingStatus.BOXED, GroundingStatus.OUT_OF_VOCABULARY}
@@ -143,19 +148,16 @@ def test_expressions_from_elsewhere_are_kept_in_order() -> None:
     assert asyncio.run(teacher.ground(image, "", [])).expressions == ()
 
 
-def test_many_samples_at_once_give_what_one_at_a_time_gives() -> None:
-    rows = [
-        json.loads(line) for line in (DEMO / "captions.jsonl").read_text(encoding="utf-8").splitlines()
-    ] * 2
-
+def test_many_samples_at_once_give_what_one_at_a_time_gives(
+    demonstrated: list[tuple[Path, str, dict[str, Expression]]],
+) -> None:
     async def together() -> list[Grounding]:
         teacher = LocalTeacher()
         return await asyncio.gather(
-            *(annotate(teacher, DEMO / row["image_path"], row["caption"]) for row in rows)
+            *(annotate(teacher, photo, caption) for photo, caption, _ in demonstrated)
         )
 
-    for row, grounding in zip(rows, asyncio.run(together()), strict=True):
-        alone = run(DEMO / row["image_path"], row["caption"])
+    for (_, _, alone), grounding in zip(demonstrated, asyncio.run(together()), strict=True):
         assert grounding.expressions == tuple(alone.values())
 
 

@@ -20,23 +20,11 @@ SECTION = "image_grounding."
 
 
 def run(base: Spec, config: dict[str, Any]) -> Spec:
-    """The spec that a resource of a job sees, with this configuration for the run."""
-    seen: list[Spec] = []
-
-    @dg.op(required_resource_keys={"dataset"})
-    def look(context: dg.OpExecutionContext) -> None:
-        dataset: DataSet = context.resources.dataset
-        seen.append(dataset.spec)
-
-    @dg.job(resource_defs={"dataset": dataset_resource(base, Credentials()).get_resource_definition()})
-    def job() -> None:
-        look()
-
-    loggers = {"console": {"config": {"log_level": "CRITICAL"}}}
-    result = job.execute_in_process({"resources": {"dataset": {"config": config}}, "loggers": loggers})
-    assert result.success
-    [spec] = seen
-    return spec
+    """The spec that a resource of a run sees, with this configuration."""
+    resource = dataset_resource(base, Credentials())
+    with dg.build_resources({"dataset": resource}, resource_config={"dataset": {"config": config}}) as built:
+        dataset: DataSet = built.dataset
+        return dataset.spec
 
 
 def nested(dotted: str, value: Any) -> dict[str, Any]:
