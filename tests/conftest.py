@@ -12,7 +12,7 @@ from tests.postgres import PostgresServer, binaries, postgres_server
 
 # a shared or small machine is no reason to fail; what a test must not exceed, it asserts itself
 settings.register_profile(
-    "quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150
+    "quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=5000, database=None)
 settings.load_profile("quick")

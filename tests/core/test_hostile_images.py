@@ -145,10 +145,10 @@ def test_a_huge_file_is_refused_without_being_read(tmp_path: Path) -> None:
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
-    for side in (16_385, 24_000):
-        assert side**2 > MAX_PIXELS
-        Image.new("1", (side, side)).save(tmp_path / "bomb.png")
-        assert failure(tmp_path / "bomb.png").reason is Reason.IMAGE_TOO_LARGE
+    side = 16_385
+    assert side**2 > MAX_PIXELS
+    Image.new("1", (side, side)).save(tmp_path / "bomb.png")
+    assert failure(tmp_path / "bomb.png").reason is Reason.IMAGE_TOO_LARGE
 
 
 @pytest.mark.parametrize(("mode", "bytes_a_pixel"), [("RGB", 4), ("RGBA", 4), ("P", 1), ("I;16", 2)])
@@ -167,11 +167,11 @@ def test_a_large_image_is_held_once(tmp_path: Path, mode: str, bytes_a_pixel: in
     assert int(run.stdout) < bytes_a_pixel * side**2 + (90 << 20)
 
 
-@pytest.mark.parametrize(("name", "orientation"), [("a.jpg", 1), ("a.jpg", 6), ("a.png", 6)])
-def test_a_photo_of_108_megapixels_is_read_reduced(tmp_path: Path, name: str, orientation: int) -> None:
-    size, turn = (12_000, 9_000), STORED_FOR[orientation]
-    stored = picture(size) if turn is None else picture(size).transpose(turn)
-    stored.save(tmp_path / name, exif=exif(orientation), compress_level=1)
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_a_photo_of_108_megapixels_is_read_reduced(tmp_path: Path, name: str) -> None:
+    size, turn = (12_000, 9_000), STORED_FOR[6]
+    assert turn is not None
+    picture(size).transpose(turn).save(tmp_path / name, exif=exif(6), compress_level=1)
     prepared = prepare_image(tmp_path / name, ImagePolicy(max_side_px=1600))
     assert prepared.image_size == size and prepared.sent_size == (1600, 1200)
     assert_red_top_left(prepared)
@@ -183,8 +183,8 @@ def test_a_photo_of_108_megapixels_is_read_reduced(tmp_path: Path, name: str, or
 
 
 def test_images_decoded_side_by_side_stay_within_a_budget(tmp_path: Path) -> None:
-    """Eight threads, each with 36 megapixels of colour in a small file: 1.2 GB without a budget."""
-    side, threads = 6000, 8
+    """Six threads, each with 36 megapixels of colour in a small file: 860 MB without a budget."""
+    side, threads = 6000, 6
     Image.new("RGB", (side, side), "red").save(tmp_path / "small.png")
     assert (tmp_path / "small.png").stat().st_size < 1 << 19
     program = (

@@ -100,7 +100,7 @@ def test_a_cut_reply_holds_no_box_that_the_whole_one_has_not(reply, data):
     assert all(box in known for entry in part.entries for box in entry.boxes)
 
 
-N = 100_000
+N = 50_000
 HOSTILE = {
     "brackets apart": "[ " * (N // 2),
     "opening braces": "{" * N,
@@ -135,4 +135,4 @@ HOSTILE = {
 def test_hostile_replies_take_bounded_time(case):
     began = time.process_time()
     read(HOSTILE[case])
-    assert time.process_time() - began < 15, "quadratic: a linear reading takes a few seconds at most"
+    assert time.process_time() - began < 8, "quadratic: a linear reading takes a second or two"
