@@ -72,6 +72,8 @@ def _reviewed_gold(results_dir: Path) -> Path:
             f"{reviewed.without_box:,} expressions were rejected without a box that is right: they are in no figure, "
             "which flatters the results."
         )
+    if reviewed.other_image:
+        print(f"{reviewed.other_image:,} reviewed samples have another image by now: they are no gold.")
     return reviewed.file
 
 

@@ -145,6 +145,20 @@ def test_calibration():
     assert evaluation.calibration_error.of == 5
 
 
+def test_results_of_images_of_another_size_are_not_judged():
+    gold = [line([expression("A red car", [BOX])], image_path=f"{n}.jpg") for n in "abc"]
+    halved = line([expression("A red car", [[50, 50, 100, 100]])], image_path="b.jpg", width=500, height=500)
+    figures = evaluate(gold, [gold[0], halved], STEP_1, Resampling(100))
+    totals = figures.tally.totals
+    assert (totals.judged, totals.without_result, totals.other_size) == (1, 2, 1)
+    assert figures.overall["r1_50"].value == 1.0
+    assert ("Not judged", "1", "", "gold samples of images of another size") in figure_rows(figures)
+    with pytest.raises(
+        InputError, match=r"b\.jpg has 1000 x 1000 pixels in gold and 500 x 500 in the results"
+    ):
+        evaluate(gold, [halved], STEP_1)
+
+
 def test_missing_results_are_left_out_or_wrong():
     gold = [
         line([expression("A red car", [BOX]), expression("a lake", [])], image_path=f"{n}.jpg")

@@ -11,6 +11,8 @@ import pytest
 from grounding_assets.core.dataset.annotated import read_samples
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.exports import export
+from grounding_assets.core.files import write_lines
+from grounding_assets.core.review.gold import write_reviewed_gold
 from grounding_assets.core.review.marks import read_marks
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.review.taking import Taken, take_marks
@@ -186,6 +188,23 @@ def test_a_damaged_reviews_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "reviews.jsonl").write_text('{"sample_id": 3}\n')
     with pytest.raises(InputError, match=r"reviews\.jsonl, line 1 is damaged: sample_id"):
         Reviews.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "gold"),
+    [({}, 2), ({"width": 200}, 1), ({"provenance": {"step_1": {"image_sha256": "5" * 64}}}, 1)],
+    ids=["as it was", "another size", "another file"],
+)
+def test_what_was_judged_on_another_image_is_no_gold(
+    tmp_path: Path, replaced: dict[str, Any], gold: int
+) -> None:
+    seen: dict[str, Any] = {"provenance": {"step_1": {"image_sha256": "4" * 64}}}
+    records, reviews = [judged_record(**seen), judged_record("0002", **seen)], Reviews()
+    taken(tmp_path, reviews, marks_of(*(mark(record, "accept") for record in records)), *records)
+    reviews.save(tmp_path)
+    write_lines(tmp_path / "annotations.jsonl", [records[0], records[1] | replaced])
+    found = write_reviewed_gold(tmp_path)
+    assert (found.samples, found.other_image) == (gold, 2 - gold)
 
 
 def verified_record() -> dict[str, Any]:

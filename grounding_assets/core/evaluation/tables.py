@@ -27,6 +27,8 @@ def figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     for lines, what in ((totals.repeated_gold, "of gold"), (totals.repeated, "of the results")):
         if lines:
             rows.append(("Repeated lines", f"{lines:,}", "", f"{what}, about a sample that came before"))
+    if totals.other_size:
+        rows.append(("Not judged", f"{totals.other_size:,}", "", "gold samples of images of another size"))
     rows.append(("Samples with a result", f"{100 * evaluation.coverage:.1f} %", "", coverage))
     return rows
 

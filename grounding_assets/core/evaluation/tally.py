@@ -61,6 +61,9 @@ class SampleTotals:
     """Lines of the results about a gold sample that came before; the first counts."""
     repeated_gold: int = 0
     """Lines of gold about a sample that came before; the first counts."""
+    other_size: int = 0
+    """Gold samples among those without a result: there is one, but of an image of another size, so that pixels of the
+    one mean nothing in the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def tally(
     """
     pending: dict[SampleKey, AnnotatedSample] = {}
     repeated_gold = repeated = without_gold = 0
+    other_size: dict[SampleKey, tuple[int, int]] = {}
     for sample in read_samples(gold, "gold"):
         repeated_gold += _key(sample) in pending
         pending.setdefault(_key(sample), sample)
@@ -123,22 +127,40 @@ def tally(
             without_gold += 1
         elif key not in pending:
             repeated += 1
+        elif result.image_size != pending[key].image_size:
+            other_size.setdefault(key, result.image_size)
         else:
             judged[key] = _judge(pending.pop(key), result, options, keep_instance)
     if options.missing == "wrong":
         judged |= {key: _judge(sample, None, options, keep_instance) for key, sample in pending.items()}
     counted = {key: counts for key, counts in judged.items() if counts is not None}
-    totals = SampleTotals(len(judged), len(counted), len(pending), without_gold, repeated, repeated_gold)
+    other_size = {key: size for key, size in other_size.items() if key in pending}
+    totals = SampleTotals(
+        len(judged), len(counted), len(pending), without_gold, repeated, repeated_gold, len(other_size)
+    )
     if not counted:
-        raise NothingToJudge(
-            "No result is about a gold sample: image_path and caption must be the same in both files."
-        )
+        raise _nothing_to_judge(pending, other_size)
     return Tally(
         options,
         totals,
         tuple(counted),
         np.array([sample.counts for sample in counted.values()]),
         np.array([sample.bins for sample in counted.values()]),
+    )
+
+
+def _nothing_to_judge(
+    gold: Mapping[SampleKey, AnnotatedSample], other_size: Mapping[SampleKey, tuple[int, int]]
+) -> InputError:
+    if not other_size:
+        return NothingToJudge(
+            "No result is about a gold sample: image_path and caption must be the same in both files."
+        )
+    key, (width, height) = next(iter(other_size.items()))
+    gold_width, gold_height = gold[key].image_size
+    return InputError(
+        f"Gold is about images of other sizes than the results: {key[0]} has {gold_width} x {gold_height} pixels in gold and "
+        f"{width} x {height} in the results. Use the images that gold was made on, upright."
     )
 
 

@@ -1,15 +1,16 @@
 """What reviewers said as gold: boxes that they found right, or made so."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.files import write_lines
+from grounding_assets.core.files import read_lines, write_lines
 from grounding_assets.core.records import SOURCE
+from grounding_assets.core.review.judged import sample_id_of
 from grounding_assets.core.review.judgement import JudgedSample
-from grounding_assets.core.review.reviews import Reviews, vouched_expression
+from grounding_assets.core.review.reviews import Reviews, is_same_image, vouched_expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class ReviewedGold:
     samples: int
     without_box: int
     """Expressions that are wrong, and of which nobody drew what is right: they are no gold."""
+    other_image: int
+    """Judged samples whose image was replaced since: they are no gold."""
 
 
 def write_reviewed_gold(results_dir: Path) -> ReviewedGold:
@@ -26,17 +29,26 @@ def write_reviewed_gold(results_dir: Path) -> ReviewedGold:
     Raises:
         InputError: reviewers vouch for nothing yet.
     """
-    reviews = Reviews.load(results_dir)
-    latest = {judged.sample_id: judged for judged in reviews}
+    latest = {judged.sample_id: judged for judged in Reviews.load(results_dir)}
+    replaced = _of_another_image(latest, read_lines(results_dir / "annotations.jsonl"))
+    current = [judged for name, judged in latest.items() if name not in replaced]
     file = results_dir / "reviewed_gold.jsonl"
-    if not any(judged.vouches_for(phrase) for judged in latest.values() for phrase in judged.phrases):
+    if not any(judged.vouches_for(phrase) for judged in current for phrase in judged.phrases):
         raise InputError(
-            f"Nothing in {results_dir} was accepted or corrected yet: mark results in report.html, then run "
+            f"Nothing in {results_dir} is accepted or corrected, of the images as they are now: mark results in report.html, then run "
             "`auto_label review marks=FILE`."
         )
-    samples = write_lines(file, _records(latest.values()))
-    rejected = sum(phrase.is_rejected for judged in latest.values() for phrase in judged.phrases)
-    return ReviewedGold(file, samples, rejected)
+    samples = write_lines(file, _records(current))
+    rejected = sum(phrase.is_rejected for judged in current for phrase in judged.phrases)
+    return ReviewedGold(file, samples, rejected, len(replaced))
+
+
+def _of_another_image(judged: Mapping[str, JudgedSample], records: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {
+        name
+        for record in records
+        if (name := sample_id_of(record)) in judged and not is_same_image(judged[name], record)
+    }
 
 
 def _records(judged_samples: Iterable[JudgedSample]) -> Iterator[dict[str, Any]]:

@@ -59,7 +59,8 @@ class Reviews:
         return self._judged.get((sample_id, cleaned_caption))
 
     def put(self, judged: JudgedSample) -> None:
-        """Keeps a judgement, in the place of one of the same sample and caption."""
+        """Keeps a judgement as the latest, in the place of one of the same sample and caption."""
+        self._judged.pop((judged.sample_id, judged.cleaned_caption), None)
         self._judged[judged.sample_id, judged.cleaned_caption] = judged
 
     def counts(self) -> dict[str, int]:
