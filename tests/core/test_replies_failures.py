@@ -5,7 +5,7 @@ import pytest
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies import parse_grounding
 from grounding_assets.core.replies.answer import MAX_REPLY_CHARS
-from grounding_assets.core.replies.entry_draft import MAX_BOXES
+from grounding_assets.core.replies.grounding import MAX_BOXES
 
 A, B = (1.0, 2.0, 30.0, 40.0), (5.0, 6.0, 70.0, 80.0)
 CONTRACT = (

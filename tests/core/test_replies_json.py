@@ -41,7 +41,7 @@ def plain(value):
 
 def scan(text):
     scanner = Scanner(text)
-    return [found.value for found in scanner.values()], scanner.repairs
+    return list(scanner.values()), scanner.repairs
 
 
 def same(a, b):

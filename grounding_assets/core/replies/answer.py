@@ -34,11 +34,6 @@ class JsonParts:
     repairs: int
     """Departures from JSON that were put right."""
 
-    @property
-    def truncated(self) -> bool:
-        """True if the text ended inside a value."""
-        return not all(value.closed for value in self.values)
-
 
 def answer_text(reply: str) -> tuple[str, bool]:
     """The reply without its reasoning, and whether it was cut off inside reasoning.
@@ -91,11 +86,10 @@ def json_parts(answer: str) -> JsonParts:
     repairs = 0
     for segment in FENCE.split(answer):
         scanner = Scanner(segment)
-        end = 0
-        for found in scanner.values():
-            values.append(found.value)
-            tail, end = "", found.end
-        tail += segment[end:]
+        if found := list(scanner.values()):
+            values += found
+            tail = ""
+        tail += segment[scanner.at :]
         repairs += scanner.repairs
     return JsonParts(tuple(values), tail, repairs)
 

@@ -7,7 +7,6 @@ asked for is done by `matching`.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 
 from grounding_assets.core.boxes.coordinates import Order, RawBox
 from grounding_assets.core.replies.boxes import (
@@ -18,7 +17,7 @@ from grounding_assets.core.replies.boxes import (
     says_none,
     untagged,
 )
-from grounding_assets.core.replies.entry_draft import BoxLimit, EntryDraft
+from grounding_assets.core.replies.entry_draft import EntryDraft
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 from grounding_assets.core.replies.keys import (
     ENVELOPES,
@@ -41,21 +40,14 @@ from grounding_assets.core.replies.parsed import ReplyEntry, Statement
 _ByRole = dict[Role | None, list[Pair]]
 
 
-def read_value(value: JsonObject | JsonArray, order: Order, limit: BoxLimit) -> Statement:
-    """What one JSON value says.
-
-    Args:
-        order: the family's order, in which every box leaves.
-        limit: of the whole reply.
-    """
-    reader = _Reader(order, limit)
+def read_value(value: JsonObject | JsonArray, order: Order) -> Statement:
+    """What one JSON value says, its boxes in the order of the family."""
+    reader = _Reader(order)
     root = EntryDraft()
     reader.read_into(value, root)
-    statement = reader.statement
     if root.boxes or root.unreadable:
         reader.add_entry(root)
-    return replace(
-        statement,
+    return Statement(
         entries=tuple(reader.entries),
         says_none=root.says_none,
         is_line=len(reader.entries) == 1 and _states_one_box(value),
@@ -81,10 +73,8 @@ def _states_one_box(value: JsonValue) -> bool:
 class _Reader:
     """Reads one value."""
 
-    def __init__(self, order: Order, limit: BoxLimit):
+    def __init__(self, order: Order):
         self._order: Order = order
-        self._limit = limit
-        self.statement = Statement()
         self.entries: list[ReplyEntry] = []
         self.sound = True
         self.points = 0
@@ -130,7 +120,6 @@ class _Reader:
         return as_box(value, from_points=from_points, form=draft.form, order=self._order)
 
     def _add(self, draft: EntryDraft, box: RawBox) -> None:
-        self._limit.add()
         draft.boxes.append(box)
         draft.scores.append(None)
 
@@ -242,7 +231,7 @@ class _Reader:
 
     def _nested(self, key: str, value: JsonValue, draft: EntryDraft, is_mapping: bool) -> None:
         if isinstance(value, str) and normal(key) in ENVELOPES:
-            inside = [found.value for found in Scanner(value).values()]
+            inside = list(Scanner(value).values())
             value = inside[0] if len(inside) == 1 and inside[0].closed else None
         if not isinstance(value, JsonObject | JsonArray):
             return

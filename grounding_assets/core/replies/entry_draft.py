@@ -1,14 +1,10 @@
-"""An entry while it is read, and the limit to how many boxes one reply may state."""
+"""An entry while it is read."""
 
 from dataclasses import dataclass, field
 
 from grounding_assets.core.boxes.coordinates import RawBox
-from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.declared import Form
 from grounding_assets.core.replies.parsed import ReplyEntry
-
-MAX_BOXES = 2_000
-"""A reply with more boxes comes from a model that repeats itself."""
 
 
 @dataclass(slots=True)
@@ -56,20 +52,3 @@ class EntryDraft:
             owner=self.owner,
             place=place,
         )
-
-
-class BoxLimit:
-    """Counts the boxes of a whole reply."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def add(self, boxes: int = 1) -> None:
-        """Raises `SampleFailure` (`unparsable`) once there are more than `MAX_BOXES`."""
-        self._count += boxes
-        if self._count > MAX_BOXES:
-            raise SampleFailure(
-                Reason.UNPARSABLE,
-                f"The reply holds more than {MAX_BOXES} boxes: the model repeats itself; "
-                "raise its temperature, or ask for fewer expressions.",
-            )

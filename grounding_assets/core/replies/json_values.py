@@ -25,12 +25,3 @@ class JsonArray:
 
 
 JsonValue: TypeAlias = JsonObject | JsonArray | str | int | float | bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class FoundValue:
-    """One container and where it stands: `text[start:end]`."""
-
-    value: JsonObject | JsonArray
-    start: int
-    end: int

@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Literal
 
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.replies.json_values import FoundValue, JsonArray, JsonObject, JsonValue
+from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
 
 MAX_DEPTH = 64
 MAX_CONTAINERS = 20_000
@@ -80,18 +80,19 @@ class Scanner:
         self.text = text
         self.repairs = 0
         """Departures from JSON that were put right."""
-        self._at = 0
+        self.at = 0
+        """Where it stands: behind the last container."""
         self._open: list[str] = []
         self._quote_retreats = 0
         self._containers = 0
 
-    def values(self) -> Iterator[FoundValue]:
+    def values(self) -> Iterator[JsonObject | JsonArray]:
         """Every outermost container of the text, in order.
 
         Raises:
             SampleFailure: `unparsable`, if containers nest deeper than `MAX_DEPTH`, or are more than `MAX_CONTAINERS`.
         """
-        while (opener := self.opener_from(self._at)) is not None:
+        while (opener := self.opener_from(self.at)) is not None:
             yield self.value_at(opener)
 
     def opener_from(self, start: int) -> int | None:
@@ -99,10 +100,10 @@ class Scanner:
         opener = _OPENER.search(self.text, start)
         return opener.start() if opener else None
 
-    def value_at(self, opener: int) -> FoundValue:
+    def value_at(self, opener: int) -> JsonObject | JsonArray:
         """The container that begins at an opener; raises as `values` does."""
-        self._at = opener
-        return FoundValue(self._container(), opener, self._at)
+        self.at = opener
+        return self._container()
 
     def _container(self) -> JsonObject | JsonArray:
         if len(self._open) >= MAX_DEPTH:
@@ -113,8 +114,8 @@ class Scanner:
                 Reason.UNPARSABLE,
                 f"The reply holds more than {MAX_CONTAINERS} lists and objects: the model repeats itself.",
             )
-        opener = self.text[self._at]
-        self._at += 1
+        opener = self.text[self.at]
+        self.at += 1
         self._open.append({"{": "}", "[": "]", "(": ")"}[opener])
         value = self._object() if opener == "{" else self._array()
         self._open.pop()
@@ -124,11 +125,11 @@ class Scanner:
         array = JsonArray()
         slot_is_empty = True
         while self._continues(array):
-            char = self.text[self._at]
+            char = self.text[self.at]
             if char == ",":
                 array.sound &= not slot_is_empty
                 slot_is_empty = True
-                self._at += 1
+                self.at += 1
                 continue
             value = self._value("element")
             if value is _Missing.VALUE:
@@ -144,13 +145,13 @@ class Scanner:
         members = JsonObject()
         doubled = 0
         while self._continues(members):
-            char = self.text[self._at]
+            char = self.text[self.at]
             if char == ",":
-                self._at += 1
+                self.at += 1
             elif char == "{" and not members.pairs:
                 doubled += 1
                 self.repairs += 1
-                self._at += 1
+                self.at += 1
             elif char == "{" and self._open[-2:-1] == ["]"]:
                 self.repairs += 1
                 return members
@@ -160,7 +161,7 @@ class Scanner:
                 members.pairs.append((key, value))
         while doubled and self._peek() == "}":
             doubled -= 1
-            self._at += 1
+            self.at += 1
         return members
 
     def _continues(self, container: JsonObject | JsonArray) -> bool:
@@ -168,32 +169,32 @@ class Scanner:
         char = self._peek()
         while char and char in ")]}":
             if char == self._open[-1]:
-                self._at += 1
+                self.at += 1
                 return False
             self.repairs += 1
             if char in self._open:
                 return False
-            self._at += 1
+            self.at += 1
             char = self._peek()
         container.closed = bool(char)
         return container.closed
 
     def _peek(self) -> str:
-        spaces = _SPACES.match(self.text, self._at)
-        self._at = spaces.end() if spaces else self._at
-        return self.text[self._at : self._at + 1]
+        spaces = _SPACES.match(self.text, self.at)
+        self.at = spaces.end() if spaces else self.at
+        return self.text[self.at : self.at + 1]
 
     def _key(self) -> str | None:
-        if bare := _BARE_KEY.match(self.text, self._at):
+        if bare := _BARE_KEY.match(self.text, self.at):
             self.repairs += 1
-            self._at = bare.end()
+            self.at = bare.end()
             return bare.group(1)
-        if self.text[self._at] not in "\"'":
+        if self.text[self.at] not in "\"'":
             return None
         key = self._string("key")
         if key is None or self._peek() != ":":
             return None
-        self._at += 1
+        self.at += 1
         return key
 
     def _value(self, role: _Role) -> JsonValue | _Missing:
@@ -205,15 +206,15 @@ class Scanner:
         if char in "\"'":
             text = self._string(role)
             return _Missing.VALUE if text is None else text
-        if number := _NUMBER.match(self.text, self._at):
-            self._at = number.end()
+        if number := _NUMBER.match(self.text, self.at):
+            self.at = number.end()
             return _number(number.group())
-        if literal := _LITERAL.match(self.text, self._at):
+        if literal := _LITERAL.match(self.text, self.at):
             if literal.group() in _LITERALS:
-                self._at = literal.end()
+                self.at = literal.end()
                 return _LITERALS[literal.group()]
             if literal.group() in _NOT_FINITE:
-                self._at = literal.end()
+                self.at = literal.end()
                 return float("nan")
         return _Missing.VALUE
 
@@ -223,10 +224,10 @@ class Scanner:
         A quote ends it if what follows can follow a string in that role; otherwise it is taken for an
         unescaped quote of the text, unless structure comes before a better end is found.
         """
-        text, quote = self.text, self.text[self._at]
+        text, quote = self.text, self.text[self.at]
         self.repairs += quote == "'"
         pieces: list[str] = []
-        at = self._at + 1
+        at = self.at + 1
         first_doubt: tuple[int, int] | None = None
         while True:
             plain = _PLAIN[quote].match(text, at)
@@ -234,17 +235,17 @@ class Scanner:
             pieces.append(text[at:stop])
             if first_doubt and (stop >= len(text) or self._gives_up(first_doubt[0], at, stop)):
                 self._quote_retreats += 1
-                self._at = first_doubt[0] + 1
+                self.at = first_doubt[0] + 1
                 return well_formed("".join(pieces[: first_doubt[1]]))
             if stop >= len(text):
-                self._at = len(text)
+                self.at = len(text)
                 return None
             if text[stop] == "\\":
                 piece, at = _escape(text, stop)
                 pieces.append(piece)
             elif _AFTER[role].match(text, stop + 1) or self._quote_retreats >= _MAX_QUOTE_RETREATS:
                 self.repairs += first_doubt is not None
-                self._at = stop + 1
+                self.at = stop + 1
                 return well_formed("".join(pieces))
             else:
                 first_doubt = first_doubt or (stop, len(pieces))
@@ -259,10 +260,10 @@ class Scanner:
         if not self._peek():
             return
         container.sound = False
-        skipped = _UNREADABLE.match(self.text, self._at)
-        if skipped and skipped.end() > self._at:
-            self._at = skipped.end()
-        elif self.text[self._at] in "{[(":
+        skipped = _UNREADABLE.match(self.text, self.at)
+        if skipped and skipped.end() > self.at:
+            self.at = skipped.end()
+        elif self.text[self.at] in "{[(":
             self._container()
 
 

@@ -7,12 +7,11 @@ name (Hunyuan), `<boxes coords>` (Molmo2), `<phrase>` and `<object>` with patch 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grounding_assets.core.boxes.coordinates import Convention, Order, RawBox
 from grounding_assets.core.replies.boxes import NUMBER, says_none
 from grounding_assets.core.replies.entries import read_value
-from grounding_assets.core.replies.entry_draft import BoxLimit
 from grounding_assets.core.replies.lenient_json import Scanner
 from grounding_assets.core.replies.parsed import ReplyEntry, Statement
 
@@ -34,7 +33,7 @@ _FOUR = rf"\(\s*{NUMBER}(?:\s*,\s*{NUMBER}){{3}}\s*\)|\{{\s*{NUMBER}(?:\s*,\s*{N
 _TOKENS = r"<(?:[xy]_)?[0-9]{1,4}>"
 OUTSIDE_TAGS = rf"{_POINT}(?:\s*,?\s*{_POINT})+|{_FOUR}|(?:{_TOKENS}\s*,?\s*){{4,}}"
 """Boxes without brackets of JSON and without tags around them."""
-COORDS_TAG = re.compile(r"<boxes\s[^<>]*?coords=\"([^\"<>]*)\"[^<>]*>([^<>]*)</boxes>")
+COORDS_TAG = r"<boxes\s[^<>]*?coords=\"(?P<coords>[^\"<>]*)\"[^<>]*>(?P<name>[^<>]*)</boxes>"
 
 _PATCH = re.compile(r"<patch_index_([0-9]{4})>")
 _PATCHES_PER_SIDE = 32
@@ -59,11 +58,15 @@ _FRAME_OF_TOKEN: tuple[tuple[re.Pattern[str], Order, tuple[float, ...]], ...] = 
 
 
 @dataclass(frozen=True, slots=True)
-class BoxText:
+class Boxes:
     """The boxes of one piece of text. All empty means: none seen."""
 
     boxes: tuple[RawBox, ...] = ()
     unreadable: int = 0
+    closed: bool = True
+    """False if the text ended first."""
+    name: str | None = None
+    """A name that the form itself holds."""
 
 
 def with_lists_of_lists(text: str) -> str:
@@ -73,23 +76,21 @@ def with_lists_of_lists(text: str) -> str:
     return _LIST_WITH_SEMICOLONS.sub(lambda m: f"[[{'],['.join(m.group(1).split(';'))}]]", text)
 
 
-def boxes_between_tags(content: str, order: Order, limit: BoxLimit) -> BoxText:
+def boxes_between_tags(content: str, order: Order) -> Boxes:
     """The boxes between two tags: JSON, numbers, points, tokens, patch indices, or a word for "none"."""
     if not content.strip() or says_none(content):
-        return BoxText()
+        return Boxes()
     if patches := [int(index) for index in _PATCH.findall(content)]:
         return _patch_boxes(patches)
     if _ALL_TOKENS.fullmatch(content) or _ALL_NUMBERS.fullmatch(content):
-        return grouped_in_fours(content, limit)
-    found = next(Scanner(f"[{content}]").values(), None)
-    if found is None:
-        return BoxText(unreadable=1)
-    statement = read_value(found.value, order, limit)
+        return grouped_in_fours(content)
+    value = next(Scanner(f"[{content}]").values(), None)
+    statement = Statement() if value is None else read_value(value, order)
     entries = statement.entries
     if not (entries or statement.says_none):
-        return BoxText(unreadable=1)
+        return Boxes(unreadable=1)
     boxes = tuple(box for entry in entries if entry.is_unnamed for box in entry.boxes)
-    return BoxText(boxes, sum(entry.unreadable or not entry.is_unnamed for entry in entries))
+    return Boxes(boxes, sum(entry.unreadable or not entry.is_unnamed for entry in entries))
 
 
 def token_of_another_frame(answer: str, convention: Convention) -> str | None:
@@ -105,35 +106,34 @@ def token_of_another_frame(answer: str, convention: Convention) -> str | None:
     return None
 
 
-def grouped_in_fours(content: str, limit: BoxLimit) -> BoxText:
+def grouped_in_fours(content: str) -> Boxes:
     """All numbers of the text, four to a box."""
     numbers = [float(number) for number in re.findall(NUMBER, content)]
     if len(numbers) % 4:
-        return BoxText(unreadable=1)
-    limit.add(len(numbers) // 4)
-    return BoxText(tuple(zip(numbers[::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True)))
+        return Boxes(unreadable=1)
+    return Boxes(tuple(zip(numbers[::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True)))
 
 
-def coords_boxes(coords: str, limit: BoxLimit) -> BoxText:
+def coords_boxes(coords: str, name: str) -> Boxes:
     """Molmo2's `image index x1 y1 x2 y2 index x1 y1 x2 y2 …`: the image's number, then each box behind its own."""
     numbers = coords.split()
     if len(numbers) % 5 != 1 or any(not re.fullmatch(NUMBER, number) for number in numbers):
-        return BoxText(unreadable=1)
+        return Boxes(unreadable=1, name=name)
     rows = [numbers[start + 1 : start + 5] for start in range(1, len(numbers), 5)]
-    return grouped_in_fours(" ".join(number for row in rows for number in row), limit)
+    return replace(grouped_in_fours(" ".join(number for row in rows for number in row)), name=name)
 
 
-def _patch_boxes(patches: list[int]) -> BoxText:
+def _patch_boxes(patches: list[int]) -> Boxes:
     if len(patches) % 2:
-        return BoxText(unreadable=1)
+        return Boxes(unreadable=1)
     boxes: list[RawBox] = []
     for first, last in zip(patches[::2], patches[1::2], strict=True):
         (y1, x1), (y2, x2) = divmod(first, _PATCHES_PER_SIDE), divmod(last, _PATCHES_PER_SIDE)
         boxes.append((x1, y1, x2, y2))
-    return BoxText(tuple(boxes))
+    return Boxes(tuple(boxes))
 
 
-def read_locations(text: str, limit: BoxLimit) -> tuple[list[Statement], bool]:
+def read_locations(text: str) -> tuple[list[Statement], bool]:
     """Runs of location tokens, and whether the text ends inside one.
 
     The name stands before them (Florence-2) or behind them (PaliGemma).
@@ -150,7 +150,6 @@ def read_locations(text: str, limit: BoxLimit) -> tuple[list[Statement], bool]:
         if len(numbers) % 4 or (not name_first and len(boxes) > 1) or any(map(_is_inverted, boxes)):
             entry = ReplyEntry(None, (name,) if name else (), (), (), unreadable=1)
         else:
-            limit.add(len(boxes))
             entry = ReplyEntry(None, (name,) if name else (), tuple(boxes), (None,) * len(boxes))
         statements.append(Statement((entry,), is_line=True, is_json=False))
     return statements, False

@@ -10,7 +10,7 @@ from typing import Any
 
 from grounding_assets.core.boxes.coordinates import RawBox
 from grounding_assets.core.replies.boxes import MAX_COORDINATE
-from grounding_assets.core.replies.entry_draft import MAX_BOXES
+from grounding_assets.core.replies.grounding import MAX_BOXES
 from grounding_assets.core.replies.matching import MatchedExpression, MatchResult
 
 _BOX_KEYS = ("box_2d", "bbox_2d", "bbox")

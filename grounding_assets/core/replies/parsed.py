@@ -89,6 +89,8 @@ class Statement:
     """Point coordinates where boxes should be."""
     closed: bool = True
     """False if the text ended first."""
+    repairs: int = 0
+    """Departures from JSON that were put right."""
 
     @property
     def says_something(self) -> bool:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from grounding_assets.core.boxes.coordinates import Order
 from grounding_assets.core.replies.answer import FENCE
 from grounding_assets.core.replies.entries import read_value
-from grounding_assets.core.replies.entry_draft import BoxLimit
 from grounding_assets.core.replies.lenient_json import Scanner
 from grounding_assets.core.replies.native import (
     BOX_TAGS,
     COORDS_TAG,
     NAME_TAGS,
     OUTSIDE_TAGS,
-    BoxText,
+    Boxes,
     boxes_between_tags,
     coords_boxes,
     grouped_in_fours,
@@ -29,19 +28,12 @@ from grounding_assets.core.replies.wording import leaves_out
 
 _CLOSES = {**NAME_TAGS, **BOX_TAGS}
 _TAG = re.compile(
-    rf"(?P<coords>{COORDS_TAG.pattern})"
+    rf"{COORDS_TAG}"
     rf"|(?P<tag>{'|'.join(re.escape(tag) for tag in _CLOSES)})"
     rf"|(?P<bare>{OUTSIDE_TAGS})"
 )
 _STRAY = re.compile("|".join(re.escape(tag) for tag in _CLOSES.values()))
 _JSON_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*+\"")
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Text between two pieces, fences left out."""
-
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +44,22 @@ class Name:
     closed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Boxes:
-    """Boxes in a form of their own; `closed` is False if the text ended first."""
-
-    content: BoxText
-    closed: bool = True
-    name: str | None = None
-    """A name that the form itself holds."""
+Piece = str | Name | Boxes | Statement
+"""A text is what stands between two pieces, fences left out."""
 
 
-Piece = Words | Name | Boxes | Statement
-
-
-def pieces(answer: str, order: Order, limit: BoxLimit) -> Iterator[tuple[Piece, int]]:
-    """The pieces in order, each with the departures from JSON that were repaired in it."""
+def pieces(answer: str, order: Order) -> Iterator[Piece]:
+    """The pieces in order."""
     start = 0
     text = with_lists_of_lists(answer)
     for fence in FENCE.finditer(text):
-        yield from _segment(text[start : fence.start()], order, limit)
-        yield Words("\n"), 0
+        yield from _segment(text[start : fence.start()], order)
+        yield "\n"
         start = fence.end()
-    yield from _segment(text[start:], order, limit)
+    yield from _segment(text[start:], order)
 
 
-def _segment(text: str, order: Order, limit: BoxLimit) -> Iterator[tuple[Piece, int]]:
+def _segment(text: str, order: Order) -> Iterator[Piece]:
     scanner = Scanner(text)
     at = 0
     tag = _TAG.search(text)
@@ -84,50 +67,47 @@ def _segment(text: str, order: Order, limit: BoxLimit) -> Iterator[tuple[Piece, 
     while tag or opener is not None:
         if tag and (opener is None or tag.start() <= opener):
             if tag.start() > at:
-                yield Words(_STRAY.sub(" ", text[at : tag.start()])), 0
-            piece, at = _tagged(tag, text, order, limit)
-            yield piece, 0
+                yield _STRAY.sub(" ", text[at : tag.start()])
+            piece, at = _tagged(tag, text, order)
+            yield piece
         else:
             assert opener is not None
             if opener > at:
-                yield Words(_STRAY.sub(" ", text[at:opener])), 0
+                yield _STRAY.sub(" ", text[at:opener])
             before = scanner.repairs
-            found = scanner.value_at(opener)
-            at = found.end
-            statement = read_value(found.value, order, limit)
+            value = scanner.value_at(opener)
+            at = scanner.at
+            statement = replace(read_value(value, order), repairs=scanner.repairs - before)
             if _is_elided(text[opener:at]):
                 # what of: nobody can say
                 more = tuple(replace(entry, unreadable=entry.unreadable + 1) for entry in statement.entries)
                 statement = replace(statement, entries=more, sound=False)
-            yield statement, scanner.repairs - before
+            yield statement
         if tag and tag.start() < at:
             tag = _TAG.search(text, at)
         if opener is not None and opener < at:
             opener = scanner.opener_from(at)
     if at < len(text):
-        yield Words(_STRAY.sub(" ", text[at:])), 0
+        yield _STRAY.sub(" ", text[at:])
 
 
-def _tagged(tag: re.Match[str], text: str, order: Order, limit: BoxLimit) -> tuple[Piece, int]:
-    if tag.group("coords"):
-        coords = COORDS_TAG.fullmatch(tag.group())
-        assert coords
-        return Boxes(coords_boxes(coords.group(1), limit), name=coords.group(2).strip()), tag.end()
+def _tagged(tag: re.Match[str], text: str, order: Order) -> tuple[Piece, int]:
+    if (coords := tag.group("coords")) is not None:
+        return coords_boxes(coords, tag.group("name").strip()), tag.end()
     if tag.group("bare"):
-        return Boxes(grouped_in_fours(tag.group(), limit)), tag.end()
+        return grouped_in_fours(tag.group()), tag.end()
     opens = tag.group("tag")
     end = text.find(_CLOSES[opens], tag.end())
     # a tag that is opened again was never closed
     again = text.find(opens, tag.end())
-    if end < 0 or 0 <= again < end:
-        end, closed = (again if again >= 0 else len(text)), False
-        after = end
-    else:
-        closed, after = True, end + len(_CLOSES[opens])
+    closed = end >= 0 and not 0 <= again < end
+    if not closed:
+        end = again if again >= 0 else len(text)
+    after = end + len(_CLOSES[opens]) * closed
     content = text[tag.end() : end]
     if opens in NAME_TAGS:
         return Name(content.strip(), closed), after
-    return Boxes(boxes_between_tags(content, order, limit) if closed else BoxText(), closed), after
+    return boxes_between_tags(content, order) if closed else Boxes(closed=False), after
 
 
 def _is_elided(source: str) -> bool:
