@@ -18,7 +18,7 @@ from resources.vlm.event_stream import chat_completion, is_event_stream
 from resources.vlm.headers import retry_after_seconds, retry_info_seconds
 from resources.vlm.keys import Scrubber
 from resources.vlm.manners import Lesson, Manners, Teachable
-from resources.vlm.refusals import Refusal, Sign, has_error, loaded, refusal_of, sign_of
+from resources.vlm.refusals import Refusal, Sign, document_of, loaded, sign_of
 from resources.vlm.transport import Answer, Transport
 
 IMAGE_PLACEHOLDER = "[image]"
@@ -90,15 +90,11 @@ class EndpointClient:
         self._account = account
         self._dialect, self._transport, self._scrub = dialect, transport, scrub
         self._teachable = dialect.teachable
-        self._rate_limits: dict[str, str] = {}
+        self.rate_limits: dict[str, str] = {}
 
     @property
     def structured_output(self) -> str:
         return self._teachable.manners.level
-
-    @property
-    def rate_limits(self) -> dict[str, str]:
-        return self._rate_limits
 
     def learned(self) -> dict[str, Any]:
         return self._teachable.manners.to_learned()
@@ -143,37 +139,26 @@ class EndpointClient:
             refusal = self._refusal(answer, request)
             error = self._classified(refusal)
             first_error = first_error or error
+            if error.trouble not in _TEACHES or error.reason is Reason.RATE_LIMITED:
+                raise error
             lesson = None
-            if (
-                error.trouble in _TEACHES
-                and error.reason is not Reason.RATE_LIMITED
-                and len(lessons) < _MOST_LESSONS
-            ):
+            if len(lessons) < _MOST_LESSONS:
                 lesson = self._teachable.lesson(refusal, manners, fields, request.schema)
             if lesson is None:
                 # a change that did not help says less than the refusal that it was to answer
-                raise (
-                    error
-                    if error.trouble not in _TEACHES or error.reason is Reason.RATE_LIMITED
-                    else first_error
-                )
+                raise first_error
             lessons.append(lesson)
             manners = lesson.manners
 
     def _read(self, answer: Answer, request: ModelRequest) -> ModelReply:
         where = self._dialect.where
-        if self._rate_limits or any(name.lower().startswith("x-ratelimit") for name in answer.headers):
-            self._rate_limits = {
-                name: self._scrub(value)
-                for name, value in answer.headers.items()
-                if name.lower().startswith("x-ratelimit")
-            }
+        self.rate_limits = {
+            name: self._scrub(value)
+            for name, value in answer.headers.items()
+            if name.lower().startswith("x-ratelimit")
+        }
         try:
             document = chat_completion(answer.body) if is_event_stream(answer.body) else loaded(answer.body)
-            if has_error(document) and not isinstance(
-                document.get("choices") or document.get("candidates"), list
-            ):
-                raise NoAnswer(document)
             reply = self._dialect.read(document)
             # what ends up in messages; the text itself is the model's, and nothing in it is touched
             detail = self._scrub(reply.detail)
@@ -193,13 +178,11 @@ class EndpointClient:
 
     def _refusal(self, answer: Answer, request: ModelRequest, document: Any = None) -> Refusal:
         asked = f"{request.text}\n{request.instructions}"
-        wait = retry_after_seconds(answer.headers)
         if document is None:
-            refusal = refusal_of(answer.status, answer.body, asked)
-            document = refusal.document
+            document = document_of(answer.body)
         status = _status_within(document) or answer.status if answer.status == 200 else answer.status
-        told = retry_info_seconds(document)
-        waits = [seconds for seconds in (wait, told) if seconds is not None]
+        told = retry_after_seconds(answer.headers), retry_info_seconds(document)
+        waits = [seconds for seconds in told if seconds is not None]
         return Refusal(status, document, asked.lower(), max(waits, default=None))
 
     def _classified(self, refusal: Refusal, message: str = "") -> CallError:

@@ -38,11 +38,7 @@ def retry_info_seconds(document: Any) -> float | None:
     rows = error.get("details", []) if isinstance(error, dict) else []
     for row in rows if isinstance(rows, list) else []:
         delay = row.get("retryDelay") if isinstance(row, dict) else None
-        if isinstance(delay, str) and delay.endswith("s"):
-            try:
-                seconds = float(delay[:-1])
-            except ValueError:
-                continue
-            if math.isfinite(seconds):
-                return max(0.0, seconds)
+        seconds = _number(delay[:-1]) if isinstance(delay, str) and delay.endswith("s") else None
+        if seconds is not None:
+            return max(0.0, seconds)
     return None

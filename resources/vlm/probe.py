@@ -11,7 +11,7 @@ from typing import Any
 from grounding_assets.core.annotation.calls import CallError
 from grounding_assets.core.errors import Reason
 from resources.vlm.client import EndpointClient
-from resources.vlm.refusals import loaded, refusal_of, sign_of
+from resources.vlm.refusals import Refusal, document_of, sign_of
 
 TIMEOUT_S = 10.0
 """Of each of the up to three requests."""
@@ -64,9 +64,10 @@ async def _listed(client: EndpointClient, url: str) -> Probed:
         return (
             Probed(address, remark=str(error)) if error.reached else Probed(address, unreachable=str(error))
         )
+    document = document_of(answer.body)
     if answer.status == 200:
-        return Probed(address, 200, names=_names(_document(answer.body)))
-    about_key = answer.status == 403 or sign_of(refusal_of(answer.status, answer.body, "")).is_about_key
+        return Probed(address, 200, names=_names(document))
+    about_key = answer.status == 403 or sign_of(Refusal(answer.status, document, asked="")).is_about_key
     return Probed(address, answer.status, key_refused=about_key)
 
 
@@ -79,7 +80,7 @@ async def _readiness(client: EndpointClient) -> tuple[bool | None, str]:
     except CallError:
         # hardly any endpoint has such a route
         return None, ""
-    body = _document(answer.body)
+    body = document_of(answer.body)
     # a server that has no such route may answer 200 as well, with an error in the body
     if answer.status == 200 and isinstance(body, dict) and "error" not in body:
         return True, ""
@@ -95,13 +96,6 @@ def _not_ready(body: Mapping[str, Any]) -> str:
     if state == "model_load_error":
         return f"{state}; waiting does not help: the server's log says why the model did not load"
     return f"{state}; wait, then try again"
-
-
-def _document(body: bytes) -> Any:
-    try:
-        return loaded(body)
-    except (ValueError, RecursionError, MemoryError, OverflowError):
-        return None
 
 
 def _names(document: Any) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -64,13 +64,12 @@ class Refusal:
         return frozenset(_parameters(self.document, 0))
 
 
-def refusal_of(status: int, body: bytes, asked: str, retry_after_s: float | None = None) -> Refusal:
+def document_of(body: bytes) -> Any:
     """Raises nothing: what is no JSON is taken as text, whatever charset the headers name."""
     try:
-        document = loaded(body)
+        return loaded(body)
     except (ValueError, RecursionError, MemoryError, OverflowError):
-        document = re.sub(r"<[^<>]{0,200}>", " ", body[:_LONGEST_TEXT].decode("utf-8", "replace"))
-    return Refusal(status, document, asked.lower(), retry_after_s)
+        return re.sub(r"<[^<>]{0,200}>", " ", body[:_LONGEST_TEXT].decode("utf-8", "replace"))
 
 
 def _words(node: Any, depth: int) -> Iterator[str]:
@@ -262,7 +261,3 @@ SIGNS: tuple[Sign, ...] = (
 
 def sign_of(refusal: Refusal) -> Sign:
     return next(sign for sign in SIGNS if sign.fits(refusal))
-
-
-def has_error(document: Any) -> bool:
-    return isinstance(document, Mapping) and bool(document.get("error"))
