@@ -4,8 +4,6 @@ For batches by file, where nobody answers an ordinary call. The cards are a firs
 tell decides in which size pictures are sent.
 """
 
-from collections.abc import Callable
-
 from grounding_assets.core.annotation.asking import Asker, Deferred, asking
 from grounding_assets.core.batch.journal import Journal
 from grounding_assets.core.spec.settings import Spec
@@ -25,28 +23,25 @@ CARDS = "calibration/cards"
 """Whom requests about cards are made for; no id of a sample has a slash."""
 
 
-async def boxes_are_known(
+async def boxes_by_batch(
     spec: Spec,
     teacher: VlmTeacher,
     measurements: Measurements,
     journal: Journal,
-    tell: Callable[[Consequence], None],
-) -> bool:
-    """Whether boxes will be read as the model writes them; False while cards wait in a job.
+) -> Consequence | None:
+    """What follows once boxes are known to be read as the model writes them; None while cards wait in a job.
 
     Raises:
         RunStopped: the boxes would be read wrong, see `measuring.check_conventions`.
     """
     if CARDS in journal.held():
-        return False
+        return None
     try:
         with asking(Asker(CARDS, Step.GROUNDING)):
-            follows = await make_sure_of_boxes(spec, teacher, measurements)
+            return await make_sure_of_boxes(spec, teacher, measurements)
     except Deferred:
-        return False
+        return None
     finally:
         known = measurements.find(spec.vlm.backend, base_url(spec), model_name(spec))
         if known is not None and is_measured(known, family_of_spec(spec), server_settings(spec)):
             journal.used(CARDS, Step.GROUNDING)
-    tell(follows)
-    return True

@@ -18,10 +18,9 @@ from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.vlm.batch.batching import Batching
 from resources.vlm.batch.caller import BatchCaller
-from resources.vlm.batch.cards import boxes_are_known
+from resources.vlm.batch.cards import boxes_by_batch
 from resources.vlm.client import EndpointClient
 from resources.vlm.measurements import Measurements
-from resources.vlm.measuring import Consequence
 from resources.vlm.retry import RetryingCaller
 from resources.vlm.teacher import VlmTeacher
 
@@ -57,9 +56,10 @@ async def batching(
             teacher.caller = BatchCaller(calls, client, journal, run.put, rest_by_calls=by_calls)
             try:
                 if service.name == "file" and spec.vlm.measure and Step.GROUNDING in spec.workflow.run_steps:
-                    run.boxes_are_known = await boxes_are_known(
-                        spec, teacher, Measurements(results_dir), journal, _telling(notice, warn)
-                    )
+                    follows = await boxes_by_batch(spec, teacher, Measurements(results_dir), journal)
+                    run.boxes_are_known = follows is not None
+                    if follows and follows.text:
+                        (warn if follows.kind == "warns" else notice)(follows.text)
                 yield run
             except BudgetReached:
                 await run.submit()
@@ -69,14 +69,6 @@ async def batching(
             teacher.caller = calls
             run.discard()
             service.close()
-
-
-def _telling(notice: Callable[[str], None], warn: Callable[[str], None]) -> Callable[[Consequence], None]:
-    def tell(follows: Consequence) -> None:
-        if follows.text:
-            (warn if follows.kind == "warns" else notice)(follows.text)
-
-    return tell
 
 
 @contextmanager
