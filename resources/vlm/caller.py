@@ -16,12 +16,10 @@ class Caller(Protocol):
     notice: Callable[[str], None]
     """Told what the user should know, in one line."""
 
-    @property
-    def account(self) -> Account | None: ...
-    @property
-    def pacer(self) -> Pacer: ...
-    @property
-    def stats(self) -> CallStats: ...
+    account: Account | None
+    pacer: Pacer
+    stats: CallStats
+
     @property
     def structured_output(self) -> str: ...
     @property

@@ -1,5 +1,6 @@
-"""The request file of a job, written line by line until a limit is reached."""
+"""The request file of a job, written line by line until a limit is reached, and the names of its requests."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from grounding_assets.core.annotation.asking import Asker
+from grounding_assets.core.annotation.calls import ModelRequest
 from grounding_assets.core.batch.job import KEYS, REQUESTS
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import stopping_if_unwritable, sync_folder, to_json
@@ -21,15 +23,10 @@ class RequestFile:
         self.folder = batch_folder / self.id
         self._max_requests, self._max_bytes = max_requests, max_bytes
         self.requests = self.bytes = self.tokens_in = self.tokens_out = 0
-        self._sample_ids: set[str] = set()
         with stopping_if_unwritable(self.folder):
             self.folder.mkdir(parents=True)
             self._lines: IO[bytes] = (self.folder / REQUESTS).open("xb")
             self._keys: IO[bytes] = (self.folder / KEYS).open("xb")
-
-    @property
-    def sample_ids(self) -> set[str]:
-        return self._sample_ids
 
     def has_room_for(self, size: int) -> bool:
         """Raises RunStopped for a line that no job can hold."""
@@ -53,7 +50,6 @@ class RequestFile:
         self.bytes += sum(map(len, parts))
         self.tokens_in += tokens_in
         self.tokens_out += tokens_out
-        self._sample_ids.add(asker.sample_id)
 
     def seal(self) -> None:
         """Makes it durable."""
@@ -69,6 +65,28 @@ class RequestFile:
         """Leaves it as it is: never submitted, see `Journal.never_submitted`."""
         for stream in (self._lines, self._keys):
             stream.close()
+
+
+def request_key(asker: Asker, request: ModelRequest) -> str:
+    """The name that a request has in a batch: the same for the same question, whenever it is put.
+
+    32 hexadecimal digits. Of the question, not of its wire form: what an endpoint is learned to refuse changes nothing.
+    """
+    image = request.image
+    parts = [
+        asker.sample_id,
+        asker.step,
+        asker.order_id,
+        request.instructions,
+        image.sha256,
+        list(image.sent_size),
+        request.text,
+        request.schema,
+        request.max_tokens,
+        request.temperature,
+        dict(request.extra),
+    ]
+    return hashlib.sha256(to_json(parts)).hexdigest()[:32]
 
 
 def remove_job_files(folder: Path) -> None:

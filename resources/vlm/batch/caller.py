@@ -9,12 +9,10 @@ from typing import Any
 from grounding_assets.core.annotation.asking import Asker, Deferred, current_asker
 from grounding_assets.core.annotation.calls import CallError, ModelRequest, Trouble
 from grounding_assets.core.batch.journal import Answer, Journal
-from grounding_assets.core.batch.request_key import request_key
-from grounding_assets.core.budget.account import Account
+from grounding_assets.core.batch.request_file import request_key
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
-from resources.vlm.attempts import CallOutcome, CallStats
+from resources.vlm.attempts import CallOutcome
 from resources.vlm.client import EndpointClient
-from resources.vlm.pacer import Pacer
 from resources.vlm.retry import RetryingCaller
 
 _MOST_TRIES = 3
@@ -40,20 +38,13 @@ class BatchCaller:
         """`calls` makes ordinary calls; `put` puts a request into the next job."""
         self._calls, self._client, self._journal, self._put = calls, client, journal, put
         self._rest_by_calls = rest_by_calls
-        self.notice = calls.notice
+        self.account, self.pacer, self.stats, self.notice = (
+            calls.account,
+            calls.pacer,
+            calls.stats,
+            calls.notice,
+        )
         self._stopped: RunStopped | None = None
-
-    @property
-    def account(self) -> Account | None:
-        return self._calls.account
-
-    @property
-    def pacer(self) -> Pacer:
-        return self._calls.pacer
-
-    @property
-    def stats(self) -> CallStats:
-        return self._calls.stats
 
     @property
     def structured_output(self) -> str:
