@@ -10,7 +10,7 @@ from grounding_assets.core.annotation.image_reading import ImageReading
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Verifier
 from grounding_assets.core.batch.held_samples import Held
-from grounding_assets.core.batch.journal import held_samples
+from grounding_assets.core.batch.journal import held_samples, read_jobs
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
 from grounding_assets.core.errors import GroundingError, Interrupted
 from resources.dataset import DataSet
@@ -35,7 +35,7 @@ def annotate_pending(
     warn: Callable[[str], None],
 ) -> GroundingError | None:
     """Annotates; returns the error that ended it early, which is raised once all is reported."""
-    held = held_samples(dataset.results_dir)
+    held = held_samples(dataset.results_dir, read_jobs(dataset.results_dir))
     if held and not dataset.spec.vlm.batch.is_on:
         pending, held = _without_held(held, pending, notice), set()
     if not pending and not held:

@@ -35,12 +35,4 @@ async def booked(account: Account | None, request: ModelRequest) -> AsyncIterato
     except CallError:
         account.settle(booking, Usage(calls=1))
         raise
-    account.settle(booking, _usage(intent, sending.reply))
-
-
-def _usage(intent: Intent, reply: ModelReply | None) -> Usage:
-    if reply is None:
-        return Usage(calls=1)
-    if not reply.counted:
-        return intent.answered_by(reply.text)
-    return Usage(1, reply.tokens_in, reply.tokens_out, reply.tokens_cached)
+    account.settle(booking, intent.taken(sending.reply))

@@ -144,6 +144,14 @@ def test_a_job_that_fails_as_a_whole_ends_the_run_and_costs_nothing(tmp_path: Pa
         assert run_to_the_end(spec, endpoint)[-1].pending == 0
 
 
+def test_replies_whose_tokens_nobody_reports_count_at_what_is_projected(tmp_path: Path) -> None:
+    with running(endpoint_with(BatchPlan(), "tao")) as endpoint:
+        assert run_to_the_end(prepared(tmp_path, endpoint), endpoint)[-1].pending == 0
+    account = spent(tmp_path)
+    assert account["projected"] == account["calls"] > SAMPLES
+    assert account["tokens_in"] > 100 * account["calls"] and account["tokens_out"] > account["calls"]
+
+
 def test_what_exceeds_the_quota_of_waiting_tokens_is_held_back(tmp_path: Path) -> None:
     with running(endpoint_with(BatchPlan())) as endpoint:
         assert endpoint.batch is not None

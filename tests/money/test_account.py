@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grounding_assets.core.annotation.calls import Finish, ModelReply
 from grounding_assets.core.budget.account import BudgetReached, Intent, VerifierAccount
 from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.budget.cost import Usage
@@ -25,6 +26,7 @@ from grounding_assets.core.spec.settings import Spec
 
 PRICE = {"input_per_million": 0.25, "output_per_million": 1.5}
 INTENT = Intent(tokens_in=1000, tokens_out=4096)
+UNCOUNTED = ModelReply("x" * 300, Finish.COMPLETE, 0, 0, counted=False)
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -259,7 +261,7 @@ def test_unreported_tokens_are_said_once_with_the_cap_that_holds(tmp_path: Path,
     async def three() -> None:
         with open_account(capped(**caps), tmp_path, said.append) as account:
             for _ in range(3):
-                account.settle(await account.book(INTENT), INTENT.answered_by("x" * 300))
+                account.settle(await account.book(INTENT), INTENT.taken(UNCOUNTED))
 
     asyncio.run(three())
     assert len(said) == 1 and words in said[0]

@@ -7,7 +7,7 @@ and `errors.jsonl` are its results as they came, `used.jsonl` names the answers 
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,6 @@ class Answer:
 
     job_id: str
     place: LinePlace | None
-    service: str
     tries: int = 0
     """Jobs that put it to the model, or passed it over without a line."""
 
@@ -48,7 +47,7 @@ class Answer:
         return self.place is not None and self.place.succeeded
 
     def read(self) -> ResultLine | None:
-        return None if self.place is None else read_line(self.place, self.service)
+        return None if self.place is None else read_line(self.place)
 
 
 def job_folders(results_dir: Path) -> list[Path]:
@@ -76,9 +75,9 @@ def keys_of(folder: Path) -> Iterator[tuple[str, str, str]]:
         ) from None
 
 
-def held_samples(results_dir: Path) -> set[str]:
+def held_samples(results_dir: Path, jobs: Iterable[Job]) -> set[str]:
     """Samples whose requests are in jobs that are under way, and are not to be asked about meanwhile."""
-    open_jobs = (job for job in read_jobs(results_dir) if job.phase.is_open)
+    open_jobs = (job for job in jobs if job.phase.is_open)
     return {sample_id for job in open_jobs for _, sample_id, _ in keys_of(results_dir / FOLDER / job.id)}
 
 
@@ -95,7 +94,6 @@ class Journal:
         self._keys: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         """By (sample id, step): the unused keys of each collected job."""
         self._left: dict[str, int] = {}
-        self._held: dict[str, set[str]] = {}
 
     def refresh(self) -> None:
         """Reads what is on disk."""
@@ -130,17 +128,11 @@ class Journal:
 
     def collected(self, job: Job) -> None:
         """Its result files are there: its answers can be had from now on."""
-        job = self._take_in(job)
-        self.note(job)
+        self.note(self._take_in(job))
 
     def held(self) -> set[str]:
         """Samples whose requests are in open jobs."""
-        return {sample_id for job in self.open for sample_id in self._samples_of(job)}
-
-    def _samples_of(self, job: Job) -> set[str]:
-        if job.id not in self._held:
-            self._held[job.id] = {sample_id for _, sample_id, _ in keys_of(self.folder_of(job))}
-        return self._held[job.id]
+        return held_samples(self._results_dir, self.jobs.values())
 
     def answer(self, key: str) -> Answer | None:
         return self._answers.get(key)
@@ -179,11 +171,7 @@ class Journal:
         folder = self.folder_of(job)
         used = _used(folder)
         keys = {key: (sample_id, step) for key, sample_id, step in keys_of(folder)}
-        found: dict[str, LinePlace] = {}
-        odd = {"twice": 0, "foreign": 0, "unreadable": 0}
-        for name in (OUTPUT, ERRORS):
-            for what, count in index_lines(folder / name, job.service, keys, found).items():
-                odd[what] += count
+        found, odd = index_lines(folder, job.service, keys)
         self._left[job.id] = 0
         for key, (sample_id, step) in keys.items():
             if key in used:
@@ -204,8 +192,8 @@ def _merged(before: Answer | None, job: Job, place: LinePlace | None) -> Answer:
     if place is not None and place.never_run:
         place = None
     if before is not None and not succeeded and (place is None or before.succeeded):
-        return Answer(before.job_id, before.place, before.service, tries)
-    return Answer(job.id, place, job.service, tries)
+        return Answer(before.job_id, before.place, tries)
+    return Answer(job.id, place, tries)
 
 
 def _used(folder: Path) -> set[str]:

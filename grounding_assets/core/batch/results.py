@@ -1,10 +1,12 @@
 """A result file: lines in any order, twice, missing, or of somebody else."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from grounding_assets.core.batch.job import ERRORS, OUTPUT
 
 _NEVER_RUN = frozenset({"batch_expired", "batch_cancelled", "batch_canceled", "request_expired"})
 """Codes of lines that stand for a request which was not tried and is not paid for."""
@@ -66,6 +68,7 @@ class LinePlace:
     """Where a result line stands."""
 
     file: Path
+    service: str
     offset: int
     length: int
     succeeded: bool
@@ -73,16 +76,18 @@ class LinePlace:
 
 
 def index_lines(
-    file: Path, service: str, keys: Mapping[str, Any], found: dict[str, LinePlace]
-) -> dict[str, int]:
-    """Notes in `found` where the line of each of the job's keys stands; a reply goes before an error.
+    folder: Path, service: str, keys: Container[str]
+) -> tuple[dict[str, LinePlace], dict[str, int]]:
+    """Reads the result files of a job's folder.
 
     Returns:
-        How many lines were of no use: `twice`, `foreign` (no key of this job), `unreadable`.
+        Where the line of each of the job's keys stands, a reply going before an error, and how many lines were of no
+        use: `twice`, `foreign` (no key of this job), `unreadable`.
     """
+    found: dict[str, LinePlace] = {}
     odd = {"twice": 0, "foreign": 0, "unreadable": 0}
-    for offset, line in _lines(file):
-        result = parse_line(line, service)
+    for file, offset, line in _lines(folder):
+        result = _parsed(line, service)
         if result is None:
             odd["unreadable"] += 1
             continue
@@ -93,21 +98,21 @@ def index_lines(
         odd["twice"] += before is not None
         succeeded = 200 <= result.status < 300
         if before is None or (succeeded and not before.succeeded):
-            found[result.key] = LinePlace(file, offset, len(line), succeeded, result.status == 0)
-    return odd
+            found[result.key] = LinePlace(file, service, offset, len(line), succeeded, result.status == 0)
+    return found, odd
 
 
-def read_line(place: LinePlace, service: str) -> ResultLine:
+def read_line(place: LinePlace) -> ResultLine:
     """The line that was indexed."""
     with place.file.open("rb") as stream:
         stream.seek(place.offset)
-        result = parse_line(stream.read(place.length), service)
+        result = _parsed(stream.read(place.length), place.service)
     if result is None:
         raise ValueError(f"{place.file} was changed")
     return result
 
 
-def parse_line(line: bytes, service: str) -> ResultLine | None:
+def _parsed(line: bytes, service: str) -> ResultLine | None:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -115,13 +120,12 @@ def parse_line(line: bytes, service: str) -> ResultLine | None:
     return READERS[service](row) if isinstance(row, dict) else None
 
 
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    if not file.exists():
-        return
-    offset = 0
-    with file.open("rb") as stream:
-        # a longer one comes in pieces, none of which is JSON
-        while line := stream.readline(_LONGEST_LINE):
-            if line.strip():
-                yield offset, line
-            offset += len(line)
+def _lines(folder: Path) -> Iterator[tuple[Path, int, bytes]]:
+    for file in filter(Path.exists, (folder / OUTPUT, folder / ERRORS)):
+        offset = 0
+        with file.open("rb") as stream:
+            # a longer one comes in pieces, none of which is JSON
+            while line := stream.readline(_LONGEST_LINE):
+                if line.strip():
+                    yield file, offset, line
+                offset += len(line)

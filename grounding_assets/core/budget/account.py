@@ -7,7 +7,7 @@ kept (`call_file` for the processes of one machine).
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from grounding_assets.core.annotation.calls import ModelRequest
+from grounding_assets.core.annotation.calls import ModelReply, ModelRequest
 from grounding_assets.core.budget.cost import Usage
 from grounding_assets.core.errors import RunStopped
 
@@ -49,10 +49,16 @@ class Intent:
         width, height = request.image.sent_size
         return cls(_tokens(text) + width * height // _PIXELS_PER_TOKEN, request.max_tokens)
 
-    def answered_by(self, text: str) -> Usage:
-        """What a reply took whose tokens the endpoint did not report, by the length of its text."""
-        reply = _tokens(len(text.encode("utf-8", "surrogatepass")))
-        return Usage(self.calls, self.tokens_in, min(reply, self.tokens_out), projected=self.calls)
+    def taken(self, reply: ModelReply | None) -> Usage:
+        """What the call took: its reply's tokens, by the length of its text if the endpoint did not report them, and
+        none without a reply.
+        """
+        if reply is None:
+            return Usage(calls=1)
+        if reply.counted:
+            return Usage(1, reply.tokens_in, reply.tokens_out, reply.tokens_cached)
+        out = _tokens(len(reply.text.encode("utf-8", "surrogatepass")))
+        return Usage(1, self.tokens_in, min(out, self.tokens_out), projected=1)
 
     @property
     def most(self) -> Usage:
@@ -81,21 +87,6 @@ class Account(Protocol):
 
         A booking that is never settled counts at its `Intent.most` once its process has ended.
         """
-        ...
-
-
-class BatchAccount(Account, Protocol):
-    """An account of jobs that outlive the process that submits them.
-
-    Their bookings are named by who books, `<job>:<number>`, and count at what was projected until they are settled.
-    """
-
-    async def book_as(self, booking: str, intent: Intent) -> None:
-        """Makes room as `book` does, under a name that another process can work out. Raises as `book`."""
-        ...
-
-    def open_of(self, job: str) -> set[str]:
-        """The names of the job's bookings that are not settled."""
         ...
 
 

@@ -63,7 +63,9 @@ class FileAccount:
         return booking
 
     async def book_as(self, booking: str, intent: Intent) -> None:
-        """See `account.BatchAccount`."""
+        """Makes room as `book` does, under a name that another process can work out: `<job>:<number>` for a batch, which
+        outlives the process that submits it. Raises as `book`.
+        """
         if self._reached(intent):
             # another process may have settled something since
             self._read()
@@ -74,8 +76,8 @@ class FileAccount:
             self._append(settled_row(Usage(), booking, intent.model))
             raise BudgetReached(reached)
 
-    def open_of(self, job: str) -> set[str]:
-        """See `account.BatchAccount`."""
+    def open_of(self, job: str) -> dict[str, Intent]:
+        """The job's bookings that are not settled; they count at what was projected."""
         self._read()
         return self._ledger.open_of(job)
 

@@ -90,9 +90,10 @@ class Ledger:
         """Of the bookings that are not settled; see `owner`."""
         return {owner(booking) for booking in self._open}
 
-    def open_of(self, who: str) -> set[str]:
-        """Names of this owner's bookings that are not settled, lost ones included."""
-        return {booking for open_ in (self._open, self._lost) for booking in open_ if owner(booking) == who}
+    def open_of(self, who: str) -> dict[str, Intent]:
+        """This owner's bookings that are not settled, lost ones included, by name."""
+        open_ = {**self._open, **self._lost}
+        return {booking: intent for booking, intent in open_.items() if owner(booking) == who}
 
     def lose(self, owners: set[str]) -> None:
         """Counts the open bookings of processes that have ended as spent, at the most that they can have taken."""

@@ -16,7 +16,8 @@ from grounding_assets.core.batch.job import Job, Phase
 from grounding_assets.core.batch.journal import Journal
 from grounding_assets.core.batch.request_file import RequestFile
 from grounding_assets.core.batch.service import BatchService
-from grounding_assets.core.budget.account import OF_BATCH, BatchAccount, Intent
+from grounding_assets.core.budget.account import OF_BATCH, Intent
+from grounding_assets.core.budget.call_file import FileAccount
 from grounding_assets.core.budget.cost import Usage, money
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.budget.usual_tokens import usual_tokens_out
@@ -42,7 +43,7 @@ class Batching:
         journal: Journal,
         service: BatchService,
         client: EndpointClient,
-        account: BatchAccount,
+        account: FileAccount,
         teacher: VlmTeacher,
         notice: Callable[[str], None],
         prices: Prices,
