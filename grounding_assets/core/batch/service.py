@@ -38,6 +38,18 @@ class Refused(GroundingError):
     """The endpoint refuses what was asked; nothing has come about."""
 
 
+def service_error(where: str, setting: str, words: str, status: int | None) -> GroundingError:
+    """What went wrong for a job, by the HTTP status of the endpoint's answer; None if none came."""
+    if status is None:
+        return Unreachable(f"Cannot reach {where}: {words}")
+    if status == 404:
+        return Gone(f"{where} does not know it (404): {words}")
+    if status in (401, 403):
+        return Refused(f"{where} refuses the API key ({status}): set {setting}.api_key. {words}")
+    passing = status in (408, 409, 429) or status >= 500
+    return (Unreachable if passing else Refused)(f"{where} answered {status} to a batch: {words}")
+
+
 class BatchService(Protocol):
     """Blocking: to be called on a thread. All raise `Unreachable`, `Gone` or `Refused`."""
 

@@ -169,9 +169,8 @@ class Batching:
             if not self._has_quota_for(intent):
                 self.is_full = True
                 return
-            if self._building is not None and not self._building.has_room_for(size):
+            if self._building is None or not self._building.has_room_for(size):
                 await self.submit()
-            if self._building is None:
                 self._building = RequestFile(self._journal.folder, self._max_requests, self._max_bytes)
             building = self._building
             building.has_room_for(size)

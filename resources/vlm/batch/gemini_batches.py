@@ -8,7 +8,7 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
-from grounding_assets.core.batch.service import Gone, JobState, Refused, Unreachable
+from grounding_assets.core.batch.service import JobState, service_error
 from grounding_assets.core.files import replacing
 from resources.vlm.gemini import VERSION
 from resources.vlm.keys import Scrubber, header_key
@@ -101,16 +101,8 @@ class GeminiBatches:
     def _asked(self, ask: Callable[[], T]) -> T:
         try:
             return ask()
-        except errors.APIError as error:
-            words = f"{self._where} answered {error.code} to a batch: {self._words(error)}"
-            if error.code == 404:
-                raise Gone(f"{self._where} does not know it (404): {self._words(error)}") from None
-            raise (Unreachable if error.code in (408, 409, 429) or error.code >= 500 else Refused)(
-                words
-            ) from None
-        except (httpx2.HTTPError, KeyError, ValueError, OSError) as error:
-            # the SDK raises the middle two for an upload that goes wrong
-            raise Unreachable(f"Cannot reach {self._where}: {self._words(error)}") from None
-
-    def _words(self, error: Exception) -> str:
-        return self._scrub(" ".join(str(error).split()))[:300]
+        # the SDK raises KeyError and ValueError for an upload that goes wrong
+        except (errors.APIError, httpx2.HTTPError, KeyError, ValueError, OSError) as error:
+            status = error.code if isinstance(error, errors.APIError) else None
+            words = self._scrub(" ".join(str(error).split()))[:300]
+            raise service_error(self._where, self._setting, words, status) from None

@@ -8,7 +8,7 @@ import openai
 from openai import DefaultHttpxClient, OpenAI
 from openai.types import Batch
 
-from grounding_assets.core.batch.service import Gone, JobState, Refused, Unreachable
+from grounding_assets.core.batch.service import JobState, service_error
 from grounding_assets.core.files import replacing
 from resources.vlm.keys import Scrubber, header_key
 
@@ -103,22 +103,10 @@ class OpenAiBatches:
     def _asked(self, ask: Callable[[], T]) -> T:
         try:
             return ask()
-        except openai.NotFoundError as error:
-            raise Gone(f"{self._where} does not know it (404): {self._words(error)}") from None
-        except openai.APIStatusError as error:
-            words = f"{self._where} answered {error.status_code} to a batch: {self._words(error)}"
-            if error.status_code in (401, 403):
-                words = (
-                    f"{self._where} refuses the API key ({error.status_code}): set {self._setting}.api_key."
-                )
-            raise (
-                Unreachable if error.status_code in (408, 409, 429) or error.status_code >= 500 else Refused
-            )(words) from None
         except (openai.APIError, OSError) as error:
-            raise Unreachable(f"Cannot reach {self._where}: {self._words(error)}") from None
-
-    def _words(self, error: Exception) -> str:
-        return self._scrub(" ".join(str(error).split()))[:300]
+            status = error.status_code if isinstance(error, openai.APIStatusError) else None
+            words = self._scrub(" ".join(str(error).split()))[:300]
+            raise service_error(self._where, self._setting, words, status) from None
 
 
 def _state(batch: Batch) -> JobState:

@@ -24,15 +24,8 @@ T = TypeVar("T")
 class Submission:
     """Takes jobs through their phases."""
 
-    def __init__(
-        self,
-        service: BatchService,
-        journal: Journal,
-        notice: Callable[[str], None],
-        under_way_s: float = _UNDER_WAY_S,
-    ):
+    def __init__(self, service: BatchService, journal: Journal, notice: Callable[[str], None]):
         self._service, self._journal, self._notice = service, journal, notice
-        self._under_way_s = under_way_s
 
     async def submit(self, job: Job) -> Job:
         """From wherever it is until it is known to be submitted.
@@ -46,7 +39,7 @@ class Submission:
                 found = await self._reached(self._service.find, job.file_id, job.id, job.creating_at)
                 if found is not None:
                     return self._submitted(job, found)
-                if time.time() - job.creating_at < self._under_way_s:
+                if time.time() - job.creating_at < _UNDER_WAY_S:
                     await asyncio.sleep(_LOOK_AGAIN_S)
                     continue
             if tries == _MOST_SUBMISSIONS:
@@ -59,17 +52,16 @@ class Submission:
 
     async def _create(self, job: Job) -> Job:
         service, note = self._service, self._journal.note
-        if not job.file_id:
-            file = self._journal.folder_of(job) / REQUESTS
-            try:
-                job = note(job.to(Phase.PREPARED, file_id=await self._reached(service.upload, file, job.id)))
-            except (Refused, Gone) as refused:
-                raise self._refused(job, refused) from None
-        job = note(job.to(Phase.CREATING, creating_at=time.time()))
         try:
+            if not job.file_id:
+                file = self._journal.folder_of(job) / REQUESTS
+                job = note(job.to(Phase.PREPARED, file_id=await self._reached(service.upload, file, job.id)))
+            job = note(job.to(Phase.CREATING, creating_at=time.time()))
             job_id = await asyncio.to_thread(service.create, job.file_id, job.id)
         except (Refused, Gone) as refused:
-            raise self._refused(job, refused) from None
+            # nothing was submitted, and nothing is owed for it
+            self._journal.forget(job)
+            raise RunStopped(f"The batch of {job.requests:,} requests was not accepted. {refused}") from None
         except Unreachable as error:
             return note(job.to(Phase.CREATING, problem=str(error)))
         return self._submitted(job, job_id)
@@ -82,11 +74,6 @@ class Submission:
         if job.service != "file":
             (self._journal.folder_of(job) / REQUESTS).unlink(missing_ok=True)
         return job
-
-    def _refused(self, job: Job, error: Exception) -> RunStopped:
-        """Nothing was submitted, and nothing is owed for it."""
-        self._journal.forget(job)
-        return RunStopped(f"The batch of {job.requests:,} requests was not accepted. {error}")
 
     async def look(self, job: Job) -> Job:
         """Asks how far a submitted job is; fetches its results once it has ended. Returns what is known now."""
