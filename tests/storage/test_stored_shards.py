@@ -58,19 +58,14 @@ def test_grants_never_pass_a_cap_whoever_takes_them(s3: S3Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "named"),
-    [
-        (b'{"calls": 8, "tokens": 0, "cost": 0.0, "by": "a"}', "written by an earlier version"),
-        (b'{"calls": 8, "tok', "is damaged"),
-        (b"[]", "is damaged"),
-        (b'{"so_far": 8}', "is damaged"),
-    ],
-    ids=["of an earlier version", "cut off", "a list", "a number"],
+    "entry",
+    [b'{"calls": 8, "tokens": 0, "cost": 0.0, "by": "a"}', b'{"calls": 8, "tok', b"[]", b'{"so_far": 8}'],
+    ids=["without it", "cut off", "a list", "a number"],
 )
-def test_a_grant_that_tells_no_sum_is_refused(s3: S3Server, entry: bytes, named: str) -> None:
+def test_a_grant_that_tells_no_sum_is_refused(s3: S3Server, entry: bytes) -> None:
     shards = shards_at(s3, f"sums{len(entry)}")
     assert shards.grants.add(0, entry)
-    with pytest.raises(InputError, match=named):
+    with pytest.raises(InputError, match="is damaged"):
         Grants(shards.grants, WorkflowSpec(max_calls=100)).take()
 
 

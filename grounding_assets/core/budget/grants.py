@@ -102,15 +102,9 @@ class Grants:
             if (later := self._entries.read(last + step)) is not None:
                 entry, last = later, last + step
         try:
-            row = json.loads(entry)
-            if {"calls", "by"} <= row.keys() and "so_far" not in row:
-                raise InputError(
-                    f"Grant {last} of this data set's budget was written by an earlier version, which kept no sum: begin a new "
-                    "results folder."
-                )
-            row = row["so_far"]
+            row = json.loads(entry)["so_far"]
             self._given = Amounts(int(row["calls"]), int(row["tokens"]), float(row["cost"]))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError):
             raise InputError(
                 f"Grant {last} of this data set's budget is damaged. Put it back from a copy: without it nobody knows "
                 "what is spent."
