@@ -12,10 +12,10 @@ from grounding_assets.cli.pilot import WITHOUT_VERIFIER, left_out_words
 from grounding_assets.cli.terminal import duration
 from grounding_assets.cli.words import checked_choice, split_words
 from grounding_assets.core.budget.call_file import read_ledger
-from grounding_assets.core.budget.cost import Estimate, Projection, Usage
+from grounding_assets.core.budget.cost import CONFIDENCE, Estimate, Projection, Usage, project
 from grounding_assets.core.budget.gates import figures_so_far
 from grounding_assets.core.budget.ledger import Spent
-from grounding_assets.core.budget.pilot import PilotFigures, added_up, project_seconds, project_set
+from grounding_assets.core.budget.pilot import PilotFigures, added_up, project_seconds
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.budget.stored_usage import stored_usage
 from grounding_assets.core.errors import EXIT_OK, InputError, SpecError
@@ -65,7 +65,7 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
         console.print(left_out_words(figures), markup=False, soft_wrap=True)
     if not figures.to_ask:
         return EXIT_OK
-    projection = project_set(figures, figures.to_ask)
+    projection = project(figures.usage, figures.to_ask)
     console.print(_table(projection, figures, spec, prices.currency))
     # a data set in shards has no batches, and shows no sizes
     annotating = PilotFigures() if is_sharded(spec) else _of_annotating_steps(figures, dataset, spec, prices)
@@ -77,7 +77,7 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
     ]:
         console.print(line, markup=False, soft_wrap=True)
     if shows_sizes and annotating.done and annotating.to_ask:
-        print_sizes(console, spec, dataset.workspace(), project_set(annotating, annotating.to_ask))
+        print_sizes(console, spec, dataset.workspace(), project(annotating.usage, annotating.to_ask))
     return EXIT_OK
 
 
@@ -116,7 +116,7 @@ def both_ways(figures: PilotFigures, spec: Spec, prices: Prices) -> str | None:
     batch = prices.batch
     if batch is None or not figures.done or not figures.to_ask:
         return None
-    projection = project_set(figures, figures.to_ask)
+    projection = project(figures.usage, figures.to_ask)
     calls, cost = projection.calls.expected, projection.cost
     time = project_seconds(figures, projection.samples, spec.workflow.max_workers).expected
     within = f" in about {duration(time)}" if time >= 1 else ""
@@ -137,7 +137,7 @@ def _table(projection: Projection, figures: PilotFigures, spec: Spec, currency: 
         title=f"The remaining {projection.samples:,} samples will take, by {seen}", title_justify="left"
     )
     table.add_column("")
-    for column in ("Expected", f"{100 * projection.confidence:g} % from", "to"):
+    for column in ("Expected", f"{100 * CONFIDENCE:g} % from", "to"):
         table.add_column(column, justify="right")
     rows: list[tuple[str, Estimate, Callable[[float], str]]] = [
         ("Calls", projection.calls, "{:,.0f}".format),

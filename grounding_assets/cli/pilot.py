@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grounding_assets.cli.terminal import duration
-from grounding_assets.core.budget.cost import Estimate, Usage
-from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures, project_seconds, project_set
+from grounding_assets.core.budget.cost import CONFIDENCE, Estimate, Usage, project
+from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures, project_seconds
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
@@ -89,7 +89,7 @@ def _spent(spent: Usage, currency: str | None) -> str:
 
 
 def _prediction(figures: PilotFigures, remaining: int, spec: Spec, currency: str | None) -> list[str]:
-    total = project_set(figures, remaining)
+    total = project(figures.usage, remaining)
     workers = spec.workflow.max_workers
     time = project_seconds(figures, remaining, workers)
     rows = [("calls", total.calls), ("tokens in", total.tokens_in), ("tokens out", total.tokens_out)]
@@ -99,7 +99,7 @@ def _prediction(figures: PilotFigures, remaining: int, spec: Spec, currency: str
     shown.append(("time", f"{_interval(time, duration)} with {_count(workers, 'worker')}"))
     other = "samples of the set" if remaining == figures.set_size else "other samples"
     return [
-        f"At this rate the {remaining:,} {other} will take ({total.confidence:.0%} interval in brackets)",
+        f"At this rate the {remaining:,} {other} will take ({CONFIDENCE:.0%} interval in brackets)",
         *(f"  {name:<10}  {words}" for name, words in shown),
     ]
 

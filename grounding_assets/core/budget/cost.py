@@ -4,7 +4,7 @@ Pure arithmetic over token counts. Not here: who counts tokens (the teacher's pr
 and allowed (`account`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -13,7 +13,9 @@ import numpy as np
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.spec.model_settings import PriceSpec
 
-RESAMPLES = 2000
+CONFIDENCE = 0.95
+"""Share of cases that the interval of a projection should cover."""
+_RESAMPLES = 2000
 _BLOCK = 2_000_000
 """Most array elements that the resampling holds at once."""
 
@@ -90,15 +92,9 @@ class Projection:
     tokens_out: Estimate
     cost: Estimate
     """Of what is `priced`."""
-    confidence: float
 
 
-def project(
-    per_sample_usage: Sequence[Usage],
-    remaining: int,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Projection:
+def project(per_sample_usage: Sequence[Usage], remaining: int, seed: int = 0) -> Projection:
     """Totals of `remaining` further samples, from those that are done.
 
     Expected is the mean times `remaining`. The interval predicts the sum itself, not its mean: each of
@@ -109,43 +105,35 @@ def project(
 
     Args:
         per_sample_usage: one entry a sample that was tried, retries and failed calls included.
-        confidence: share of cases that the interval should cover, between 0 and 1.
 
     Raises:
         InputError: no sample was tried yet.
     """
     if not per_sample_usage:
         raise InputError("A projection needs at least one finished sample: run a pilot first.")
-    seen = np.array([_measures(usage) for usage in per_sample_usage])
+    seen = np.array([(one.calls, one.tokens_in, one.tokens_out, one.cost) for one in per_sample_usage])
     rng = np.random.default_rng(seed)
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     low = np.quantile(_resampled_totals(seen, remaining, rng), tail, axis=0)
     with_dear = np.vstack([seen, 2 * seen.max(axis=0)])
     high = np.quantile(_resampled_totals(with_dear, remaining, rng), 1 - tail, axis=0)
     expected = remaining * seen.mean(axis=0)
-    estimates = [
-        Estimate(float(e), float(min(a, e)), float(max(b, e)))
-        for e, a, b in zip(expected, low, high, strict=True)
-    ]
-    calls, tokens_in, tokens_out, _, cost = estimates
-    return Projection(remaining, calls, tokens_in, tokens_out, cost, confidence)
-
-
-def _measures(usage: Usage) -> tuple[float, float, float, float, float]:
-    """Calls, tokens in, tokens out, tokens, cost."""
-    return usage.calls, usage.tokens_in, usage.tokens_out, usage.tokens, usage.cost
+    return Projection(
+        remaining,
+        *(
+            Estimate(float(e), float(min(a, e)), float(max(b, e)))
+            for e, a, b in zip(expected, low, high, strict=True)
+        ),
+    )
 
 
 def _resampled_totals(per_sample: np.ndarray, remaining: int, rng: np.random.Generator) -> np.ndarray:
-    """Shape (RESAMPLES, measures)."""
+    """Shape (_RESAMPLES, measures)."""
+    samples = len(per_sample)
+    step = max(1, _BLOCK // samples)
     blocks = [
-        rng.multinomial(remaining, rng.dirichlet(np.ones(len(per_sample)), rows)) @ per_sample
-        for rows in _block_rows(RESAMPLES, len(per_sample))
+        rng.multinomial(remaining, rng.dirichlet(np.ones(samples), min(step, _RESAMPLES - start)))
+        @ per_sample
+        for start in range(0, _RESAMPLES, step)
     ]
     return np.concatenate(blocks)
-
-
-def _block_rows(rows: int, columns: int) -> Iterator[int]:
-    step = max(1, _BLOCK // columns)
-    for start in range(0, rows, step):
-        yield min(step, rows - start)

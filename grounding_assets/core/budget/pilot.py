@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from grounding_assets.core.budget.cost import Estimate, Projection, Usage, project
+from grounding_assets.core.budget.cost import Estimate, Usage, project
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.budget.stored_usage import usage_of
 from grounding_assets.core.dataset.choice import SeededChoice
@@ -149,17 +149,8 @@ def _seconds(stored: Mapping[str, Any]) -> float:
     return float(seconds) if isinstance(seconds, int | float) else 0.0
 
 
-def project_set(figures: PilotFigures, remaining: int) -> Projection:
-    """What `remaining` further samples will take, of which as many will fail; see `cost.project`.
-
-    Raises:
-        InputError: no sample of the pilot was tried.
-    """
-    return project(figures.usage, remaining)
-
-
 def project_seconds(figures: PilotFigures, remaining: int, workers: int) -> Estimate:
-    """How long that will take in seconds, with so many samples in work at a time.
+    """How long `remaining` further samples will take in seconds, with so many in work at a time.
 
     Raises:
         InputError: no sample of the pilot was tried.
