@@ -60,11 +60,6 @@ class Intent:
         out = _tokens(len(reply.text.encode("utf-8", "surrogatepass")))
         return Usage(1, self.tokens_in, min(out, self.tokens_out), projected=1)
 
-    @property
-    def most(self) -> Usage:
-        """What counts if nobody knows how it ended."""
-        return Usage(self.calls, self.tokens_in, self.tokens_out, projected=self.calls)
-
 
 class Account(Protocol):
     """One budget for whoever works on a data set. What is booked stays booked, whatever becomes of the process.
@@ -85,7 +80,7 @@ class Account(Protocol):
     def settle(self, booking: str, usage: Usage) -> None:
         """Counts what it took instead of what was booked; `Usage(calls=1)` for a call without a reply.
 
-        A booking that is never settled counts at its `Intent.most` once its process has ended.
+        A booking that is never settled counts as booked once its process has ended.
         """
         ...
 

@@ -52,7 +52,7 @@ class Ledger:
         if not isinstance(row, dict):
             return
         counts = [row.get(name, 0) for name in _COUNTS]
-        if not all(map(_is_count, counts)):
+        if not all(map(is_count, counts)):
             return
         named = row.get("model")
         model = named if named in _MODELS else OF_TEACHER
@@ -81,8 +81,7 @@ class Ledger:
             return intent.model
         if intent := self._lost.pop(booking, None):
             # another process settles what its own left open
-            lost = (intent.calls, intent.tokens_in, intent.tokens_out, 0, intent.calls)
-            self._lost_in_all[intent.model].add(*(-count for count in lost))
+            self._lost_in_all[intent.model].add(*(-count for count in _most(intent)))
             return intent.model
         return model
 
@@ -101,9 +100,7 @@ class Ledger:
             intent = self._open[booking]
             self._close(booking, intent.model)
             self._lost[booking] = intent
-            self._lost_in_all[intent.model].add(
-                intent.calls, intent.tokens_in, intent.tokens_out, 0, intent.calls
-            )
+            self._lost_in_all[intent.model].add(*_most(intent))
 
     def spent(self) -> Spent:
         """All but what is in flight."""
@@ -114,7 +111,7 @@ class Ledger:
         spent = self.spent()
         open_: dict[str, Usage] = dict.fromkeys(_MODELS, Usage())
         for intent in self._open.values():
-            open_[intent.model] += intent.most
+            open_[intent.model] += Usage(*_most(intent))
         return Spent(
             spent.teacher + open_[OF_TEACHER],
             spent.verifier + open_[OF_VERIFIER],
@@ -205,6 +202,11 @@ class _Tally:
         return Usage(*self.counts())
 
 
+def _most(intent: Intent) -> tuple[int, ...]:
+    """What counts if nobody knows how it ended; see `_COUNTS`."""
+    return intent.calls, intent.tokens_in, intent.tokens_out, 0, intent.calls
+
+
 def owner(booking: str) -> str:
     """The process that booked: what stands before the colon of a booking's name."""
     return booking.partition(":")[0]
@@ -228,5 +230,5 @@ def settled_row(usage: Usage, booking: str = "", model: str = OF_TEACHER) -> dic
     return row | ({"model": model} if model else {})
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
     return type(value) is int and value >= 0

@@ -1,12 +1,11 @@
 """What the results that lie in a folder took, by their provenance."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.budget.cost import Usage
-from grounding_assets.core.budget.ledger import Spent
+from grounding_assets.core.budget.ledger import Spent, is_count
 from grounding_assets.core.steps import Step
 
 _COUNTS = ("calls", "tokens_in", "tokens_out", "tokens_cached")
@@ -30,18 +29,10 @@ def usage_of(stored: Any) -> Usage:
     """What one stored result or failure took; what is tried again was sent, too."""
     if not isinstance(stored, dict) or not isinstance(provenance := stored.get("provenance"), dict):
         return Usage()
-    usage = _usage(provenance)
+    counts = [provenance.get(name, 0) for name in _COUNTS]
+    calls, *tokens = counts if all(map(is_count, counts)) else (0, 0, 0, 0)
     attempts = provenance.get("attempts", 0)
-    return replace(usage, calls=max(usage.calls, attempts if _is_count(attempts) else 0))
-
-
-def _usage(row: Any) -> Usage:
-    counts = [row.get(name, 0) for name in _COUNTS] if isinstance(row, dict) else []
-    return Usage(*counts) if all(map(_is_count, counts)) else Usage()
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return Usage(max(calls, attempts if is_count(attempts) else 0), *tokens)
 
 
 def _loaded(raw: bytes) -> Any:
