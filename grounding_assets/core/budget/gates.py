@@ -57,15 +57,10 @@ def require_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure 
         )
 
 
-def figures_so_far(
-    workspace: Workspace,
-    steps: Sequence[Step],
-    prices: Prices | None = None,
-    max_samples: int = MAX_SAMPLES,
-) -> PilotFigures:
+def figures_so_far(workspace: Workspace, steps: Sequence[Step], prices: Prices | None = None) -> PilotFigures:
     """Counts over the samples that have a result or a failure, or over a seeded choice of them."""
     failed = {path.stem for step in steps for path in workspace.step(step).store.failed_dir.glob("*.json")}
-    choice = SeededChoice[str](max_samples, 0)
+    choice = SeededChoice[str](MAX_SAMPLES, 0)
     for sample_id in workspace.samples.ids:
         if sample_id in failed or all(workspace.is_done(sample_id, step) for step in steps):
             choice.offer(sample_id, lambda kept=sample_id: kept)
