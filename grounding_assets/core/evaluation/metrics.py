@@ -10,123 +10,66 @@ from grounding_assets.core.evaluation.counts import Bin, Count
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`factor` times the sum of `numerator` over the sum of the `denominator` counts."""
+    """The sum of `numerator` over that of its `denominator`, or over the mean of two, which makes an F1."""
 
     name: str
     label: str
-    unit: Literal["%", ""]
-    """Shares are shown in per cent."""
     numerator: Count
     denominator: tuple[Count, ...]
     of: str
     """What the denominator counts, for the table."""
-    factor: float = 1.0
-    sliced: bool = True
-    """Whether it is known for slices of gold expressions, too."""
+    unit: Literal["%", ""] = "%"
+    """Shares are shown in per cent."""
+
+    @property
+    def sliced(self) -> bool:
+        """Whether it is known for slices of gold expressions, too."""
+        return Count.EXPRESSIONS not in self.denominator
 
 
+_PREDICTED, _GOLD = (Count.EXPRESSIONS,), (Count.GOLD_EXPRESSIONS,)
+_PAIRED, _STRICTLY = Count.PAIRED_EXPRESSIONS, Count.STRICTLY_PAIRED
+_ANSWERED_OR_PRESENT = (Count.ANSWERED, Count.PRESENT)
 METRICS = (
-    Metric(
-        "expression_precision",
-        "Expressions: precision",
-        "%",
-        Count.PAIRED_EXPRESSIONS,
-        (Count.EXPRESSIONS,),
-        "predicted expressions",
-        sliced=False,
-    ),
-    Metric(
-        "expression_recall",
-        "Expressions: recall",
-        "%",
-        Count.PAIRED_EXPRESSIONS,
-        (Count.GOLD_EXPRESSIONS,),
-        "gold expressions",
-    ),
-    Metric(
-        "expression_f1",
-        "Expressions: F1",
-        "%",
-        Count.PAIRED_EXPRESSIONS,
-        (Count.EXPRESSIONS, Count.GOLD_EXPRESSIONS),
-        "expressions",
-        factor=2,
-        sliced=False,
-    ),
+    Metric("expression_precision", "Expressions: precision", _PAIRED, _PREDICTED, "predicted expressions"),
+    Metric("expression_recall", "Expressions: recall", _PAIRED, _GOLD, "gold expressions"),
+    Metric("expression_f1", "Expressions: F1", _PAIRED, _PREDICTED + _GOLD, "expressions"),
     Metric(
         "expression_precision_strict",
         "Expressions: precision, by span",
-        "%",
-        Count.STRICTLY_PAIRED,
-        (Count.EXPRESSIONS,),
+        _STRICTLY,
+        _PREDICTED,
         "predicted expressions",
-        sliced=False,
     ),
-    Metric(
-        "expression_recall_strict",
-        "Expressions: recall, by span",
-        "%",
-        Count.STRICTLY_PAIRED,
-        (Count.GOLD_EXPRESSIONS,),
-        "gold expressions",
-    ),
-    Metric(
-        "expression_f1_strict",
-        "Expressions: F1, by span",
-        "%",
-        Count.STRICTLY_PAIRED,
-        (Count.EXPRESSIONS, Count.GOLD_EXPRESSIONS),
-        "expressions",
-        factor=2,
-        sliced=False,
-    ),
+    Metric("expression_recall_strict", "Expressions: recall, by span", _STRICTLY, _GOLD, "gold expressions"),
+    Metric("expression_f1_strict", "Expressions: F1, by span", _STRICTLY, _PREDICTED + _GOLD, "expressions"),
     # R@1 with any gold box: the ANY-BOX protocol of MDETR's and GLIP's evaluation of Flickr30k Entities
-    Metric("r1_50", "R@1, IoU 0.5", "%", Count.TOP_1_50, (Count.PRESENT,), "present expressions"),
-    Metric("r1_75", "R@1, IoU 0.75", "%", Count.TOP_1_75, (Count.PRESENT,), "present expressions"),
-    Metric("box_recall_50", "Boxes: recall, IoU 0.5", "%", Count.HITS_50, (Count.GOLD_BOXES,), "gold boxes"),
+    Metric("r1_50", "R@1, IoU 0.5", Count.TOP_1_50, (Count.PRESENT,), "present expressions"),
+    Metric("r1_75", "R@1, IoU 0.75", Count.TOP_1_75, (Count.PRESENT,), "present expressions"),
+    Metric("box_recall_50", "Boxes: recall, IoU 0.5", Count.HITS_50, (Count.GOLD_BOXES,), "gold boxes"),
     Metric(
         "box_recall_50_strict",
         "Boxes: recall, IoU 0.5, by span",
-        "%",
         Count.STRICT_HITS_50,
         (Count.STRICT_GOLD_BOXES,),
         "gold boxes",
     ),
-    Metric("box_recall_75", "Boxes: recall, IoU 0.75", "%", Count.HITS_75, (Count.GOLD_BOXES,), "gold boxes"),
-    Metric(
-        "box_precision_50",
-        "Boxes: precision, IoU 0.5",
-        "%",
-        Count.HITS_50,
-        (Count.BOXES,),
-        "predicted boxes",
-    ),
+    Metric("box_recall_75", "Boxes: recall, IoU 0.75", Count.HITS_75, (Count.GOLD_BOXES,), "gold boxes"),
+    Metric("box_precision_50", "Boxes: precision, IoU 0.5", Count.HITS_50, (Count.BOXES,), "predicted boxes"),
     # F1 over expressions; right: at least one box is
     Metric(
-        "any_box_f1",
-        "Any-box F1",
-        "%",
-        Count.ANY_HIT,
-        (Count.ANSWERED, Count.PRESENT),
-        "answered and present expressions",
-        factor=2,
+        "any_box_f1", "Any-box F1", Count.ANY_HIT, _ANSWERED_OR_PRESENT, "answered and present expressions"
     ),
     # right: the boxes are gold's, none missing, none too many, as in GREC's F1 = 1 (He et al. 2023)
     Metric(
-        "all_box_f1",
-        "All-box F1",
-        "%",
-        Count.ALL_HIT,
-        (Count.ANSWERED, Count.PRESENT),
-        "answered and present expressions",
-        factor=2,
+        "all_box_f1", "All-box F1", Count.ALL_HIT, _ANSWERED_OR_PRESENT, "answered and present expressions"
     ),
-    Metric("mean_iou", "Mean IoU of matches", "", Count.IOU_SUM, (Count.HITS_50,), "matches at IoU 0.5"),
-    Metric("absent_rejected", "Absent rejected", "%", Count.REJECTED, (Count.ABSENT,), "absent expressions"),
+    Metric("mean_iou", "Mean IoU of matches", Count.IOU_SUM, (Count.HITS_50,), "matches at IoU 0.5", unit=""),
+    Metric("absent_rejected", "Absent rejected", Count.REJECTED, (Count.ABSENT,), "absent expressions"),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 _NUMERATORS = np.array(
-    [[m.factor if count == m.numerator else 0 for m in METRICS] for count in Count], dtype=float
+    [[len(m.denominator) * (count == m.numerator) for m in METRICS] for count in Count], dtype=float
 )
 _DENOMINATORS = np.array([[count in m.denominator for m in METRICS] for count in Count], dtype=float)
 
