@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding_assets.core.evaluation.written import WrittenBin, WrittenFigure
+from grounding_assets.core.evaluation.evaluation import Figure, ReliabilityBin
 from grounding_assets.core.report import write_results_report
 from grounding_assets.core.report.evaluation_plots import calibration_plot, slice_plot
 from grounding_assets.core.report.gold_section import GoldSection, gold_section
@@ -23,8 +23,8 @@ from tests.report.test_report_page import parsed
 shares = st.floats(0, 1)
 
 
-def plotted(figures: dict[str, Any]) -> dict[str, WrittenFigure]:
-    return {name: WrittenFigure.model_validate(one) for name, one in figures.items()}
+def plotted(figures: dict[str, Any]) -> dict[str, Figure]:
+    return {name: Figure(**one) for name, one in figures.items()}
 
 
 def test_figures_stand_with_their_intervals(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_whiskers_lie_where_their_numbers_say(tmp_path: Path) -> None:
 def test_calibration_stays_in_its_frame(bins: list[tuple[int, float, float]]) -> None:
     plot = calibration_plot(
         [
-            WrittenBin(low=n / 10, high=(n + 1) / 10, boxes=boxes, mean_score=score, hit_share=share)
+            ReliabilityBin(low=n / 10, high=(n + 1) / 10, boxes=boxes, mean_score=score, hit_share=share)
             for n, (boxes, score, share) in enumerate(bins)
         ]
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.evaluation.bootstrap import interval, resampled
@@ -18,6 +19,8 @@ from grounding_assets.core.evaluation.metrics import (
 from grounding_assets.core.evaluation.tally import JudgeOptions, Tally, tally
 
 FORMAT = 1
+Share = Annotated[float, Field(ge=0, le=1)]
+Cases = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,10 @@ class Resampling:
 class Figure:
     """A value and its interval. None: undefined, for want of a case or, for an interval, of a second image."""
 
-    value: float | None
-    low: float | None
-    high: float | None
-    of: int
+    value: Share | None
+    low: Share | None
+    high: Share | None
+    of: Cases
     """How many cases the value is over."""
 
 
@@ -48,12 +51,12 @@ class Figure:
 class ReliabilityBin:
     """Boxes of about the same score. A calibrated score equals the share of hits."""
 
-    low: float
-    high: float
+    low: Share
+    high: Share
     """Scores from `low` to below `high`, 1.0 included in the last."""
-    boxes: int
-    mean_score: float | None
-    hit_share: float | None
+    boxes: Cases
+    mean_score: Share | None
+    hit_share: Share | None
 
 
 @dataclass(frozen=True)

@@ -1,40 +1,19 @@
 """`evaluation.json`, read again: what the report shows of it. `results` writes it."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.evaluation.evaluation import Cases, Figure, ReliabilityBin, Share
 from grounding_assets.core.evaluation.tally import Missing, Steps
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
 
 
 class _Part(BaseModel):
     """What else the file says is not read."""
 
     model_config = ConfigDict(frozen=True)
-
-
-class WrittenFigure(_Part):
-    """As `evaluation.Figure`, whose values all lie between 0 and 1."""
-
-    value: Share | None
-    low: Share | None
-    high: Share | None
-    of: Count
-
-
-class WrittenBin(_Part):
-    """As `evaluation.ReliabilityBin`."""
-
-    low: Share
-    high: Share
-    boxes: Count
-    mean_score: Share | None
-    hit_share: Share | None
 
 
 class WrittenOptions(_Part):
@@ -44,8 +23,8 @@ class WrittenOptions(_Part):
 
 
 class WrittenTotals(_Part):
-    gold: Count
-    judged: Count
+    gold: Cases
+    judged: Cases
 
 
 class WrittenResampling(_Part):
@@ -65,10 +44,10 @@ class WrittenEvaluation(_Part):
     options: WrittenOptions
     samples: WrittenTotals
     resampling: WrittenResampling
-    overall: dict[str, WrittenFigure]
-    slices: dict[str, dict[str, dict[str, WrittenFigure]]]
-    calibration_error: WrittenFigure
-    reliability: list[WrittenBin]
+    overall: dict[str, Figure]
+    slices: dict[str, dict[str, dict[str, Figure]]]
+    calibration_error: Figure
+    reliability: list[ReliabilityBin]
 
 
 def read_evaluation(file: Path) -> WrittenEvaluation:

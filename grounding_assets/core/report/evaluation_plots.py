@@ -6,7 +6,7 @@ All positions are SVG units of the plot's own view box, rounded to two places; t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grounding_assets.core.evaluation.written import WrittenBin, WrittenFigure
+from grounding_assets.core.evaluation.evaluation import Figure, ReliabilityBin
 
 FEW = 10
 """A dot over fewer cases is drawn hollow: its place is mostly chance."""
@@ -94,7 +94,7 @@ class SlicePlot:
     ticks: tuple[tuple[float, str], ...]
 
 
-def calibration_plot(bins: Sequence[WrittenBin]) -> CalibrationPlot | None:
+def calibration_plot(bins: Sequence[ReliabilityBin]) -> CalibrationPlot | None:
     """The share of right boxes by score; None if no box has a score of the model's own."""
     highest = max((one.boxes for one in bins), default=0)
     points = tuple(point for one in bins if (point := _calibration_point(one, highest)) is not None)
@@ -115,7 +115,7 @@ def calibration_plot(bins: Sequence[WrittenBin]) -> CalibrationPlot | None:
     )
 
 
-def _calibration_point(one: WrittenBin, highest: int) -> CalibrationPoint | None:
+def _calibration_point(one: ReliabilityBin, highest: int) -> CalibrationPoint | None:
     if not one.boxes or one.mean_score is None or one.hit_share is None:
         return None
     height = max(one.boxes / highest * _STRIP_HEIGHT, 1.5)
@@ -138,9 +138,7 @@ def _calibration_point(one: WrittenBin, highest: int) -> CalibrationPoint | None
     )
 
 
-def slice_plot(
-    overall: WrittenFigure | None, slices: Mapping[str, Mapping[str, WrittenFigure]]
-) -> SlicePlot | None:
+def slice_plot(overall: Figure | None, slices: Mapping[str, Mapping[str, Figure]]) -> SlicePlot | None:
     """A figure by slice, given by dimension and name; slices without a case are left out. None without a case."""
     headings: list[tuple[float, str]] = []
     rows: list[SliceRow] = []
@@ -175,7 +173,7 @@ def slice_plot(
     )
 
 
-def _slice_row(y: float, dimension: str, name: str, one: WrittenFigure, value: float) -> SliceRow:
+def _slice_row(y: float, dimension: str, name: str, one: Figure, value: float) -> SliceRow:
     what = f"{dimension} {name}".strip()
     interval = "" if one.low is None or one.high is None else f" ({one.low:.1%} to {one.high:.1%})"
     plural = "" if one.of == 1 else "s"

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.evaluation.evaluation import Figure
 from grounding_assets.core.evaluation.metrics import BY_NAME
 from grounding_assets.core.evaluation.results import EVALUATION, sha256_of
-from grounding_assets.core.evaluation.written import WrittenEvaluation, WrittenFigure, read_evaluation
+from grounding_assets.core.evaluation.written import WrittenEvaluation, read_evaluation
 from grounding_assets.core.report.evaluation_plots import (
     CalibrationPlot,
     SlicePlot,
@@ -109,7 +110,7 @@ def _figures(written: WrittenEvaluation) -> list[GoldFigure]:
     return [figure for figure in shown if figure is not None]
 
 
-def _figure(label: str, one: WrittenFigure, *, per_cent: bool) -> GoldFigure | None:
+def _figure(label: str, one: Figure, *, per_cent: bool) -> GoldFigure | None:
     if one.value is None:
         return None
     scale, digits, unit = (100, 1, " %") if per_cent else (1, 3, "")
