@@ -31,7 +31,7 @@ def test_figures_stand_with_their_intervals(tmp_path: Path) -> None:
     section = measured_section(tmp_path)
     assert "1,234 of 1,250 gold samples judged" in section.note
     assert section.confidence == "95 %"
-    assert [(one.label, one.value, one.interval) for one in section.figures] == [
+    assert list(section.figures) == [
         ("Expressions: F1", "64.3 %", "59.8 to 69.0"),
         ("R@1, IoU 0.5", "72.7 %", "57.4 to 86.1"),
         ("Boxes: recall, IoU 0.5", "49.5 %", "30.7 to 77.4"),
@@ -128,7 +128,7 @@ def test_scores_that_no_model_gave_are_not_plotted(tmp_path: Path) -> None:
     section = gold_section(tmp_path)
     assert section is not None
     assert section.calibration is None
-    assert "Calibration error" not in [one.label for one in section.figures]
+    assert "Calibration error" not in [label for label, _, _ in section.figures]
 
 
 def test_nothing_measured_is_no_section(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.evaluation.bootstrap import interval, resampled
 from grounding_assets.core.evaluation.counts import ALL_SLICES
 from grounding_assets.core.evaluation.evaluation import Evaluation, Resampling, number
-from grounding_assets.core.evaluation.metrics import BY_NAME, METRICS, denominators_of, ratios
+from grounding_assets.core.evaluation.metrics import BY_NAME, METRICS, denominators_of, digits, ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +117,14 @@ def compare_in_words(comparison: Comparison, metric: str, first: str, second: st
         metric: name of a metric.
         first, second: what to call the two results.
     """
-    one, label = comparison.overall[metric], BY_NAME[metric].label
+    one, label, unit = comparison.overall[metric], BY_NAME[metric].label, BY_NAME[metric].unit
     if one.difference is None or one.low is None or one.high is None:
         return f"{label}: too few cases to compare {first} and {second}."
-    scale, unit = (100, " points") if BY_NAME[metric].unit == "%" else (1, "")
-    digits = 1 if scale == 100 else 3
     better, worse = (second, first) if one.difference >= 0 else (first, second)
     ends = sorted((one.low, one.high) if one.difference >= 0 else (-one.low, -one.high))
-    low, high = (f"{scale * end:.{digits}f}" for end in ends)
+    low, high, gap = (digits(value, unit) for value in (*ends, abs(one.difference)))
     share = f"{100 * comparison.resampling.confidence:g} %"
+    points = " points" if unit else ""
     if one.low <= 0 <= one.high:
-        return f"{label}: no clear difference between {first} and {second} ({share} {low} to {high}{unit})."
-    gap = f"{scale * abs(one.difference):.{digits}f}{unit}"
-    return f"{label}: {better} is better than {worse} by {gap}, {share} {low} to {high}."
+        return f"{label}: no clear difference between {first} and {second} ({share} {low} to {high}{points})."
+    return f"{label}: {better} is better than {worse} by {gap}{points}, {share} {low} to {high}."

@@ -7,6 +7,9 @@ import numpy as np
 
 from grounding_assets.core.evaluation.counts import Bin, Count
 
+Unit = Literal["%", ""]
+"""Shares are shown in per cent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -18,8 +21,7 @@ class Metric:
     denominator: tuple[Count, ...]
     of: str
     """What the denominator counts, for the table."""
-    unit: Literal["%", ""] = "%"
-    """Shares are shown in per cent."""
+    unit: Unit = "%"
 
     @property
     def sliced(self) -> bool:
@@ -72,6 +74,11 @@ _NUMERATORS = np.array(
     [[len(m.denominator) * (count == m.numerator) for m in METRICS] for count in Count], dtype=float
 )
 _DENOMINATORS = np.array([[count in m.denominator for m in METRICS] for count in Count], dtype=float)
+
+
+def digits(value: float, unit: Unit, sign: str = "") -> str:
+    """A number without its unit, shares in per cent; `sign`: `+`, to show it always."""
+    return f"{100 * value:{sign}.1f}" if unit else f"{value:{sign}.3f}"
 
 
 def ratios(counts: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Figures as rows of text, for a terminal table. The command draws the table."""
 
-from grounding_assets.core.evaluation.comparison import Comparison, Difference
-from grounding_assets.core.evaluation.evaluation import Evaluation, Figure
-from grounding_assets.core.evaluation.metrics import METRICS, Metric
+from grounding_assets.core.evaluation.comparison import Comparison
+from grounding_assets.core.evaluation.evaluation import Evaluation
+from grounding_assets.core.evaluation.metrics import METRICS, Unit, digits
 from grounding_assets.core.evaluation.verification_effect import VerificationEffect
 
 NONE = "n/a"
@@ -17,11 +17,15 @@ def figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     for metric in METRICS:
         figure = evaluation.overall[metric.name]
         if figure.of:
-            rows.append((metric.label, *_value_and_interval(figure, metric), f"{figure.of:,} {metric.of}"))
+            shown = (
+                value_words(figure.value, metric.unit),
+                interval_words(figure.low, figure.high, metric.unit),
+            )
+            rows.append((metric.label, *shown, f"{figure.of:,} {metric.of}"))
     error = evaluation.calibration_error
     if error.of:
-        ends = NONE if error.low is None else f"{error.low:.3f} to {error.high:.3f}"
-        rows.append(("Calibration error (ECE)", f"{error.value:.3f}", ends, f"{error.of:,} scored boxes"))
+        shown = value_words(error.value, ""), interval_words(error.low, error.high, "")
+        rows.append(("Calibration error (ECE)", *shown, f"{error.of:,} scored boxes"))
     totals = evaluation.tally.totals
     coverage = f"{totals.gold - totals.without_result:,} of {totals.gold:,} gold samples"
     for lines, what in ((totals.repeated_gold, "of gold"), (totals.repeated, "of the results")):
@@ -41,7 +45,7 @@ def slice_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
         for name, figures in names.items():
             cases = figures["r1_50"].of + figures["absent_rejected"].of
             if cases:
-                values = (_value(figures[metric.name].value, metric) for metric in metrics)
+                values = (value_words(figures[metric.name].value, metric.unit) for metric in metrics)
                 rows.append((dimension, name, f"{cases:,}", *values))
     return rows
 
@@ -53,8 +57,9 @@ def comparison_rows(comparison: Comparison, first: str, second: str) -> list[tup
     for metric in METRICS:
         one = comparison.overall[metric.name]
         if one.first is not None or one.second is not None:
-            values = (_value(value, metric) for value in (one.first, one.second))
-            rows.append((metric.label, *values, *_signed(one, metric)))
+            values = (value_words(value, metric.unit) for value in (one.first, one.second))
+            gap = NONE if one.difference is None else digits(one.difference, metric.unit, "+")
+            rows.append((metric.label, *values, gap, interval_words(one.low, one.high, metric.unit, "+")))
     return rows
 
 
@@ -72,28 +77,13 @@ def verification_words(effect: VerificationEffect) -> str:
     ).format(**counts)
 
 
-def _value_and_interval(figure: Figure, metric: Metric) -> tuple[str, str]:
-    if figure.low is None or figure.high is None:
-        return _value(figure.value, metric), NONE
-    low, high = (_plain(end, metric) for end in (figure.low, figure.high))
-    return _value(figure.value, metric), f"{low} to {high}"
+def value_words(value: float | None, unit: Unit) -> str:
+    """With its unit; `NONE` if it is undefined."""
+    return NONE if value is None else f"{digits(value, unit)} {unit}".rstrip()
 
 
-def _value(value: float | None, metric: Metric) -> str:
-    if value is None:
+def interval_words(low: float | None, high: float | None, unit: Unit, sign: str = "") -> str:
+    """Without a unit; `NONE` if it is undefined."""
+    if low is None or high is None:
         return NONE
-    return _plain(value, metric) + (" %" if metric.unit == "%" else "")
-
-
-def _plain(value: float, metric: Metric) -> str:
-    return f"{100 * value:.1f}" if metric.unit == "%" else f"{value:.3f}"
-
-
-def _signed(one: Difference, metric: Metric) -> tuple[str, str]:
-    scale, digits = (100, 1) if metric.unit == "%" else (1, 3)
-    if one.difference is None:
-        return NONE, NONE
-    difference = f"{scale * one.difference:+.{digits}f}"
-    if one.low is None or one.high is None:
-        return difference, NONE
-    return difference, f"{scale * one.low:+.{digits}f} to {scale * one.high:+.{digits}f}"
+    return f"{digits(low, unit, sign)} to {digits(high, unit, sign)}"

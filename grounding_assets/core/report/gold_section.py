@@ -1,12 +1,14 @@
 """The report's section "Measured on gold": figures and plots of an evaluation of these very annotations."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.evaluation import Figure
-from grounding_assets.core.evaluation.metrics import BY_NAME
+from grounding_assets.core.evaluation.metrics import BY_NAME, Unit
 from grounding_assets.core.evaluation.results import EVALUATION, sha256_of
+from grounding_assets.core.evaluation.tables import interval_words, value_words
 from grounding_assets.core.evaluation.written import WrittenEvaluation, read_evaluation
 from grounding_assets.core.report.evaluation_plots import (
     CalibrationPlot,
@@ -29,23 +31,14 @@ BY_SLICE = "r1_50"
 
 
 @dataclass(frozen=True, slots=True)
-class GoldFigure:
-    """A row of the section's table, in words."""
-
-    label: str
-    value: str
-    interval: str
-    """Empty if there is none."""
-
-
-@dataclass(frozen=True, slots=True)
 class GoldSection:
     """Figures and plots are there only if the evaluation is of the annotations that the page shows."""
 
     note: str
     confidence: str = ""
     """Of the intervals, such as `95 %`."""
-    figures: tuple[GoldFigure, ...] = ()
+    figures: tuple[tuple[str, str, str], ...] = ()
+    """What, value, and interval, which is empty if there is none."""
     calibration: CalibrationPlot | None = None
     by_slice: SlicePlot | None = None
 
@@ -100,21 +93,11 @@ def _note(written: WrittenEvaluation) -> str:
     return " · ".join(parts)
 
 
-def _figures(written: WrittenEvaluation) -> list[GoldFigure]:
-    shown = [
-        _figure(BY_NAME[name].label, one, per_cent=BY_NAME[name].unit == "%")
-        for name in HEADLINES
-        if (one := written.overall.get(name)) is not None
+def _figures(written: WrittenEvaluation) -> Iterator[tuple[str, str, str]]:
+    shown: list[tuple[str, Figure | None, Unit]] = [
+        (BY_NAME[name].label, written.overall.get(name), BY_NAME[name].unit) for name in HEADLINES
     ]
-    shown.append(_figure("Calibration error", written.calibration_error, per_cent=False))
-    return [figure for figure in shown if figure is not None]
-
-
-def _figure(label: str, one: Figure, *, per_cent: bool) -> GoldFigure | None:
-    if one.value is None:
-        return None
-    scale, digits, unit = (100, 1, " %") if per_cent else (1, 3, "")
-    interval = ""
-    if one.low is not None and one.high is not None:
-        interval = f"{scale * one.low:.{digits}f} to {scale * one.high:.{digits}f}"
-    return GoldFigure(label, f"{scale * one.value:.{digits}f}{unit}", interval)
+    for label, one, unit in (*shown, ("Calibration error", written.calibration_error, "")):
+        if one is not None and one.value is not None:
+            interval = "" if one.low is None else interval_words(one.low, one.high, unit)
+            yield label, value_words(one.value, unit), interval
