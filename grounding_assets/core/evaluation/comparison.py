@@ -1,8 +1,7 @@
 """Two results on the same gold, side by side."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,22 +35,6 @@ class Comparison:
     slices: Mapping[str, Mapping[str, Mapping[str, Difference]]]
     resampling: Resampling
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "samples": self.samples,
-            "only_first": self.only_first,
-            "only_second": self.only_second,
-            "overall": {name: asdict(one) for name, one in self.overall.items()},
-            "slices": {
-                dimension: {
-                    name: {metric: asdict(one) for metric, one in figures.items()}
-                    for name, figures in names.items()
-                }
-                for dimension, names in self.slices.items()
-            },
-            "resampling": asdict(self.resampling),
-        }
-
 
 def compare(first: Evaluation, second: Evaluation) -> Comparison:
     """A paired comparison: each resample draws the same images for both results.
@@ -79,13 +62,7 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
         low, high = interval(replicates, resampling.confidence, cases, (-1.0, 1.0))
     rows = [
         {
-            metric.name: Difference(
-                number(sums[0, row, m]),
-                number(sums[1, row, m]),
-                number(differences[row, m]),
-                number(low[row, m]),
-                number(high[row, m]),
-            )
+            metric.name: Difference(*(number(values[row, m]) for values in (*sums, differences, low, high)))
             for m, metric in enumerate(METRICS)
             if row == 0 or metric.sliced
         }

@@ -6,7 +6,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Judgement:
             row["verification"] = self.verification.to_dict()
         if self.other is not None and self.comparison is not None:
             row["other"] = {"results": str(self.other_results)} | self.other.to_dict()
-            row["comparison"] = self.comparison.to_dict()
+            row["comparison"] = asdict(self.comparison)
         return row
 
 

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import NamedTuple
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
@@ -88,34 +89,25 @@ def carry_spans(result: AnnotatedSample, own_spans: Sequence[Span], caption: str
     word that has a counterpart, or None if no word has.
     """
     own = result.cleaned_caption
-    spans: list[Span | None] = list(own_spans)
     if own == caption:
-        return spans
-    words = [(m.start(), m.end()) for m in _first_words(own)]
-    others = [(m.start(), m.end()) for m in _first_words(caption)]
+        return list(own_spans)
+    words, others = (
+        [word.span() for word in islice(_WORD.finditer(text), MAX_ALIGNED_WORDS)] for text in (own, caption)
+    )
     counterpart = _aligned(
         [own[s:e].casefold() for s, e in words], [caption[s:e].casefold() for s, e in others]
     )
     ends = [end for _, end in words]
-    for index, span in enumerate(spans):
-        assert span is not None
+    spans: list[Span | None] = []
+    for span in own_spans:
         found = []
         for position in range(bisect_left(ends, span[0] + 1), len(words)):
             if words[position][0] >= span[1]:
                 break
             if position in counterpart:
                 found.append(others[counterpart[position]])
-        spans[index] = (found[0][0], found[-1][1]) if found else None
+        spans.append((found[0][0], found[-1][1]) if found else None)
     return spans
-
-
-def _first_words(text: str) -> list[re.Match[str]]:
-    found = []
-    for word in _WORD.finditer(text):
-        if len(found) == MAX_ALIGNED_WORDS:
-            break
-        found.append(word)
-    return found
 
 
 def _aligned(words: Sequence[str], others: Sequence[str]) -> dict[int, int]:

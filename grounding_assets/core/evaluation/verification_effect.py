@@ -1,7 +1,7 @@
 """What leaving out the boxes that step 2 refuted would gain and lose."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from grounding_assets.core.evaluation.comparison import Comparison
@@ -37,7 +37,7 @@ class VerificationEffect:
 
     def to_dict(self) -> dict[str, Any]:
         """For `evaluation.json`."""
-        return self.counts | {"without_refuted": self.kept.to_dict(), "comparison": self.comparison.to_dict()}
+        return self.counts | {"without_refuted": self.kept.to_dict(), "comparison": asdict(self.comparison)}
 
 
 def has_verdicts(evaluation: Evaluation) -> bool:
