@@ -3,8 +3,9 @@
 Imports `exports` and what lies below it.
 """
 
+from grounding_assets.core.evaluation.bootstrap import Resampling
 from grounding_assets.core.evaluation.comparison import Comparison, compare, compare_in_words
-from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, Resampling, evaluate, summarize
+from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, evaluate, summarize
 from grounding_assets.core.evaluation.tables import (
     comparison_rows,
     figure_rows,

@@ -5,33 +5,55 @@ how often each image was drawn, and all resamples are one matrix product.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+
+from grounding_assets.core.errors import SpecError
 
 _BLOCK = 4_000_000
 """Most elements of the matrix of draws that are held at once."""
 
 
-def resampled(
-    per_image: np.ndarray, figures: Callable[[np.ndarray], np.ndarray], resamples: int, seed: int
-) -> np.ndarray:
-    """Figures of every resample.
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made."""
+
+    resamples: int = 2000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.resamples < 100 or not 0 < self.confidence < 1:
+            raise SpecError("Give at least 100 resamples and a confidence between 0 and 1.")
+
+
+def intervals(
+    per_image: np.ndarray,
+    figures: Callable[[np.ndarray], np.ndarray],
+    with_cases: np.ndarray,
+    resampling: Resampling,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high end of each figure, NaN for want of a second image or where it is undefined in all resamples.
 
     Args:
-        per_image: sums of each image, shape (images, ...).
+        per_image: sums of each image, shape (images, ...). The same seed and number of images draw the same images.
         figures: takes sums of shape (k, ...) to figures of shape (k, ...).
-
-    Returns:
-        Shape (resamples, ...). The same seed and number of images draw the same images.
+        with_cases: how many images have a case, for each figure.
+        bounds: between which the figures lie.
     """
     images = len(per_image)
+    if images < 2:
+        undefined = np.full(figures(per_image).shape[1:], np.nan)
+        return undefined, undefined
     flat = per_image.reshape(images, -1)
     blocks = [
         figures((draws @ flat).reshape(len(draws), *per_image.shape[1:]))
-        for draws in _draws(images, resamples, np.random.default_rng(seed))
+        for draws in _draws(images, resampling.resamples, np.random.default_rng(resampling.seed))
     ]
-    return np.concatenate(blocks)
+    return _ends(np.concatenate(blocks), resampling.confidence, with_cases, bounds)
 
 
 def _draws(images: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -42,17 +64,14 @@ def _draws(images: int, resamples: int, rng: np.random.Generator) -> Iterator[np
         yield rng.multinomial(images, shares, size=min(step, resamples - start)).astype(float)
 
 
-def interval(
-    replicates: np.ndarray, confidence: float, images: np.ndarray, bounds: tuple[float, float] = (0.0, 1.0)
+def _ends(
+    replicates: np.ndarray, confidence: float, images: np.ndarray, bounds: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high end over the first axis; resamples where a figure is undefined (NaN) do not count.
+    """Over the first axis; resamples where a figure is undefined (NaN) do not count.
 
-    NaN if it is undefined in all of them. If all of them agree, as on 48 right of 48, resampling cannot say how
+    If all of them agree, as on 48 right of 48, resampling cannot say how
     far off that may be. Such an interval gets the margin of Wilson's score interval for n images without an
     exception, `z² / (n + z²)` (Wilson 1927; 95 %: about 4/n, the "rule of three" for both sides), within `bounds`.
-
-    Args:
-        images: how many images have a case, for each figure; shape of one replicate.
     """
     tail = (1 - confidence) / 2
     usable = ~np.isnan(replicates).all(axis=0)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.evaluation.bootstrap import interval, resampled
-from grounding_assets.core.evaluation.counts import ALL_SLICES
-from grounding_assets.core.evaluation.evaluation import Evaluation, Resampling, number
-from grounding_assets.core.evaluation.metrics import BY_NAME, METRICS, denominators_of, digits, ratios
+from grounding_assets.core.evaluation.bootstrap import Resampling, intervals
+from grounding_assets.core.evaluation.evaluation import Evaluation, by_slice, number
+from grounding_assets.core.evaluation.metrics import BY_NAME, denominators_of, digits, ratios
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +53,18 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
     both = np.stack([a, b], axis=1)
     sums = ratios(both.sum(axis=0))
     differences = sums[1] - sums[0]
-    low, high = np.full_like(differences, np.nan), np.full_like(differences, np.nan)
-    resampling = first.resampling
-    if len(both) > 1:
-        replicates = resampled(both, _differences, resampling.resamples, resampling.seed)
-        cases = np.count_nonzero((denominators_of(both) > 0).all(axis=1), axis=0)
-        low, high = interval(replicates, resampling.confidence, cases, (-1.0, 1.0))
-    rows = [
-        {
-            metric.name: Difference(*(number(values[row, m]) for values in (*sums, differences, low, high)))
-            for m, metric in enumerate(METRICS)
-            if row == 0 or metric.sliced
-        }
-        for row in range(len(ALL_SLICES))
-    ]
-    slices: dict[str, dict[str, Mapping[str, Difference]]] = {}
-    for (dimension, name), row in list(zip(ALL_SLICES, rows, strict=True))[1:]:
-        slices.setdefault(dimension, {})[name] = row
+    cases = np.count_nonzero((denominators_of(both) > 0).all(axis=1), axis=0)
+    low, high = intervals(both, _differences, cases, first.resampling, (-1.0, 1.0))
+    overall, slices = by_slice(
+        lambda row, m: Difference(*(number(one[row, m]) for one in (*sums, differences, low, high)))
+    )
     return Comparison(
         samples=len(keys),
         only_first=len(first.tally.keys) - len(keys),
         only_second=len(second.tally.keys) - len(keys),
-        overall=rows[0],
+        overall=overall,
         slices=slices,
-        resampling=resampling,
+        resampling=first.resampling,
     )
 
 

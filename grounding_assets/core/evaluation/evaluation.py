@@ -1,14 +1,13 @@
 """From a tally to figures with intervals."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import Field
 
-from grounding_assets.core.errors import SpecError
-from grounding_assets.core.evaluation.bootstrap import interval, resampled
+from grounding_assets.core.evaluation.bootstrap import Resampling, intervals
 from grounding_assets.core.evaluation.counts import ALL_SLICES, BINS, Bin, KeepInstance
 from grounding_assets.core.evaluation.metrics import (
     METRICS,
@@ -21,19 +20,7 @@ from grounding_assets.core.evaluation.tally import JudgeOptions, Tally, tally
 FORMAT = 1
 Share = Annotated[float, Field(ge=0, le=1)]
 Cases = Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True, slots=True)
-class Resampling:
-    """How intervals are made."""
-
-    resamples: int = 2000
-    confidence: float = 0.95
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.resamples < 100 or not 0 < self.confidence < 1:
-            raise SpecError("Give at least 100 resamples and a confidence between 0 and 1.")
+FigureT = TypeVar("FigureT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +100,20 @@ def summarize(judged: Tally, resampling: Resampling | None = None) -> Evaluation
     resampling = resampling or Resampling()
     counts, bins = judged.per_image()
     totals, bin_totals = counts.sum(axis=0), bins.sum(axis=0)
-    rows = figures_of_slices(
-        ratios(totals),
-        denominators_of(totals),
-        _intervals(counts, ratios, _with_cases(denominators_of(counts)), resampling),
-    )
+    values, cases = ratios(totals), denominators_of(totals)
+    lows, highs = intervals(counts, ratios, np.count_nonzero(denominators_of(counts), axis=0), resampling)
+
+    def figure(*at: int) -> Figure:
+        return Figure(number(values[at]), number(lows[at]), number(highs[at]), int(cases[at]))
+
+    overall, slices = by_slice(figure)
     error = expected_calibration_error(bin_totals[None])
-    scored = _with_cases(bins[..., Bin.BOXES].sum(axis=-1))
-    low, high = _intervals(bins, expected_calibration_error, scored, resampling)
-    slices: dict[str, dict[str, Mapping[str, Figure]]] = {}
-    for (dimension, name), row in list(zip(ALL_SLICES, rows, strict=True))[1:]:
-        sliced = {metric.name: row[metric.name] for metric in METRICS if metric.sliced}
-        slices.setdefault(dimension, {})[name] = sliced
+    scored = np.count_nonzero(bins[..., Bin.BOXES].sum(axis=-1), axis=0)
+    low, high = intervals(bins, expected_calibration_error, scored, resampling)
     return Evaluation(
         tally=judged,
         resampling=resampling,
-        overall=rows[0],
+        overall=overall,
         slices=slices,
         calibration_error=Figure(
             number(error[0]), number(low), number(high), int(bin_totals[:, Bin.BOXES].sum())
@@ -137,37 +122,23 @@ def summarize(judged: Tally, resampling: Resampling | None = None) -> Evaluation
     )
 
 
-def figures_of_slices(
-    values: np.ndarray, denominators: np.ndarray, ends: tuple[np.ndarray, np.ndarray]
-) -> list[dict[str, Figure]]:
-    """Arrays of shape (slices, metrics) as figures by name, for each slice."""
-    return [
-        {
-            metric.name: Figure(number(value[m]), number(low[m]), number(high[m]), int(of[m]))
-            for m, metric in enumerate(METRICS)
-        }
-        for value, low, high, of in zip(values, *ends, denominators, strict=True)
-    ]
+def by_slice(
+    make: Callable[[int, int], FigureT],
+) -> tuple[dict[str, FigureT], dict[str, dict[str, dict[str, FigureT]]]]:
+    """What is made of each row of `ALL_SLICES` and position in `METRICS`: by metric over all, and for each slice."""
+    overall, *rows = (
+        {metric.name: make(row, m) for m, metric in enumerate(METRICS) if row == 0 or metric.sliced}
+        for row in range(len(ALL_SLICES))
+    )
+    slices: dict[str, dict[str, dict[str, FigureT]]] = {}
+    for (dimension, name), row in zip(ALL_SLICES[1:], rows, strict=True):
+        slices.setdefault(dimension, {})[name] = row
+    return overall, slices
 
 
 def number(value: Any) -> float | None:
     """A plain float, None for NaN."""
     return None if np.isnan(value) else float(value)
-
-
-def _with_cases(denominators: np.ndarray) -> np.ndarray:
-    """How many images have a case, for each figure."""
-    return np.count_nonzero(denominators, axis=0)
-
-
-def _intervals(
-    per_image: np.ndarray, figures: Any, with_cases: np.ndarray, resampling: Resampling
-) -> tuple[np.ndarray, np.ndarray]:
-    if len(per_image) < 2:
-        undefined = np.full(figures(per_image).shape[1:], np.nan)
-        return undefined, undefined
-    replicates = resampled(per_image, figures, resampling.resamples, resampling.seed)
-    return interval(replicates, resampling.confidence, with_cases)
 
 
 def _reliability_bin(position: int, row: np.ndarray) -> ReliabilityBin:

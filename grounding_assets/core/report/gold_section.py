@@ -97,7 +97,8 @@ def _figures(written: WrittenEvaluation) -> Iterator[tuple[str, str, str]]:
     shown: list[tuple[str, Figure | None, Unit]] = [
         (BY_NAME[name].label, written.overall.get(name), BY_NAME[name].unit) for name in HEADLINES
     ]
-    for label, one, unit in (*shown, ("Calibration error", written.calibration_error, "")):
+    shown.append(("Calibration error", written.calibration_error, ""))
+    for label, one, unit in shown:
         if one is not None and one.value is not None:
             interval = "" if one.low is None else interval_words(one.low, one.high, unit)
             yield label, value_words(one.value, unit), interval
