@@ -1,5 +1,7 @@
 """`export_<format>`: the annotations in a format that trainers load, one asset for each format of the spec."""
 
+from dataclasses import asdict
+
 import dagster as dg
 
 from grounding_assets.core.spec.export_settings import ExportFormat
@@ -31,7 +33,7 @@ def _build_export(keys: DataSetKeys, fmt: ExportFormat) -> dg.AssetsDefinition:
         counts = {
             f"{split}_{what}": count
             for split, held in report.splits.items()
-            for what, count in held.to_dict().items()
+            for what, count in asdict(held).items()
         }
         return dg.MaterializeResult(
             metadata={

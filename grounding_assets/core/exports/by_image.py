@@ -1,16 +1,18 @@
 """Samples of one image brought together, on disk, for formats that write an image once."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from grounding_assets.core.exports.splits import image_identity
 
 
 class ImageGroups:
-    """Texts filed under images. Images keep the order of their first text, texts that of arrival."""
+    """What JSON can hold, filed under images. Images keep the order of their first entry, entries that of arrival."""
 
     def __init__(self, database: Path):
         self._connection = sqlite3.connect(database)
@@ -25,23 +27,24 @@ class ImageGroups:
         )
         self._entries = 0
 
-    def add(self, image_path: str, split: str, text: str) -> None:
+    def add(self, image_path: str, split: str, entry: Any) -> None:
         identity = image_identity(image_path)
         insert = "INSERT OR IGNORE INTO image (identity, split) VALUES (?, ?)"
         self._connection.execute(insert, (identity, split))
         find = "SELECT number FROM image WHERE identity = ?"
         (image,) = self._connection.execute(find, (identity,)).fetchone()
         self._entries += 1
+        text = json.dumps(entry)
         self._connection.execute("INSERT INTO entry VALUES (?, ?, ?)", (image, self._entries, text))
 
-    def __iter__(self) -> Iterator[tuple[str, list[str]]]:
-        """(split, texts) of one image after another."""
+    def __iter__(self) -> Iterator[tuple[str, list[Any]]]:
+        """(split, entries) of one image after another."""
         rows = self._connection.execute(
             "SELECT image.number, split, text FROM image JOIN entry ON entry.image = image.number"
             " ORDER BY image.number, entry.number"
         )
         for (_, split), texts in groupby(rows, key=itemgetter(0, 1)):
-            yield split, [text for _, _, text in texts]
+            yield split, [json.loads(text) for _, _, text in texts]
 
     def close(self) -> None:
         self._connection.close()

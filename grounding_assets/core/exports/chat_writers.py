@@ -6,7 +6,7 @@ Sources: ms-swift's documentation "Customization, custom dataset, grounding" and
 """
 
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -20,37 +20,33 @@ from grounding_assets.core.exports.conversations import (
     conversations,
     holds_markup,
 )
-from grounding_assets.core.exports.writer import ExportJob, SplitLines
+from grounding_assets.core.exports.writer import LinesWriter
 
 DATASET_INFO = "dataset_info.json"
 
 
-class ChatWriter(ABC):
+class ChatWriter(LinesWriter):
     """`<split>.jsonl`, a line for each conversation."""
-
-    def __init__(self, job: ExportJob):
-        self._job, self._ledger, self._settings = job, job.ledger, job.settings
-        self._lines = SplitLines(job)
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         if holds_markup(sample):
-            self._ledger.left_out["samples whose caption holds a trainer's own markup, such as <image>"] += 1
+            self.report.left_out["samples whose caption holds a trainer's own markup, such as <image>"] += 1
             return False
         notation = self.notation(sample)
         if notation is None:
-            self._ledger.left_out["samples whose image is too long and thin for the trainer"] += 1
+            self.report.left_out["samples whose image is too long and thin for the trainer"] += 1
             return False
-        settings = self._settings
+        settings = self.settings
         asked = list(conversations(sample, settings.task, notation, refusals=settings.refusals))
         if not asked:
-            self._ledger.left_out[f"samples that give nothing to ask for in the task {settings.task}"] += 1
+            self.report.left_out[f"samples that give nothing to ask for in the task {settings.task}"] += 1
             return False
         for conversation in asked:
-            self._lines.write(split, self.line(sample, conversation))
-        self._ledger.notes["conversations, a line each"] += len(asked)
+            self.write_line(split, self.line(sample, conversation))
+        self.report.notes["conversations, a line each"] += len(asked)
         phrases = [phrase for conversation in asked for phrase in conversation.phrases]
         boxes = sum(len(phrase.boxes) for phrase in phrases)
-        self._ledger.wrote(split, sample.image_path, expressions=len(phrases), boxes=boxes)
+        self.report.wrote(split, sample.image_path, expressions=len(phrases), boxes=boxes)
         return True
 
     @abstractmethod
@@ -59,12 +55,6 @@ class ChatWriter(ABC):
 
     @abstractmethod
     def line(self, sample: AnnotatedSample, conversation: Conversation) -> dict[str, Any]: ...
-
-    def finish(self) -> None:  # noqa: B027 - most formats have nothing left to write
-        """Writes what could only be written at the end."""
-
-    def close(self) -> None:
-        self._lines.close()
 
 
 class MsSwiftWriter(ChatWriter):
@@ -83,12 +73,12 @@ class _JsonChatWriter(ChatWriter):
     trainer: ClassVar[TrainerResize]
 
     def notation(self, sample: AnnotatedSample) -> Callable[[], Notation] | None:
-        model, size = self._job.chat_model, sample.image_size
+        model, size = self.report.chat_model, sample.image_size
         seen_size = size
         if model.writes_pixels:
             if max(size) > MAX_ASPECT_RATIO * min(size):
                 return None
-            most = self._settings.max_pixels or self.trainer.max_pixels
+            most = self.settings.max_pixels or self.trainer.max_pixels
             trainer = TrainerResize(self.trainer.min_pixels, most, self.trainer.scales_first)
             seen_size = trainer.seen_size(size, model.multiple_of)
         return lambda: JsonNotation(model, size, seen_size)
@@ -130,9 +120,9 @@ class LlamaFactoryWriter(_JsonChatWriter):
                     "assistant_tag": "assistant",
                 },
             }
-            for split in self._ledger.splits
+            for split in self.report.splits
         }
-        (self._job.folder / DATASET_INFO).write_text(json.dumps(described, indent=1), encoding="ascii")
+        (self.job.folder / DATASET_INFO).write_text(json.dumps(described, indent=1), encoding="ascii")
 
 
 def _messages(sample: AnnotatedSample, conversation: Conversation) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from grounding_assets.core.exports.writer import ExportJob
 from grounding_assets.core.records import SOURCE
 
 
@@ -17,10 +16,10 @@ class CocoDocument:
     pycocotools takes an annotation with id 0 for no match, hence not from 0.
     """
 
-    def __init__(self, path: Path, spool: Path):
+    def __init__(self, path: Path, scratch: Path):
         self._files = ExitStack()
         self._document = self._files.enter_context(path.open("w+b"))
-        self._spool = self._files.enter_context(spool.open("w+b"))
+        self._spool = self._files.enter_context((scratch / path.name).open("w+b"))
         self._images = self._annotations = 0
         self._document.write(b'{"info": ' + _json({"description": SOURCE}) + b', "licenses": [], "images": [')
 
@@ -61,15 +60,6 @@ class CocoDocument:
 
     def close(self) -> None:
         self._files.close()
-
-
-def split_documents(job: ExportJob, files: ExitStack) -> dict[str, CocoDocument]:
-    """`<split>.json` for every split; `files` closes them."""
-    documents = {}
-    for split in job.ledger.splits:
-        documents[split] = CocoDocument(job.folder / f"{split}.json", job.scratch / f"{split}.annotations")
-        files.callback(documents[split].close)
-    return documents
 
 
 def _json(value: Any) -> bytes:

@@ -1,6 +1,5 @@
 """The objects of each image, whichever captions mention them: for formats that know categories but no captions."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +45,7 @@ class Detections:
             if one.instances
         ]
         self._categories.update(str(name) for name, _ in boxed)
-        self._groups.add(sample.image_path, split, json.dumps([sample.image_path, sample.image_size, boxed]))
+        self._groups.add(sample.image_path, split, [sample.image_path, sample.image_size, boxed])
 
     def categories(self) -> list[str]:
         """Shorter names first, then in alphabetical order.
@@ -58,8 +57,7 @@ class Detections:
 
     def __iter__(self) -> Iterator[ImageObjects]:
         """One image after another, in the order of their first samples."""
-        for split, texts in self._groups:
-            samples = [json.loads(text) for text in texts]
+        for split, samples in self._groups:
             image_path, (width, height), _ = samples[0]
             boxed = [boxed for _, _, boxed in samples]
             yield ImageObjects(

@@ -17,12 +17,12 @@ from grounding_assets.core.exports.images import UPRIGHT, ExportedImages
 from grounding_assets.core.exports.mdetr import MdetrWriter
 from grounding_assets.core.exports.odvg import OdvgWriter
 from grounding_assets.core.exports.odvg_detection import OdvgDetectionWriter
-from grounding_assets.core.exports.origins import Origins, made_by_demo_teacher
+from grounding_assets.core.exports.origins import made_by_demo_teacher
 from grounding_assets.core.exports.parquet import ParquetWriter
 from grounding_assets.core.exports.report import ExportReport
 from grounding_assets.core.exports.splits import image_identity, split_of
 from grounding_assets.core.exports.staging import MANIFEST, publish, staged
-from grounding_assets.core.exports.writer import ExportJob, Ledger, SplitCounts, Writer
+from grounding_assets.core.exports.writer import ExportJob, Writer
 from grounding_assets.core.files import to_json
 from grounding_assets.core.images.locations import ImageRoot
 from grounding_assets.core.review.reviews import Reviews
@@ -80,70 +80,54 @@ def export(
     if fmt not in WRITERS:
         raise SpecError(f"format '{fmt}' is unknown: choose one of {', '.join(WRITERS)}.")
     settings = settings or ExportSpec()
-    ledger = Ledger({name: SplitCounts() for name in settings.fractions})
+    report = ExportReport(fmt, out_dir, settings, chat_model)
     with staged(out_dir) as staging:
         copies = settings.upright_copies and not (fmt == "parquet" and settings.embed_images)
         images = ExportedImages(
-            image_root, staging.new / UPRIGHT if copies else None, out_dir / UPRIGHT, ledger.notes
+            image_root, staging.new / UPRIGHT if copies else None, out_dir / UPRIGHT, report.notes
         )
-        job = ExportJob(staging.new, staging.scratch, settings, ledger, images, chat_model)
+        job = ExportJob(staging.new, staging.scratch, images, report)
         with closing(WRITERS[fmt](job)) as writer:
-            kept = _kept(records, settings, reviews or Reviews(), ledger)
-            origins, demo_samples = _write(kept, writer, job)
+            _write(_kept(records, reviews or Reviews(), report), writer, images)
             writer.finish()
         names = {entry.name for entry in staging.new.iterdir()} | {CARD, MANIFEST}
-        report = ExportReport(
-            fmt=fmt,
-            out_dir=out_dir,
-            files=tuple(sorted(names)),
-            splits=ledger.splits,
-            left_out=ledger.left_out,
-            reviewed=ledger.reviewed,
-            notes=ledger.notes,
-            demo_samples=demo_samples,
-            origins=origins,
-            settings=settings,
-            chat_model=chat_model,
-        )
+        report.files = tuple(sorted(names))
         (staging.new / CARD).write_text(render_card(report), encoding="utf-8")
         (staging.new / MANIFEST).write_bytes(to_json(report.to_dict()) + b"\n")
         publish(staging, out_dir)
     return report
 
 
-def _write(
-    samples: Iterable[tuple[AnnotatedSample, bool]], writer: Writer, job: ExportJob
-) -> tuple[Origins, int]:
-    """Who made what was written, and how many samples of it the demonstration teacher did."""
-    origins, demo_samples = Origins(), 0
-    for sample, is_demo in samples:
-        if is_demo and not job.settings.allow_demo_teacher:
+def _write(samples: Iterable[AnnotatedSample], writer: Writer, images: ExportedImages) -> None:
+    report, settings = writer.report, writer.settings
+    for sample in samples:
+        is_demo = made_by_demo_teacher(sample)
+        if is_demo and not settings.allow_demo_teacher:
             raise SpecError(_NO_DEMO)
-        split = split_of(image_identity(sample.image_path), job.settings)
+        split = split_of(image_identity(sample.image_path), settings)
         try:
-            added = writer.add(job.images.placed(sample), split)
+            added = writer.add(images.placed(sample), split)
         except SampleFailure as failure:
-            job.ledger.left_out[f"samples whose image cannot be used ({failure.reason})"] += 1
+            report.left_out[f"samples whose image cannot be used ({failure.reason})"] += 1
             continue
         if added:
-            demo_samples += is_demo
-            origins.add(sample)
-    return origins, demo_samples
+            report.demo_samples += is_demo
+            report.origins.add(sample)
 
 
 def _kept(
-    records: Iterable[Mapping[str, Any]], settings: ExportSpec, reviews: Reviews, ledger: Ledger
-) -> Iterator[tuple[AnnotatedSample, bool]]:
-    """What reviewers and filters leave of the samples, and whether the demonstration teacher made it."""
-    number, verified = 0, False
+    records: Iterable[Mapping[str, Any]], reviews: Reviews, report: ExportReport
+) -> Iterator[AnnotatedSample]:
+    """What reviewers and filters leave of the samples."""
+    settings, number, verified = report.settings, 0, False
     for number, sample in enumerate(read_samples(records, "the annotations"), 1):
         if not sample.grounded:
             raise InputError(f"Line {number} of the annotations has no boxes yet: run step 1 first.")
         verified = verified or is_verified(sample)
-        kept = reviews.apply(sample, ledger.left_out, ledger.reviewed)
-        kept = kept and filtered(kept, settings, ledger.left_out)
+        kept = reviews.apply(sample, report.left_out, report.reviewed)
+        kept = kept and filtered(kept, settings, report.left_out)
         if kept:
-            yield kept, made_by_demo_teacher(sample)
+            yield kept
     if number == 0:
         raise InputError("There are no annotations to export: run both steps first.")
     if (settings.drop_refuted or settings.only_complete) and not verified:

@@ -4,18 +4,17 @@ Layout: `Sentences/<id>.txt`, `Annotations/<id>.xml`, and `<split>.txt` with the
 `flickr30k_entities_utils.py` of the data set's authors, MDETR's `scripts/pre-training/flickr_combined.py`.
 """
 
-import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.by_image import ImageGroups
 from grounding_assets.core.exports.captions import is_absent
 from grounding_assets.core.exports.image_numbers import ImageNumbers
-from grounding_assets.core.exports.writer import ExportJob
+from grounding_assets.core.exports.writer import ExportJob, Writer
 from grounding_assets.core.records import Expression
 
 BLANK = "samples with a blank caption"
@@ -25,7 +24,7 @@ _BRACKETS = str.maketrans({"[": "-LSB-", "]": "-RSB-"})
 """Penn Treebank's escapes; the sentences' parser would take brackets of the caption for its own."""
 
 
-class Flickr30kWriter:
+class Flickr30kWriter(Writer):
     """One sentence a sample, in order.
 
     What the format cannot hold: overlapping expressions (as many as possible are kept), white space other
@@ -33,37 +32,32 @@ class Flickr30kWriter:
     """
 
     def __init__(self, job: ExportJob):
-        self._ledger, folder = job.ledger, job.folder
-        self._files = ExitStack()
-        self._groups = ImageGroups(job.scratch / "images.sqlite")
-        self._files.callback(self._groups.close)
-        self._sentences, self._annotations = folder / "Sentences", folder / "Annotations"
+        super().__init__(job)
+        self._groups = self.files.enter_context(closing(ImageGroups(job.scratch / "images.sqlite")))
+        self._sentences, self._annotations = job.folder / "Sentences", job.folder / "Annotations"
         self._sentences.mkdir()
         self._annotations.mkdir()
-        self._lists = {
-            split: self._files.enter_context((folder / f"{split}.txt").open("w", encoding="ascii"))
-            for split in job.ledger.splits
-        }
+        self._lists = self.each_split(".txt", lambda path: path.open("w", encoding="ascii"))
         self._numbers = ImageNumbers()
         self._entities = 0
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         if not sample.cleaned_caption.strip():
-            self._ledger.left_out[BLANK] += 1
+            self.report.left_out[BLANK] += 1
             return False
         apart = without_overlaps(sample.expressions)
         overlapping = len(sample.expressions) - len(apart)
-        self._ledger.left_out["expressions that overlap another"] += overlapping
+        self.report.left_out["expressions that overlap another"] += overlapping
         phrases = [
             [*e.char_span, is_absent(e), [list(instance.bbox) for instance in e.instances]] for e in apart
         ]
-        text = json.dumps([sample.image_path, sample.image_size, sample.cleaned_caption, phrases])
-        self._groups.add(sample.image_path, split, text)
+        entry = sample.image_path, sample.image_size, sample.cleaned_caption, phrases
+        self._groups.add(sample.image_path, split, entry)
         return True
 
     def finish(self) -> None:
-        for split, texts in self._groups:
-            self._write_image(split, [json.loads(text) for text in texts])
+        for split, samples in self._groups:
+            self._write_image(split, samples)
 
     def _write_image(self, split: str, samples: list[Any]) -> None:
         image_path, image_size, _, _ = samples[0]
@@ -78,13 +72,10 @@ class Flickr30kWriter:
                 _append_objects(annotation, self._entities, absent, boxes)
             sentences.append(bracketed(caption, spans) + "\n")
             boxes = sum(len(boxes) for *_, boxes in phrases)
-            self._ledger.wrote(split, image_path, expressions=len(phrases), boxes=boxes)
+            self.report.wrote(split, image_path, expressions=len(phrases), boxes=boxes)
         (self._sentences / f"{number}.txt").write_text("".join(sentences), encoding="utf-8")
         ET.ElementTree(annotation).write(self._annotations / f"{number}.xml", encoding="utf-8")
         self._lists[split].write(f"{number}\n")
-
-    def close(self) -> None:
-        self._files.close()
 
 
 def without_overlaps(expressions: Sequence[Expression]) -> list[Expression]:

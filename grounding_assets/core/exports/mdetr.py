@@ -5,23 +5,22 @@ Sources: MDETR's `datasets/coco.py` (`ModulatedDetection`), `engine.py`, `datase
 `mmdet/datasets/flickr30k.py` and `mmdet/evaluation/metrics/flickr30k_metric.py`.
 """
 
-import json
-from contextlib import ExitStack
+from contextlib import closing
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.by_image import ImageGroups
 from grounding_assets.core.exports.captions import training_caption
-from grounding_assets.core.exports.coco_document import split_documents
+from grounding_assets.core.exports.coco_document import CocoDocument
 from grounding_assets.core.exports.flickr30k import BLANK, without_overlaps
 from grounding_assets.core.exports.image_numbers import ImageNumbers
-from grounding_assets.core.exports.writer import ExportJob
+from grounding_assets.core.exports.writer import ExportJob, Writer
 
 CATEGORY = {"id": 1, "name": "object", "supercategory": "object"}
 """What a box shows is said by `tokens_positive`, so that all share one category, as MDETR's do."""
 
 
-class MdetrWriter:
+class MdetrWriter(Writer):
     """`<split>.json`. Captions without a box stay: MDETR trains on them, GLIP skips them.
 
     For evaluation: `tokens_positive_eval` has the spans of each phrase that is judged, in reading order, and a box's
@@ -31,38 +30,35 @@ class MdetrWriter:
     """
 
     def __init__(self, job: ExportJob):
-        self._ledger = job.ledger
-        self._files = ExitStack()
-        self._groups = ImageGroups(job.scratch / "images.sqlite")
-        self._files.callback(self._groups.close)
-        self._documents = split_documents(job, self._files)
+        super().__init__(job)
+        self._groups = self.files.enter_context(closing(ImageGroups(job.scratch / "images.sqlite")))
+        self._documents = self.each_split(".json", lambda path: closing(CocoDocument(path, job.scratch)))
         self._numbers = ImageNumbers()
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         if not sample.cleaned_caption.strip():
-            self._ledger.left_out[BLANK] += 1
+            self.report.left_out[BLANK] += 1
             return False
         caption = training_caption(sample)
-        self._ledger.left_out["expressions without a box, which MDETR cannot hold"] += len(
+        self.report.left_out["expressions without a box, which MDETR cannot hold"] += len(
             sample.expressions
         ) - len(caption.boxed)
-        self._ledger.took_caption(caption)
+        self.report.took_caption(caption)
         judged = {id(expression) for expression in without_overlaps(sample.expressions)}
         # sorted() keeps the reading order of either part
         phrases = [
             [list(span), id(one) in judged, [instance.bbox for instance in one.instances]]
             for one, span in sorted(caption.boxed, key=lambda pair: id(pair[0]) not in judged)
         ]
-        text = json.dumps([sample.image_path, sample.image_size, caption.text, phrases])
-        self._groups.add(sample.image_path, split, text)
+        self._groups.add(
+            sample.image_path, split, [sample.image_path, sample.image_size, caption.text, phrases]
+        )
         return True
 
     def finish(self) -> None:
-        for split, texts in self._groups:
-            number = None
-            for sentence_id, text in enumerate(texts):
-                image_path, size, caption, phrases = json.loads(text)
-                number = self._numbers.assign(image_path) if number is None else number
+        for split, samples in self._groups:
+            number = self._numbers.assign(samples[0][0])
+            for sentence_id, (image_path, size, caption, phrases) in enumerate(samples):
                 boxes = self._write_caption(
                     split,
                     {
@@ -76,7 +72,7 @@ class MdetrWriter:
                     },
                     phrases,
                 )
-                self._ledger.wrote(split, image_path, expressions=len(phrases), boxes=boxes)
+                self.report.wrote(split, image_path, expressions=len(phrases), boxes=boxes)
         for document in self._documents.values():
             document.finish([CATEGORY])
 
@@ -90,6 +86,3 @@ class MdetrWriter:
                 document.add_annotation(image_id, CATEGORY["id"], bbox, fields)
                 written += 1
         return written
-
-    def close(self) -> None:
-        self._files.close()

@@ -10,37 +10,27 @@ from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.captions import TrainingCaption, training_caption
-from grounding_assets.core.exports.writer import ExportJob, SplitLines
+from grounding_assets.core.exports.writer import LinesWriter
 
 
-class OdvgWriter:
+class OdvgWriter(LinesWriter):
     """`<split>.jsonl`. Expressions without a box cannot be held; samples without one are left out."""
-
-    def __init__(self, job: ExportJob):
-        self._ledger = job.ledger
-        self._lines = SplitLines(job)
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         caption = training_caption(sample)
-        self._ledger.left_out["expressions without a box, which ODVG cannot hold"] += len(
+        self.report.left_out["expressions without a box, which ODVG cannot hold"] += len(
             sample.expressions
         ) - len(caption.boxed)
         if not caption.boxed:
             # two loaders crash on a line without regions
-            self._ledger.left_out["samples without a box, which ODVG loaders refuse"] += 1
+            self.report.left_out["samples without a box, which ODVG loaders refuse"] += 1
             return False
         line = odvg_line(sample, caption)
-        self._lines.write(split, line)
-        self._ledger.took_caption(caption)
+        self.write_line(split, line)
+        self.report.took_caption(caption)
         boxes = len(line["grounding"]["regions"])
-        self._ledger.wrote(split, sample.image_path, expressions=len(caption.boxed), boxes=boxes)
+        self.report.wrote(split, sample.image_path, expressions=len(caption.boxed), boxes=boxes)
         return True
-
-    def finish(self) -> None:
-        """Nothing is left to write."""
-
-    def close(self) -> None:
-        self._lines.close()
 
 
 def odvg_line(sample: AnnotatedSample, caption: TrainingCaption) -> dict[str, Any]:

@@ -5,29 +5,28 @@ Sources of what the loaders do: mmdetection's `mmdet/datasets/odvg.py` with `lab
 """
 
 import json
+from contextlib import closing
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.detections import Detections
 from grounding_assets.core.exports.odvg import image_fields
-from grounding_assets.core.exports.writer import ExportJob, SplitLines
+from grounding_assets.core.exports.writer import ExportJob, LinesWriter
 
 LABEL_MAP = "label_map.json"
 
 
-class OdvgDetectionWriter:
+class OdvgDetectionWriter(LinesWriter):
     """`<split>.jsonl` and `label_map.json`, whose labels start from 0. Images without a box are left out."""
 
     def __init__(self, job: ExportJob):
-        self._ledger = job.ledger
-        self._label_map = job.folder / LABEL_MAP
-        self._detections = Detections(job.scratch, job.settings.merge_iou)
-        self._lines = SplitLines(job)
+        super().__init__(job)
+        self._detections = self.files.enter_context(closing(Detections(job.scratch, self.settings.merge_iou)))
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         unboxed = sum(not expression.instances for expression in sample.expressions)
-        self._ledger.left_out["expressions without a box, which ODVG cannot hold"] += unboxed
+        self.report.left_out["expressions without a box, which ODVG cannot hold"] += unboxed
         if unboxed == len(sample.expressions):
-            self._ledger.left_out["samples without a box, which ODVG loaders refuse"] += 1
+            self.report.left_out["samples without a box, which ODVG loaders refuse"] += 1
             return False
         self._detections.add(sample, split)
         return True
@@ -40,11 +39,7 @@ class OdvgDetectionWriter:
                 {"bbox": list(bbox), "label": labels[name], "category": name} for name, bbox in image.objects
             ]
             fields = image_fields(image.image_path, image.image_size)
-            self._lines.write(image.split, {**fields, "detection": {"instances": instances}})
-            self._ledger.wrote_objects(image)
+            self.write_line(image.split, {**fields, "detection": {"instances": instances}})
+            self.report.wrote_objects(image)
         label_map = {str(label): name for name, label in labels.items()}
-        self._label_map.write_text(json.dumps(label_map), encoding="ascii")
-
-    def close(self) -> None:
-        self._detections.close()
-        self._lines.close()
+        (self.job.folder / LABEL_MAP).write_text(json.dumps(label_map), encoding="ascii")

@@ -6,12 +6,11 @@ provenance, later additions to an expression or a box) is kept as JSON text. pya
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.errors import InputError, SpecError
-from grounding_assets.core.exports.writer import ExportJob
+from grounding_assets.core.exports.writer import ExportJob, Writer
 from grounding_assets.core.review.judged import sample_id_of
 
 ROWS_A_GROUP = 500
@@ -39,27 +38,23 @@ _EXPRESSION = (
 _INSTANCE = ("bbox_id", "bbox", "score", "score_source", "verified")
 
 
-class ParquetWriter:
+class ParquetWriter(Writer):
     """`<split>.parquet`; with `embed_images` a column `image` as `datasets.Image` reads it."""
 
     def __init__(self, job: ExportJob):
+        super().__init__(job)
         try:
             import pyarrow
             import pyarrow.parquet
         except ImportError:
             raise SpecError("format=parquet needs pyarrow: run `pip install pyarrow`.") from None
-        self._ledger = job.ledger
-        self._images = job.images if job.settings.embed_images else None
+        self._images = job.images if self.settings.embed_images else None
         self._pyarrow, self._schema = pyarrow, _schema(pyarrow, embed_images=bool(self._images))
-        self._files = ExitStack()
-        self._writers = {
-            split: self._files.enter_context(
-                pyarrow.parquet.ParquetWriter(job.folder / f"{split}.parquet", self._schema)
-            )
-            for split in job.ledger.splits
-        }
-        self._rows: dict[str, list[dict[str, Any]]] = {split: [] for split in job.ledger.splits}
-        self._held = dict.fromkeys(job.ledger.splits, 0)
+        self._writers = self.each_split(
+            ".parquet", lambda path: pyarrow.parquet.ParquetWriter(path, self._schema)
+        )
+        self._rows: dict[str, list[dict[str, Any]]] = {split: [] for split in self.report.splits}
+        self._held = dict.fromkeys(self.report.splits, 0)
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         rows = self._rows[split]
@@ -69,7 +64,7 @@ class ParquetWriter:
             self._held[split] += len(row["image"]["bytes"])
         rows.append(row)
         boxes = sum(len(expression.instances) for expression in sample.expressions)
-        self._ledger.wrote(split, sample.image_path, expressions=len(sample.expressions), boxes=boxes)
+        self.report.wrote(split, sample.image_path, expressions=len(sample.expressions), boxes=boxes)
         if len(rows) >= ROWS_A_GROUP or self._held[split] >= BYTES_A_GROUP:
             self._write(split)
         return True
@@ -89,9 +84,6 @@ class ParquetWriter:
             self._writers[split].write_table(table)
             rows.clear()
             self._held[split] = 0
-
-    def close(self) -> None:
-        self._files.close()
 
 
 def parquet_row(sample: AnnotatedSample) -> dict[str, Any]:
