@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 from grounding_assets.core.errors import GroundingError, InputError, StorageUnavailable
 from grounding_assets.core.files import stopping_if_unwritable, to_json
 from resources.object_storage import ObjectError, ObjectForbidden, patiently, storage_errors
+from resources.stored_folder import StoredFolder
 
 PUSH_EVERY_S = 1.0
 """A machine that dies loses what it made since the last push."""
@@ -37,9 +37,8 @@ _KEPT = re.compile(
 class Segments:
     """The segments of one shard: `folder` in the storage, `results` here."""
 
-    def __init__(self, store: Any, folder: str, address: str, results: Path, generation: int):
-        self._store, self._folder, self._address = store, folder, address
-        self._results, self._generation = results, generation
+    def __init__(self, folder: StoredFolder, results: Path, generation: int):
+        self._folder, self._results, self._generation = folder, results, generation
         self._known: dict[str, tuple[int, int]] = {}
         self._scanned: dict[Path, int] = {}
         self._number = 0
@@ -53,13 +52,8 @@ class Segments:
             StorageUnavailable: they are others each time.
         """
         for _ in range(_ATTEMPTS):
-            names = self._names()
-            try:
-                for name in names:
-                    content = self._read(name)
-                    for line in content.splitlines():
-                        self._apply(line, name)
-            except FileNotFoundError:
+            names = self._folder.names()
+            if not all(map(self._apply, names)):
                 # whoever has the shard made one of them meanwhile, in which what was removed is not named any more
                 for name, _ in [*self._found()]:
                     (self._results / name).unlink()
@@ -67,7 +61,7 @@ class Segments:
             self._known = dict(self._found())
             return len(names)
         raise StorageUnavailable(
-            f"{self._address} was changed each time that it was read: run again when no other run works on this shard."
+            f"{self._folder.address} was changed each time that it was read: run again when no other run works on this shard."
         )
 
     def push(self) -> None:
@@ -90,42 +84,34 @@ class Segments:
         if changed:
             content = b"".join(self._row(name) + b"\n" for name in changed)
             self._number += 1
-            path = f"{self._folder}/{self._generation:06d}-{self._number:06d}.jsonl"
-            with storage_errors(self._address):
-                self._store.pipe_file(path, content)
+            path = self._folder.path_of(f"{self._generation:06d}-{self._number:06d}.jsonl")
+            with storage_errors(self._folder.address):
+                self._folder.store.pipe_file(path, content)
         return changed
 
     def compact(self) -> None:
         """One segment of everything; then the earlier ones go, and those of later claims stay."""
         whole = f"{self._generation:06d}-{_WHOLE}.jsonl"
-        earlier = [name for name in self._names() if name <= whole]
+        earlier = [name for name in self._folder.names() if name <= whole]
         if earlier == [whole]:
             return
         with NamedTemporaryFile() as content:
             for name, _ in self._found():
                 content.write(self._row(name) + b"\n")
             content.flush()
-            patiently(self._address, lambda: self._store.put_file(content.name, f"{self._folder}/{whole}"))
+            self._folder.put(Path(content.name), whole)
         for name in earlier:
             if name != whole:
-                self._remove(name)
+                self._folder.remove(name)
 
-    def _read(self, name: str) -> bytes:
-        content: bytes = patiently(self._address, lambda: self._store.cat_file(f"{self._folder}/{name}"))
-        return content
+    def _apply(self, segment: str) -> bool:
+        """False if the segment has gone."""
+        content = self._folder.read(segment)
+        for line in (content or b"").splitlines():
+            self._apply_line(line, segment)
+        return content is not None
 
-    def _remove(self, name: str) -> None:
-        with suppress(FileNotFoundError):
-            patiently(self._address, lambda: self._store.rm_file(f"{self._folder}/{name}"))
-
-    def _names(self) -> list[str]:
-        try:
-            found: list[str] = patiently(self._address, lambda: self._store.ls(self._folder, detail=False))
-        except FileNotFoundError:
-            return []
-        return sorted(path.rsplit("/", 1)[1] for path in found)
-
-    def _apply(self, line: bytes, segment: str) -> None:
+    def _apply_line(self, line: bytes, segment: str) -> None:
         try:
             row = json.loads(line)
             name, text = row["file"], row["text"]
@@ -134,7 +120,7 @@ class Segments:
             sound, name, text = None, "", None
         if not sound:
             raise InputError(
-                f"{self._address}/{segment} holds a line that no run wrote. Delete that object: its samples are annotated again."
+                f"{self._folder.address}/{segment} holds a line that no run wrote. Delete that object: its samples are annotated again."
             )
         file = self._results / name
         if text is None:

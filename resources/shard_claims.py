@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from grounding_assets.core.errors import GroundingError, RunStopped
 from grounding_assets.core.files import to_json
 from grounding_assets.core.shards.place import ShardTaken
-from resources.object_storage import create_exclusively, patiently, storage_errors
+from resources.object_storage import patiently, storage_errors
+from resources.stored_folder import StoredFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,14 @@ class StoredClaim:
 
     def __init__(
         self,
-        store: Any,
-        folder: str,
-        address: str,
+        folder: StoredFolder,
         key: str,
         run_id: str,
         is_over: Callable[[str], bool],
         pace: Pace = USUAL,
     ):
         """`is_over`: whether a run is known to have ended, by its id."""
-        self._store, self._folder, self._address, self._key = store, folder, address, key
+        self._folder, self._key = folder, key
         self._run_id, self._is_over, self._pace = run_id, is_over, pace
         self._token = secrets.token_hex(8)
         self._over = threading.Event()
@@ -63,13 +61,8 @@ class StoredClaim:
         latest = max(self._numbers(), default=0)
         if latest and not self._is_free(latest):
             raise ShardTaken(self._key)
-        try:
-            patiently(
-                self._address,
-                lambda: create_exclusively(self._store, self._path(latest + 1), self._content(0)),
-            )
-        except FileExistsError:
-            raise ShardTaken(self._key) from None
+        if not self._folder.create(_name(latest + 1), self._content(0)):
+            raise ShardTaken(self._key)
         self.generation = latest + 1
         self._beating.start()
         return self
@@ -78,13 +71,13 @@ class StoredClaim:
         self._over.set()
         self._beating.join()
         if not self.lost:
-            patiently(self._address, self._release)
+            patiently(self._folder.address, self._release)
 
     def _release(self) -> None:
-        self._store.pipe_file(self._path(self.generation), self._content(0, released=True))
+        self._put(self._content(0, released=True))
         for number in self._numbers():
             if number < self.generation:
-                self._store.rm_file(self._path(number))
+                self._folder.store.rm_file(self._folder.path_of(_name(number)))
 
     def make_sure(self, *, asks: bool = False) -> None:
         """Raises RunStopped if another run has taken the shard, as the last sign of life found; `asks`: as it is now."""
@@ -99,7 +92,7 @@ class StoredClaim:
     def is_held(self) -> bool:
         """Whether another run has it, as far as this look and those before it show; waits for nothing."""
         latest = max(self._numbers(), default=0)
-        content = self._read(latest) if latest else None
+        content = self._folder.read(_name(latest)) if latest else None
         released, run_id = _parsed(content)
         if released or self._is_over(run_id):
             return False
@@ -108,14 +101,14 @@ class StoredClaim:
         return time.monotonic() - self._seen_at < self._pace.dead_after_s
 
     def _is_free(self, number: int) -> bool:
-        content = self._read(number)
+        content = self._folder.read(_name(number))
         released, run_id = _parsed(content)
         if released or self._is_over(run_id):
             return True
         begun = time.monotonic()
         while time.monotonic() - begun < self._pace.dead_after_s:
             time.sleep(self._pace.look_s)
-            if self._read(number) != content:
+            if self._folder.read(_name(number)) != content:
                 return False
         return True
 
@@ -127,8 +120,8 @@ class StoredClaim:
                 if self._is_overtaken():
                     self.lost = True
                     return
-                with storage_errors(self._address):
-                    self._store.pipe_file(self._path(self.generation), self._content(beats))
+                with storage_errors(self._folder.address):
+                    self._put(self._content(beats))
             except GroundingError:
                 # the storage is away, from this machine at least: the next beat tries again
                 continue
@@ -136,25 +129,18 @@ class StoredClaim:
     def _is_overtaken(self) -> bool:
         return max(self._numbers(), default=0) > self.generation
 
-    def _read(self, number: int) -> bytes | None:
-        try:
-            content: bytes = patiently(self._address, lambda: self._store.cat_file(self._path(number)))
-        except FileNotFoundError:
-            return None
-        return content
+    def _put(self, content: bytes) -> None:
+        self._folder.store.pipe_file(self._folder.path_of(_name(self.generation)), content)
 
     def _numbers(self) -> list[int]:
-        try:
-            found: list[str] = patiently(self._address, lambda: self._store.ls(self._folder, detail=False))
-        except FileNotFoundError:
-            return []
-        return [int(path.rsplit("/", 1)[1]) for path in found]
-
-    def _path(self, number: int) -> str:
-        return f"{self._folder}/{number:06d}"
+        return [int(name) for name in self._folder.names()]
 
     def _content(self, beats: int, *, released: bool = False) -> bytes:
         return to_json({"run": self._run_id, "by": self._token, "beats": beats, "released": released})
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}"
 
 
 def _parsed(content: bytes | None) -> tuple[bool, str]:

@@ -13,10 +13,10 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
-from typing import IO, Any
+from typing import IO
 
 from grounding_assets.core.files import stopping_if_unwritable
 from grounding_assets.core.shards.joining import JOINED
@@ -25,14 +25,10 @@ from grounding_assets.core.shards.place import ShardTaken
 from grounding_assets.core.shards.status import STATUS, ShardStatus
 from grounding_assets.core.spec.paths import shown_address
 from grounding_assets.core.spec.shards import FOLDER, SLICE
-from resources.object_storage import (
-    create_exclusively,
-    filesystem_of,
-    patiently,
-    require_exclusive_create,
-)
+from resources.object_storage import filesystem_of, patiently, require_exclusive_create
 from resources.segments import Pushing, Segments
 from resources.shard_claims import StoredClaim
+from resources.stored_folder import StoredFolder
 
 _MEASURED = "endpoint.json"
 _CUTTING = "cutting"
@@ -42,17 +38,15 @@ _MOST_PARTS = 10_000
 _BLOCK = 16 << 20
 
 
-class StoredShards:
+class StoredShards(StoredFolder):
     """See `core.shards.place.Shards`."""
 
     looks_again = False
 
     def __init__(self, address: str, run_id: str, is_over: Callable[[str], bool]):
         """`run_id` names whoever claims shards; `is_over`: whether a run is known to have ended."""
-        # fsspec's own types leave open what its libraries give
-        self._store: Any
-        self._store, self._root = filesystem_of(address.rstrip("/"))
-        self.where = self._address = shown_address(address.rstrip("/"))
+        super().__init__(*filesystem_of(address.rstrip("/")), shown_address(address.rstrip("/")))
+        self.where = self.address
         self._run_id, self._is_over = run_id, is_over
         self._claim: StoredClaim | None = None
         self._looks: dict[str, StoredClaim] = {}
@@ -70,7 +64,7 @@ class StoredShards:
 
     @contextmanager
     def cutting(self) -> Iterator[None]:
-        require_exclusive_create(self._store, self._root, self._address)
+        require_exclusive_create(self.store, self.path, self.address)
         while True:
             try:
                 with self._claim_of(_CUTTING):
@@ -83,35 +77,9 @@ class StoredShards:
         content = self.read(name)
         return None if content is None else io.BytesIO(content)
 
-    def read(self, name: str) -> bytes | None:
-        """The content of an object; None if there is none."""
-        try:
-            content: bytes = patiently(self._address, lambda: self._store.cat_file(self._path(name)))
-        except FileNotFoundError:
-            return None
-        return content
-
-    def write(self, name: str, content: bytes) -> None:
-        patiently(self._address, lambda: self._store.pipe_file(self._path(name), content))
-
-    def create(self, name: str, content: bytes) -> bool:
-        """False if the object is there already."""
-        try:
-            patiently(self._address, lambda: create_exclusively(self._store, self._path(name), content))
-        except FileExistsError:
-            return False
-        return True
-
     def is_as_written(self, name: str, size: int, written_ns: int, sha256: str) -> bool:
         # an object's own time is that of its upload
         return self.size(name) == size
-
-    def size(self, name: str) -> int:
-        """Of an object in bytes; 0 if there is none."""
-        try:
-            return int(patiently(self._address, lambda: self._store.info(self._path(name)))["size"])
-        except FileNotFoundError:
-            return 0
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
@@ -119,7 +87,7 @@ class StoredShards:
         with NamedTemporaryFile() as content:
             yield content
             content.flush()
-            self._put(Path(content.name), name)
+            self.put(Path(content.name), name)
 
     def join(self, name: str, parts: Sequence[str]) -> None:
         sizes = {part: size for part in parts if (size := self.size(part))}
@@ -127,19 +95,16 @@ class StoredShards:
             self.write(name, b"")
             return
         large = all(size >= _LEAST_PART for size in [*sizes.values()][:-1])
-        if large and len(sizes) <= _MOST_PARTS and hasattr(self._store, "merge"):
-            patiently(
-                self._address,
-                lambda: self._store.merge(self._path(name), [self._path(part) for part in sizes]),
-            )
+        if large and len(sizes) <= _MOST_PARTS and hasattr(self.store, "merge"):
+            patiently(self.address, lambda: self.store.merge(self.path_of(name), [*map(self.path_of, sizes)]))
             return
-        patiently(self._address, lambda: self._join_here(name, [*sizes]))
+        patiently(self.address, lambda: self._join_here(name, [*sizes]))
 
     def _join_here(self, name: str, parts: Sequence[str]) -> None:
-        whole = self._store.open(self._path(name), "wb", block_size=_BLOCK)
+        whole = self.store.open(self.path_of(name), "wb", block_size=_BLOCK)
         try:
             for part in parts:
-                with self._store.open(self._path(part), "rb", block_size=_BLOCK) as stream:
+                with self.store.open(self.path_of(part), "rb", block_size=_BLOCK) as stream:
                     shutil.copyfileobj(stream, whole, _BLOCK)
         except BaseException:
             # closing would put what there is under the name
@@ -174,13 +139,8 @@ class StoredShards:
                 if content is not None:
                     with stopping_if_unwritable(Path(root) / name):
                         (Path(root) / name).write_bytes(content)
-            segments = Segments(
-                self._store,
-                self._path(part_of(key, "segments")),
-                f"{self.where}/{part_of(key, 'segments')}",
-                results,
-                claim.generation if claim else 0,
-            )
+            generation = claim.generation if claim else 0
+            segments = Segments(self.below(part_of(key, "segments")), results, generation)
             segments.pull()
             if claim is None:
                 yield results
@@ -196,13 +156,13 @@ class StoredShards:
         before = measured.read_bytes() if measured.is_file() else b""
         if _is_complete(results / STATUS):
             # only what changes it opens a complete shard; however that is cut off, nobody is to believe it then
-            self._remove(part_of(key, STATUS))
-        pushing = Pushing(push, self._address)
+            self.remove(part_of(key, STATUS))
+        pushing = Pushing(push, self.address)
         try:
             with pushing:
                 yield results
         finally:
-            patiently(self._address, push)
+            patiently(self.address, push)
             if measured.is_file() and measured.read_bytes() != before:
                 self.write(_MEASURED, measured.read_bytes())
             if pushing.trouble is not None:
@@ -213,28 +173,15 @@ class StoredShards:
         if not (results / STATUS).is_file():
             # results were changed beside it: the next run looks at them
             claim.make_sure(asks=True)
-            self._remove(part_of(key, STATUS))
+            self.remove(part_of(key, STATUS))
         # the status is last: it says that the other two are there
         for name in (*JOINED, STATUS):
             if (results / name).is_file():
                 claim.make_sure(asks=True)
-                self._put(results / name, part_of(key, name))
+                self.put(results / name, part_of(key, name))
 
     def _claim_of(self, key: str) -> StoredClaim:
-        name = f"{FOLDER}/{key}/claims"
-        return StoredClaim(
-            self._store, self._path(name), f"{self.where}/{name}", key, self._run_id, self._is_over
-        )
-
-    def _remove(self, name: str) -> None:
-        with suppress(FileNotFoundError):
-            patiently(self._address, lambda: self._store.rm_file(self._path(name)))
-
-    def _put(self, file: Path, name: str) -> None:
-        patiently(self._address, lambda: self._store.put_file(str(file), self._path(name)))
-
-    def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+        return StoredClaim(self.below(part_of(key, "claims")), key, self._run_id, self._is_over)
 
 
 def _is_complete(file: Path) -> bool:

@@ -11,9 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
 from fsspec import AbstractFileSystem
+
+if TYPE_CHECKING:
+    from resources.stored_folder import StoredFolder
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "tested-key",
@@ -202,3 +206,10 @@ def use(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     from s3fs import S3FileSystem
 
     S3FileSystem.clear_instance_cache()
+
+
+def folder_at(address: str) -> "StoredFolder":
+    from resources.object_storage import filesystem_of
+    from resources.stored_folder import StoredFolder
+
+    return StoredFolder(*filesystem_of(address), address)

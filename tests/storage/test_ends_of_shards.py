@@ -12,10 +12,10 @@ import pytest
 from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.shards.status import STATUS, ShardStatus
-from resources.object_storage import ObjectForbidden, StorageRefusal, filesystem_of
+from resources.object_storage import ObjectForbidden, StorageRefusal
 from resources.segments import Segments
 from resources.stored_shards import StoredShards
-from tests.storage.servers import S3Server, changing, use
+from tests.storage.servers import S3Server, changing, folder_at, use
 
 KEY = "00000"
 CHECKPOINT = "step_0_expression_extraction/.ckpt/a.json"
@@ -109,15 +109,15 @@ def test_what_was_not_pushed_is_pushed_the_next_time(
     refuses = True
     with changing(s3, lambda method, path: 403 if refuses and method == "PUT" else None) as url:
         use({"AWS_ENDPOINT_URL": url}, monkeypatch)
-        store, folder = filesystem_of("s3://again/segments")
-        segments = Segments(store, folder, "s3://again/segments", tmp_path / "here", 1)
+        folder = folder_at("s3://again/segments")
+        segments = Segments(folder, tmp_path / "here", 1)
         os.utime(put(tmp_path / "here", "made").parent, (1, 1))
         with pytest.raises(ObjectForbidden):
             segments.push()
         refuses = False
         segments.push()
         (tmp_path / "there").mkdir()
-        assert Segments(store, folder, "s3://again/segments", tmp_path / "there", 2).pull() == 1
+        assert Segments(folder, tmp_path / "there", 2).pull() == 1
     assert (tmp_path / "there" / CHECKPOINT).read_text() == "made"
 
 
@@ -125,8 +125,8 @@ def test_who_reads_while_the_owner_compacts_reads_what_came_of_it(
     s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3.put({"s3://compacted/other": b""})
-    store, folder = filesystem_of("s3://compacted/segments")
-    owner = Segments(store, folder, "s3://compacted/segments", tmp_path / "owner", 1)
+    folder = folder_at("s3://compacted/segments")
+    owner = Segments(folder, tmp_path / "owner", 1)
     gone = put(tmp_path / "owner", "first").with_name("b.json")
     gone.write_text("goes")
     owner.push()
@@ -145,8 +145,8 @@ def test_who_reads_while_the_owner_compacts_reads_what_came_of_it(
     with changing(s3, compacting) as url:
         use({"AWS_ENDPOINT_URL": url}, monkeypatch)
         (tmp_path / "reader").mkdir()
-        store, folder = filesystem_of("s3://compacted/segments")
-        reader = Segments(store, folder, "s3://compacted/segments", tmp_path / "reader", 0)
+        folder = folder_at("s3://compacted/segments")
+        reader = Segments(folder, tmp_path / "reader", 0)
         assert reader.pull() == 1
     assert reads == 1
     files = {str(file.relative_to(tmp_path / "reader")) for file in (tmp_path / "reader").rglob("*.json")}

@@ -16,11 +16,10 @@ from grounding_assets.core.errors import InputError, RunStopped
 from grounding_assets.core.shards.place import ShardTaken
 from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec, WorkflowSpec
-from resources.object_storage import filesystem_of
 from resources.segments import Segments
 from resources.shard_claims import USUAL, Pace, StoredClaim
 from resources.stored_shards import StoredShards
-from tests.storage.servers import S3Server, changing, use
+from tests.storage.servers import S3Server, changing, folder_at, use
 
 QUICK = Pace(beat_s=0.05, dead_after_s=0.6, look_s=0.05)
 CKPT = "step_0_expression_extraction/.ckpt"
@@ -124,10 +123,10 @@ def test_an_account_takes_grants_as_it_needs_them_and_gives_the_rest_back(
 
 def test_a_claim_has_one_owner_and_ends_with_it(s3: S3Server) -> None:
     s3.put({"s3://owners/other": b""})
-    store, folder = filesystem_of("s3://owners/claims")
+    folder = folder_at("s3://owners/claims")
 
     def claim(run: str, ended: str = "") -> StoredClaim:
-        return StoredClaim(store, folder, "s3://owners/claims", "00000", run, ended.__eq__, QUICK)
+        return StoredClaim(folder, "00000", run, ended.__eq__, QUICK)
 
     with claim("first") as first:
         assert first.generation == 1
@@ -147,10 +146,10 @@ def test_a_claim_has_one_owner_and_ends_with_it(s3: S3Server) -> None:
 
 def test_who_looks_at_a_claim_waits_for_nobody(s3: S3Server) -> None:
     s3.put({"s3://looks/other": b""})
-    store, folder = filesystem_of("s3://looks/claims")
+    folder = folder_at("s3://looks/claims")
 
     def claim(run: str, ended: str = "", pace: Pace = USUAL) -> StoredClaim:
-        return StoredClaim(store, folder, "s3://looks/claims", "00000", run, ended.__eq__, pace)
+        return StoredClaim(folder, "00000", run, ended.__eq__, pace)
 
     look = claim("second")
     assert not look.is_held()
@@ -168,16 +167,16 @@ def test_who_looks_at_a_claim_waits_for_nobody(s3: S3Server) -> None:
 
 def test_a_claim_that_nobody_keeps_is_free_after_a_while(s3: S3Server) -> None:
     s3.put({"s3://dead/claims/000004": json.dumps({"run": "gone", "beats": 9, "released": False}).encode()})
-    store, folder = filesystem_of("s3://dead/claims")
-    with StoredClaim(store, folder, "s3://dead/claims", "00000", "next", "".__eq__, QUICK) as claim:
+    folder = folder_at("s3://dead/claims")
+    with StoredClaim(folder, "00000", "next", "".__eq__, QUICK) as claim:
         assert claim.generation == 5
 
 
 def segments(s3: S3Server, bucket: str, results: Path, generation: int) -> Segments:
     s3.put({f"s3://{bucket}/other": b""})
-    store, folder = filesystem_of(f"s3://{bucket}/segments")
+    folder = folder_at(f"s3://{bucket}/segments")
     results.mkdir(parents=True, exist_ok=True)
-    return Segments(store, folder, f"s3://{bucket}/segments", results, generation)
+    return Segments(folder, results, generation)
 
 
 def files_of(folder: Path) -> dict[str, str]:
