@@ -1,5 +1,6 @@
 """The gate on recall goes by an expression's head: "cups" in gold is "A group of cups" in the results."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -12,20 +13,28 @@ from tests.corpus import PROJECT
 CAPTION = "A group of cups stands here."
 
 
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one annotated sample."""
+    folder = tmp_path_factory.mktemp("annotated")
+    row = {"image_path": "coffee.jpg", "caption": CAPTION}
+    (folder / "input.jsonl").write_text(json.dumps(row) + "\n")
+    (folder / "spec.yaml").write_text(
+        "results_dir: results\nimage_grounding:\n  vlm: {backend: local}\n"
+        f"  data: {{input_jsonl: input.jsonl, image_root: {PROJECT / 'demo' / 'images'}}}\n"
+    )
+    with contextlib.chdir(folder):
+        assert main(["generate", "-e", "spec.yaml"]) == 0
+    return folder
+
+
 @pytest.mark.parametrize(
     ("elsewhere", "status"), [(False, 0), (True, 1)], ids=["boxes right", "boxes elsewhere"]
 )
 def test_a_pilot_is_judged_by_the_head(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool, status: int
+    annotated: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool, status: int
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    row = {"image_path": "coffee.jpg", "caption": CAPTION}
-    Path("input.jsonl").write_text(json.dumps(row) + "\n")
-    Path("spec.yaml").write_text(
-        "results_dir: results\nimage_grounding:\n  vlm: {backend: local}\n"
-        f"  data: {{input_jsonl: input.jsonl, image_root: {PROJECT / 'demo' / 'images'}}}\n"
-    )
-    assert main(["generate", "-e", "spec.yaml"]) == 0
+    monkeypatch.chdir(annotated)
     result = json.loads(Path("results/annotations.jsonl").read_text())
     [found] = result["expressions"]
     assert found["text"] == "A group of cups" and found["instances"]
@@ -40,6 +49,6 @@ def test_a_pilot_is_judged_by_the_head(
         "data.gold_jsonl=gold.jsonl",
         "workflow.min_recall=0.9",
         "workflow.limit=1",
-        "results_dir=judged",
+        f"results_dir=judged-{status}",
     ]
     assert main(["generate", "-e", "spec.yaml", *judged]) == status

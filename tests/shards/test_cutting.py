@@ -17,13 +17,14 @@ from grounding_assets.core.shards.cutting import cut_input
 from grounding_assets.core.shards.joining import join_shards, read_as_whole
 from grounding_assets.core.shards.layout import UNCUT_UP_TO, USUAL_SIZE, refuse_cut, shard_size_of
 from grounding_assets.core.shards.local import LocalShards
-from grounding_assets.core.shards.manifest import Manifest, data_set_folder, part_of
+from grounding_assets.core.shards.manifest import Manifest, Slice, data_set_folder, part_of
 from grounding_assets.core.shards.status import STATUS, ShardStatus
 from grounding_assets.core.spec.loading import validate_spec
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 
 STEPS = (Step.EXTRACTION, Step.GROUNDING)
+CUT = Manifest(4, (Slice(4, 1, ""), Slice(4, 5, ""), Slice(2, 9, "")))
 BAD_LINES = (b"{", b"", b"   ", b"[1]", b'{"image_path": "a.jpg"}', b"\xff")
 
 
@@ -268,3 +269,19 @@ def test_a_part_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert content is not None
     with content as kept:
         assert kept.read() == b"1\n"
+
+
+@pytest.mark.parametrize(
+    ("limit", "only", "lines"),
+    [
+        (0, "", {"00000": 4, "00001": 4, "00002": 2}),
+        (3, "", {"00000": 3}),
+        (4, "", {"00000": 4}),
+        (5, "", {"00000": 4, "00001": 1}),
+        (99, "", {"00000": 4, "00001": 4, "00002": 2}),
+        (0, "00001", {"00001": 4}),
+        (3, "00002", {"00002": 2}),
+    ],
+)
+def test_a_limit_is_a_number_of_lines_of_the_data_set(limit: int, only: str, lines: dict[str, int]) -> None:
+    assert CUT.lines_of_run(limit, only) == lines

@@ -10,7 +10,6 @@ from grounding_assets.cli import main
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.materializing import Graph
 from grounding_assets.core.annotation.progress import NoProgress
-from grounding_assets.core.shards.manifest import Manifest, Slice
 from grounding_assets.core.spec.loading import load_spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
@@ -20,7 +19,6 @@ from tests.endpoints.server import SimulatedEndpoint, running
 from tests.shards.cut_sets import UNMEASURED, cut_project, materialized_shards
 
 pytestmark = needs_corpus("coco24")
-CUT = Manifest(4, (Slice(4, 1, ""), Slice(4, 5, ""), Slice(2, 9, "")))
 
 
 def generate(*overrides: str) -> int:
@@ -31,22 +29,6 @@ def enter(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.chdir(project.folder)
     monkeypatch.setenv("DAGSTER_HOME", str(project.folder))
     return project
-
-
-@pytest.mark.parametrize(
-    ("limit", "only", "lines"),
-    [
-        (0, "", {"00000": 4, "00001": 4, "00002": 2}),
-        (3, "", {"00000": 3}),
-        (4, "", {"00000": 4}),
-        (5, "", {"00000": 4, "00001": 1}),
-        (99, "", {"00000": 4, "00001": 4, "00002": 2}),
-        (0, "00001", {"00001": 4}),
-        (3, "00002", {"00002": 2}),
-    ],
-)
-def test_a_limit_is_a_number_of_lines_of_the_data_set(limit: int, only: str, lines: dict[str, int]) -> None:
-    assert CUT.lines_of_run(limit, only) == lines
 
 
 def test_a_pilot_goes_over_shards_and_its_results_are_part_of_the_whole(
