@@ -93,7 +93,7 @@ def asked_phrases(row: dict[str, Any]) -> tuple[str, list[Any]]:
 
 @cache
 def sent_photo(number: int) -> tuple[tuple[int, int], bytes]:
-    """(size, JPEG) of a photo of the corpus: the first two enlarged to 4000 px, the next two distorted."""
+    """(size, JPEG) of a photo of the corpus: the first two enlarged to 4000 px, the next two distorted, the others as they are."""
     image = Image.open(CORPUS / "coco24" / coco24_gold()[number]["file"]).convert("RGB")
     if number < 2:
         image = image.resize((4000, round(4000 * image.height / image.width)))
@@ -106,7 +106,7 @@ def sent_photo(number: int) -> tuple[tuple[int, int], bytes]:
 @pytest.mark.parametrize("family", FRAMES)
 def test_each_family_gives_back_human_boxes(family: str) -> None:
     async def ask_about_all(ask: Ask) -> None:
-        for number, row in enumerate(coco24_gold()):
+        for number, row in enumerate(coco24_gold()[:8]):
             caption, phrases = asked_phrases(row)
             size, photo = sent_photo(number)
             question = varying(" ".join(caption.split()), [p["text"] for p in phrases])
@@ -149,7 +149,7 @@ def test_step_0_quotes_the_gold_phrases() -> None:
 @needs_corpus("coco24")
 def test_a_photo_sent_turned_or_mirrored_is_not_recognised() -> None:
     album = PhotoAlbum(coco24_photos())
-    for row in coco24_gold():
+    for row in coco24_gold()[::4]:
         image = Image.open(CORPUS / "coco24" / row["file"]).resize((200, 320))
         assert album.look(encoded(image, quality=30)).name == Path(row["file"]).name
         for number, turn in enumerate(Image.Transpose, start=1):

@@ -190,26 +190,38 @@ from tests.exports.record_strategies import one_record
 def rows():
     for n in range(600):
         yield one_record(image_path=f"{n}.jpg")
-    print("killing", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
-    yield one_record()
-export(rows(), Path(sys.argv[1]), sys.argv[2])
+for fmt in sys.argv[2:]:
+    child = os.fork()
+    if not child:
+        export(rows(), Path(sys.argv[1], fmt), fmt)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> dict[str, tuple[Path, dict[str, bytes]]]:
+    """By format: a folder whose second export was killed, and what the first one had left there."""
+    folder = tmp_path_factory.mktemp("killed")
+    for fmt in FORMATS:
+        export([one_record()], folder / fmt, fmt)
+    before = {fmt: (folder / fmt, folder_content(folder / fmt)) for fmt in FORMATS}
+    command = [sys.executable, "-c", KILLED, str(folder), *FORMATS]
+    run = subprocess.run(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "."}, check=True)
+    assert [int(code) for code in run.stdout.split()] == [-signal.SIGKILL] * len(FORMATS)
+    return before
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
-def test_a_killed_export_leaves_the_earlier_one_and_can_be_done_again(tmp_path, fmt):
-    export([one_record()], tmp_path, fmt)
-    before = folder_content(tmp_path)
-    command = [sys.executable, "-c", KILLED, str(tmp_path), fmt]
-    run = subprocess.run(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "."})
-    assert (run.stdout, run.returncode) == (b"killing\n", -signal.SIGKILL)
-    after = folder_content(tmp_path)
+def test_a_killed_export_leaves_the_earlier_one_and_can_be_done_again(killed, fmt):
+    folder, before = killed[fmt]
+    after = folder_content(folder)
     assert {name: after[name] for name in before} == before
     assert all(name in before or name.startswith(".export-") for name in after)
-    report = export([one_record()] * 2, tmp_path, fmt)
+    report = export([one_record()] * 2, folder, fmt)
     assert report.splits["train"].samples == 2
-    assert {path.name for path in tmp_path.iterdir()} == set(report.files), "nothing of the killed one stays"
+    assert {path.name for path in folder.iterdir()} == set(report.files), "nothing of the killed one stays"
 
 
 @pytest.mark.parametrize("fmt", FORMATS)

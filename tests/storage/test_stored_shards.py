@@ -80,7 +80,7 @@ def test_a_run_learns_what_is_granted_from_few_entries(s3: S3Server, monkeypatch
         use({"AWS_ENDPOINT_URL": url}, monkeypatch)
         entries = StoredShards("s3://many/results/", "a run", lambda run_id: False).grants
         first = Grants(entries, WorkflowSpec(max_calls=1000))
-        taken = sum(first.take().calls for _ in range(40))
+        taken = sum(first.take().calls for _ in range(20))
         read.clear()
         assert Grants(entries, WorkflowSpec(max_calls=taken + 3)).take().calls == 3
     assert len(read) < 15
