@@ -7,7 +7,6 @@ from grounding_assets.core.batch.journal import read_jobs
 from grounding_assets.core.batch.service import Gone, Refused, Unreachable
 from grounding_assets.partitions import DataSetKeys
 from grounding_assets.sensors import UNFINISHED
-from resources.dataset import DataSet
 
 _RUN_TAG = "grounding/batch_results"
 
@@ -23,7 +22,7 @@ def build_batch_results(keys: DataSetKeys, look_every_s: float) -> dg.SensorDefi
         "submits what follows from them.",
     )
     def batch_results(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         tags = {_RUN_TAG: keys.name}
         if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=UNFINISHED)):
             return dg.SkipReason("The results found last are still being collected.")

@@ -1,7 +1,8 @@
 """The samples of a data set as a Dagster partition set, and the names that belong to it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from resources.dagster_internals import (
     get_input_data_version_tag,
     get_input_event_pointer_tag,
 )
+from resources.dataset import DataSet
 from resources.event_log import delete_partitions
 
 STANDING_VERSION = DEFAULT_DATA_VERSION
@@ -35,8 +37,23 @@ class DataSetKeys:
 
     @property
     def resource(self) -> str:
-        """Key of the resource that is a `resources.dataset.DataSet`."""
+        """Key of the resource that is a `DataSet`."""
         return self.own("dataset")
+
+    def dataset(self, context: dg.AssetExecutionContext | dg.SensorEvaluationContext) -> DataSet:
+        return getattr(context.resources, self.resource)
+
+    def asset_of_set(
+        self, short_name: str, *after: str, **more: Any
+    ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """Decorates what makes an asset that is not partitioned; `after` are the assets before it, `more` is as for `dg.asset`."""
+        return dg.asset(
+            key=self.asset(short_name),
+            deps=[self.asset(name) for name in after],
+            required_resource_keys={self.resource},
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            **more,
+        )
 
     def groups(self, *names: str) -> dg.AssetSelection:
         """The assets of these groups: a group of one name may hold those of other data sets."""

@@ -14,7 +14,6 @@ from grounding_assets.core.dataset.read_position import ReadPosition, readable_e
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys
-from resources.dataset import DataSet
 
 MAX_SAMPLES_PER_RUN = 5_000
 _RUN_TAG = "grounding/new_samples"
@@ -40,7 +39,7 @@ def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
         "run that was stopped stay pending: materialize annotation_run for those.",
     )
     def new_samples(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         if Step.EXTRACTION not in dataset.spec.workflow.run_steps:
             return dg.SkipReason("Without step 0, its output is the input; there is none to watch.")
         tags = {_RUN_TAG: keys.name}

@@ -13,7 +13,7 @@ from grounding_assets.core.shards.manifest import Manifest, is_shard
 from grounding_assets.core.shards.place import Shards
 from grounding_assets.core.shards.status import STATUS
 from grounding_assets.core.spec.paths import scheme_of
-from grounding_assets.core.spec.settings import Spec, WorkflowSpec
+from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.spec.shards import spec_of_shard
 from resources.dataset import DataSet
 
@@ -119,11 +119,6 @@ def parts_of(
 def forget_status(results_dir: Path) -> None:
     """Has the next run look at a shard again whose results were changed beside it; of any other folder nothing."""
     (results_dir / STATUS).unlink(missing_ok=True)
-
-
-def redoes(workflow: WorkflowSpec) -> bool:
-    """Whether a run makes again what is done."""
-    return workflow.force_reprocess or workflow.redo != "none"
 
 
 def refuse_on_whole(spec: Spec) -> None:

@@ -14,24 +14,14 @@ import dagster as dg
 
 from grounding_assets.assets.annotating import annotate_pending
 from grounding_assets.assets.outcome import Outcome, end_annotation, writes_files
-from grounding_assets.assets.planning import (
-    chosen_of_run,
-    closed_gate,
-    made_otherwise,
-    order_redo,
-    plan,
-    selected_steps,
-    words_for_other_settings,
-)
+from grounding_assets.assets.planning import plan, selected_steps, summary_of, words_for_other_settings
 from grounding_assets.assets.reporting import DagsterListener, upstream_of
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.rollup import write_outputs, write_outputs_beside_other_runs
-from grounding_assets.core.dataset.workspace import PendingSample
 from grounding_assets.core.errors import visible
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys, provenance_tags
-from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs
 from resources.memory import keep_large_buffers_apart
 
@@ -55,30 +45,32 @@ def build_annotate(
     def annotate(context: dg.AssetExecutionContext) -> Iterator[Any]:
         keep_large_buffers_apart()
         fail_dead_runs(context.instance)
-        dataset: DataSet = getattr(context.resources, keys.resource)
-        lacking = [step for step in dataset.spec.workflow.run_steps if step not in steps_in_graph]
+        lacking = [
+            step for step in keys.dataset(context).spec.workflow.run_steps if step not in steps_in_graph
+        ]
         if lacking:
             raise dg.Failure(
                 f'This code location has no step "{lacking[0]}": add it to image_grounding.workflow.steps of its spec.',
                 allow_retries=False,
             )
-        run = _Run(context, keys, progress, dataset)
-        run.annotate()
-        asset = keys.asset("annotation_run")
-        stop = run.summary.stopped_by
-        if asset in context.selected_asset_keys and (stop is None or run.files_follow):
+        partitioned = context.has_partition_key or context.has_partition_key_range
+        partition_keys = list(context.partition_keys) if partitioned else None
+        files_follow = not partitioned and writes_files(context, keys)
+        summary = _annotate(context, keys, progress, partition_keys, files_follow=files_follow)
+        asset, stop = keys.asset("annotation_run"), summary.stopped_by
+        if asset in context.selected_asset_keys and (stop is None or files_follow):
             yield dg.MaterializeResult(
                 asset_key=asset,
-                metadata=_metadata(run.summary),
+                metadata=_metadata(summary),
                 # the samples of this very run came after the run's inputs were noted
                 tags=provenance_tags([keys.asset(step.asset) for step in steps_in_graph]),
             )
-        if stop is not None and not run.files_follow:
-            if run.partitioned:
+        if stop is not None and not files_follow:
+            if partitioned:
                 # in a failed run, every chosen partition that was not reached would show as failed
                 context.instance.report_run_canceling(context.run, message=str(stop))
             raise dg.Failure(str(stop), allow_retries=False)
-        end_annotation(context, keys, run.summary)
+        end_annotation(context, keys, summary)
 
     return annotate
 
@@ -111,73 +103,44 @@ def _specs(keys: DataSetKeys, steps_in_graph: Sequence[Step]) -> list[dg.AssetSp
     ]
 
 
-class _Run:
-    """One run of the op: plans, annotates, and writes the files however that ends."""
+def _annotate(
+    context: dg.AssetExecutionContext,
+    keys: DataSetKeys,
+    progress: Progress,
+    partition_keys: Sequence[str] | None,
+    *,
+    files_follow: bool,
+) -> RunSummary:
+    """Plans, annotates, and writes the files however that ends. What ended it early is kept in the summary and not raised.
 
-    def __init__(
-        self, context: dg.AssetExecutionContext, keys: DataSetKeys, progress: Progress, dataset: DataSet
-    ):
-        self._context, self._keys, self._progress, self._dataset = context, keys, progress, dataset
-        self._workspace = dataset.workspace()
-        self.partitioned = context.has_partition_key or context.has_partition_key_range
-        self.files_follow = not self.partitioned and writes_files(context, keys)
-        """Whether later steps of the run write the files."""
-        steps = dataset.spec.workflow.run_steps
-        if self.partitioned:
-            steps = selected_steps(steps, keys, set(context.selected_asset_keys))
-        samples = self._workspace.samples
-        self.summary = RunSummary(
-            set_size=len(samples.entries),
-            steps=steps,
-            max_workers=dataset.spec.workflow.max_workers,
-            rejected_lines=samples.rejected,
-            repeated_lines=samples.repeated,
-        )
-
-    def annotate(self) -> None:
-        """Leaves what it came to in `summary`; what ended it early is kept there and not raised."""
-        for text in [*self._dataset.notes, *([self._dataset.notice] if self._dataset.notice else [])]:
-            self._notice(text)
-        chosen, pending = self._planned()
-        dataset, workspace, summary = self._dataset, self._workspace, self.summary
-        written = False
-        try:
-            with DagsterListener(self._context, self._keys, workspace, summary, self._progress) as listener:
-                listener.report_done(chosen, summary.steps, everything=self.partitioned)
-                stop = None if self.partitioned else closed_gate(dataset, workspace, pending)
-                summary.stopped_by = stop or annotate_pending(
-                    dataset, workspace, pending, listener, self._notice, self._warn
-                )
-            written = self.files_follow
-        finally:
-            # however it ended, what it came to is on disk before anybody is told why
-            if self.partitioned:
-                write_outputs_beside_other_runs(workspace, dataset.spec.workflow.run_steps, self._notice)
-            elif not written:
-                write_outputs(workspace, dataset.spec.workflow.run_steps, self._notice)
-        self._context.log.info(visible(summary.sentence()))
-
-    def _planned(self) -> tuple[list[str], list[PendingSample]]:
-        """The samples that the run is about, and what is to be done of them."""
-        workspace, summary, workflow = self._workspace, self.summary, self._dataset.spec.workflow
-        keys = list(self._context.partition_keys) if self.partitioned else None
-        chosen = chosen_of_run(workspace, workflow, keys)
-        chosen = order_redo(workspace, chosen, summary.steps, self._notice, workflow)
-        summary.requested = len(chosen)
-        pending = plan(workspace, chosen, summary.steps, summary)
-        summary.other_settings = made_otherwise(self._dataset, workspace, chosen, summary.steps)
-        if summary.other_settings and not (workflow.force_reprocess or workflow.redo != "none"):
-            self._notice(words_for_other_settings(summary.other_settings))
-        return chosen, pending
-
-    def _notice(self, text: str) -> None:
-        self._context.log.info(visible(text))
-        self._progress.notice(text)
-
-    def _warn(self, text: str) -> None:
-        self._context.log.warning(text)
-        self._progress.notice(text)
-        self.summary.warnings.append(text)
+    `files_follow`: later steps of the run write the files.
+    """
+    dataset = keys.dataset(context)
+    workspace, workflow = dataset.workspace(), dataset.spec.workflow
+    steps = workflow.run_steps
+    if partition_keys is not None:
+        steps = selected_steps(steps, keys, set(context.selected_asset_keys))
+    summary = summary_of(dataset, steps)
+    listener = DagsterListener(context, keys, workspace, summary, progress)
+    for text in filter(None, [*dataset.notes, dataset.notice]):
+        listener.notice(text)
+    chosen, pending = plan(dataset, listener, partition_keys)
+    if summary.other_settings and not workflow.redoes:
+        listener.notice(words_for_other_settings(summary.other_settings))
+    whole_set, written = partition_keys is None, False
+    try:
+        with listener:
+            listener.report_done(chosen, everything=not whole_set)
+            summary.stopped_by = annotate_pending(dataset, pending, listener, whole_set=whole_set)
+        written = files_follow
+    finally:
+        # however it ended, what it came to is on disk before anybody is told why
+        if not whole_set:
+            write_outputs_beside_other_runs(workspace, workflow.run_steps, listener.notice)
+        elif not written:
+            write_outputs(workspace, workflow.run_steps, listener.notice)
+    context.log.info(visible(summary.sentence()))
+    return summary
 
 
 def _metadata(summary: RunSummary) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Takes the pending samples of a run through its steps: teacher, verifier and batch jobs, brought together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from grounding_assets.assets.planning import require_open_gates
 from grounding_assets.assets.run_listener import RunListener
 from grounding_assets.assets.signals import stopping_on_signals
 from grounding_assets.core.annotation.annotator import GRACE_S, Annotator
@@ -11,7 +12,7 @@ from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Verifier
 from grounding_assets.core.batch.held_samples import Held
 from grounding_assets.core.batch.journal import held_samples, read_jobs
-from grounding_assets.core.dataset.workspace import PendingSample, Workspace
+from grounding_assets.core.dataset.workspace import PendingSample
 from grounding_assets.core.errors import GroundingError, Interrupted
 from resources.dataset import DataSet
 from resources.vlm.shared_pictures import (
@@ -27,22 +28,21 @@ if TYPE_CHECKING:
 
 
 def annotate_pending(
-    dataset: DataSet,
-    workspace: Workspace,
-    pending: list[PendingSample],
-    listener: RunListener,
-    notice: Callable[[str], None],
-    warn: Callable[[str], None],
+    dataset: DataSet, pending: list[PendingSample], listener: RunListener, *, whole_set: bool = True
 ) -> GroundingError | None:
-    """Annotates; returns the error that ended it early, which is raised once all is reported."""
-    held = held_samples(dataset.results_dir, read_jobs(dataset.results_dir))
-    if held and not dataset.spec.vlm.batch.is_on:
-        pending, held = _without_held(held, pending, notice), set()
-    if not pending and not held:
-        return None
+    """Annotates; returns the error that ended it early, which is raised once all is reported.
+
+    `whole_set`: gates are for a run over the whole set, not for chosen samples.
+    """
     try:
-        work = _Annotation(dataset, workspace, pending, listener, notice, warn).work
-        dataset.with_teacher(work, notice, warn)
+        if pending and whole_set:
+            require_open_gates(dataset)
+        held = held_samples(dataset.results_dir, read_jobs(dataset.results_dir))
+        if held and not dataset.spec.vlm.batch.is_on:
+            pending, held = _without_held(held, pending, listener), set()
+        if pending or held:
+            work = _Annotation(dataset, pending, listener).work
+            dataset.with_teacher(work, listener.notice, listener.warn)
     except GroundingError as error:
         return error
     return None
@@ -51,36 +51,28 @@ def annotate_pending(
 class _Annotation:
     """The work on a run's pending samples, in one event loop."""
 
-    def __init__(
-        self,
-        dataset: DataSet,
-        workspace: Workspace,
-        pending: list[PendingSample],
-        listener: RunListener,
-        notice: Callable[[str], None],
-        warn: Callable[[str], None],
-    ):
-        self._dataset, self._workspace, self._listener, self._notice = dataset, workspace, listener, notice
-        self._warn = warn
-        self._pending = pending
+    def __init__(self, dataset: DataSet, pending: list[PendingSample], listener: RunListener):
+        self._dataset, self._pending, self._listener = dataset, pending, listener
+        self._workspace = dataset.workspace()
 
     async def work(self, teacher: Teacher[Any]) -> None:
-        async with self._dataset.verifier(teacher) as verifier:
+        dataset, listener = self._dataset, self._listener
+        async with dataset.verifier(teacher) as verifier:
             jobs: Batching | None = None
             try:
-                async with self._dataset.by_batch(teacher, self._notice, self._warn) as jobs:
+                async with dataset.by_batch(teacher, listener.notice, listener.warn) as jobs:
                     if self._shares_pictures():
                         await self._sharing_pictures(teacher, verifier)
                     else:
                         await self._each(teacher, verifier, jobs, self._in_order(jobs))
             finally:
                 if jobs is not None:
-                    self._listener.waits_for(jobs.waiting, jobs.words())
+                    listener.waits_for(jobs.waiting, jobs.words())
 
     def _shares_pictures(self) -> bool:
         shares, why = shares_pictures(self._dataset.spec, self._dataset.results_dir)
         if why:
-            self._notice(why)
+            self._listener.notice(why)
         return shares
 
     def _in_order(self, jobs: "Batching | None") -> Iterator[PendingSample]:
@@ -118,7 +110,9 @@ class _Annotation:
             max_workers=workflow.max_workers,
             verifier=verifier,
             is_held=None if jobs else Held(self._dataset.results_dir),
-            images=ImageReading(self._workspace, workflow.max_workers, workflow.patience, self._notice),
+            images=ImageReading(
+                self._workspace, workflow.max_workers, workflow.patience, self._listener.notice
+            ),
         )
         self._listener.in_flight_limit = lambda: teacher.in_flight_limit
 
@@ -132,14 +126,12 @@ class _Annotation:
             await annotator.run(samples)
 
 
-def _without_held(
-    held: set[str], pending: list[PendingSample], notice: Callable[[str], None]
-) -> list[PendingSample]:
+def _without_held(held: set[str], pending: list[PendingSample], listener: RunListener) -> list[PendingSample]:
     """Without samples whose requests are in batch jobs, which are paid for."""
     free = [one for one in pending if one.sample_id not in held]
     if len(free) == len(pending):
         return free
-    notice(
+    listener.notice(
         f"{len(pending) - len(free)} samples wait for batch jobs and are left to them: collect those with "
         "image_grounding.vlm.batch.mode=on, or give them up with `auto_label batch cancel`."
     )

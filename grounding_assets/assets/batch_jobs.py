@@ -8,23 +8,20 @@ import dagster as dg
 from grounding_assets.core.batch.job_table import job_figures, job_table
 from grounding_assets.core.batch.journal import read_jobs
 from grounding_assets.partitions import DataSetKeys
-from resources.dataset import DataSet
 
 NAME = "batch_jobs"
 
 
 def build_batch_jobs(keys: DataSetKeys) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=keys.asset(NAME),
+    @keys.asset_of_set(
+        NAME,
         group_name="annotation",
         kinds={"vlm"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="The batch jobs with their states, as they were last seen. Every run by batch brings this up to date; "
         "materialize it to see it now. The sensor `batch_results` collects them.",
     )
     def batch_jobs(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         return dg.MaterializeResult(metadata=batch_metadata(dataset.results_dir))
 
     return batch_jobs

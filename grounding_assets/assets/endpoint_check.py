@@ -6,22 +6,19 @@ from typing import Any
 import dagster as dg
 
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys
-from resources.dataset import DataSet
 from resources.vlm.measuring import consequence
 
 
 def build_endpoint_check(keys: DataSetKeys) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=keys.asset("endpoint_check"),
+    @keys.asset_of_set(
+        "endpoint_check",
         group_name="input",
         kinds={"vlm"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="The endpoint, examined with two calibration cards: reachable, key, model, and the "
         "coordinates its boxes are written in. Runs check this before their first sample. Next: `annotation_run`.",
     )
     def endpoint_check(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         if dataset.spec.vlm.backend == "local":
             return dg.MaterializeResult(
                 data_version=STANDING_VERSION, metadata={"endpoint": "none: the embedded teacher annotates"}

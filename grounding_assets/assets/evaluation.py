@@ -9,22 +9,19 @@ from grounding_assets.core.evaluation import figure_rows, verification_rows
 from grounding_assets.core.evaluation.results import EVALUATION, Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import NothingToJudge
 from grounding_assets.partitions import DataSetKeys
-from resources.dataset import DataSet
 
 
 def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=keys.asset("evaluation"),
-        deps=[keys.asset("annotations")],
+    @keys.asset_of_set(
+        "evaluation",
+        "annotations",
         group_name="report",
         kinds={"json"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="evaluation.json: how good the annotations are, measured on the human boxes of data.gold_jsonl. "
         "Next: `report` shows it as plots.",
     )
     def evaluation(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         gold = dataset.gold_file
         try:
             judgement = judge_results(gold, dataset.results_dir / "annotations.jsonl")

@@ -6,7 +6,6 @@ import dagster as dg
 
 from grounding_assets.core.spec.export_settings import ExportFormat
 from grounding_assets.partitions import DataSetKeys
-from resources.dataset import DataSet
 from resources.exporting import write_export
 
 
@@ -15,20 +14,16 @@ def build_exports(keys: DataSetKeys, formats: tuple[ExportFormat, ...]) -> list[
 
 
 def _build_export(keys: DataSetKeys, fmt: ExportFormat) -> dg.AssetsDefinition:
-    name = f"export_{fmt}"
-
-    @dg.asset(
-        key=keys.asset(name),
-        deps=[keys.asset("annotations")],
+    @keys.asset_of_set(
+        f"export_{fmt}",
+        "annotations",
         group_name="exports",
         kinds={"parquet" if fmt == "parquet" else "json"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description=f"exports/{fmt}: the annotations as {fmt}, filtered and split as image_grounding.export says, "
         "without what reviewers rejected. Next: read the README.md in that folder.",
     )
     def export_annotations(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         report = write_export(dataset.spec, fmt)
         counts = {
             f"{split}_{what}": count

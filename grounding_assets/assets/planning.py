@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
+from grounding_assets.assets.run_listener import RunListener
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.budget.gates import check_gates
 from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
-from grounding_assets.core.errors import GroundingError
 from grounding_assets.core.review.rejected import rejected_results
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.settings import WorkflowSpec
@@ -23,9 +23,44 @@ def selected_steps(steps: Sequence[Step], keys: DataSetKeys, selected: set[dg.As
     return tuple(step for step in steps if step in last.so_far) or (last,)
 
 
-def chosen_of_run(
-    workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequence[str] | None
-) -> list[str]:
+def summary_of(dataset: DataSet, steps: Sequence[Step]) -> RunSummary:
+    """Of a run over the data set that has not begun."""
+    samples = dataset.workspace().samples
+    return RunSummary(
+        set_size=len(samples.entries),
+        steps=tuple(steps),
+        max_workers=dataset.spec.workflow.max_workers,
+        rejected_lines=samples.rejected,
+        repeated_lines=samples.repeated,
+    )
+
+
+def plan(
+    dataset: DataSet, listener: RunListener, partition_keys: Sequence[str] | None = None
+) -> tuple[list[str], list[PendingSample]]:
+    """The samples that the run is about, and what is to be done of them; counted in the listener's summary.
+
+    `partition_keys`: of a run over a few samples.
+    """
+    workspace, summary = dataset.workspace(), listener.summary
+    steps = summary.steps
+    chosen = _chosen(workspace, dataset.spec.workflow, partition_keys)
+    chosen = _order_redo(workspace, chosen, steps, listener.notice, dataset.spec.workflow)
+    pending = list(workspace.pending(chosen, steps))
+    if Step.EXTRACTION not in steps:
+        ready = [p for p in pending if workspace.next_fingerprint(p.sample_id, p.steps[0]) is not None]
+        summary.without_step_0 = len(pending) - len(ready)
+        pending = ready
+    summary.requested, summary.pending = len(chosen), len(pending)
+    summary.to_redo = sum(workspace.shown_step(p.sample_id, steps[-1]) is not None for p in pending)
+    summary.done_before = len(chosen) - len(pending) - summary.without_step_0
+    summary.other_settings = sum(
+        workspace.made_with_other_settings(chosen, step, dataset.settings_fingerprint(step)) for step in steps
+    )
+    return chosen, pending
+
+
+def _chosen(workspace: Workspace, workflow: WorkflowSpec, partition_keys: Sequence[str] | None) -> list[str]:
     if partition_keys is None:
         return chosen_samples(workspace.samples.ids, workflow)
     unknown = [key for key in partition_keys if key not in workspace.samples.entries]
@@ -38,7 +73,7 @@ def chosen_of_run(
     return list(partition_keys)
 
 
-def order_redo(
+def _order_redo(
     workspace: Workspace,
     chosen: Sequence[str],
     steps: Sequence[Step],
@@ -90,32 +125,11 @@ def _order_rejected(
     return [sample_id for sample_id in chosen if sample_id in samples or sample_id in phrases]
 
 
-def plan(
-    workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step], summary: RunSummary
-) -> list[PendingSample]:
-    pending = list(workspace.pending(chosen, steps))
-    if Step.EXTRACTION not in steps:
-        ready = [p for p in pending if workspace.next_fingerprint(p.sample_id, p.steps[0]) is not None]
-        summary.without_step_0 = len(pending) - len(ready)
-        pending = ready
-    summary.pending = len(pending)
-    summary.to_redo = sum(workspace.shown_step(p.sample_id, steps[-1]) is not None for p in pending)
-    summary.done_before = len(chosen) - len(pending) - summary.without_step_0
-    return pending
-
-
-def closed_gate(
-    dataset: DataSet, workspace: Workspace, pending: Sequence[PendingSample]
-) -> GroundingError | None:
-    """Why the whole set may not be annotated; a pilot, and a run that redoes results, may always."""
+def require_open_gates(dataset: DataSet) -> None:
+    """Raises GateClosed if the whole set may not be annotated; a pilot, and a run that redoes results, may always."""
     workflow = dataset.spec.workflow
-    if not pending or workflow.is_pilot or workflow.force_reprocess or workflow.redo != "none":
-        return None
-    try:
-        check_gates(dataset.spec, workspace, lambda: dataset.gold_file)
-    except GroundingError as error:
-        return error
-    return None
+    if not (workflow.is_pilot or workflow.redoes):
+        check_gates(dataset.spec, dataset.workspace(), lambda: dataset.gold_file)
 
 
 def words_for_other_settings(results: int) -> str:
@@ -123,12 +137,4 @@ def words_for_other_settings(results: int) -> str:
     return (
         f"{results:,} results were made with other settings than this run's and are kept; "
         "image_grounding.workflow.force_reprocess=true redoes them."
-    )
-
-
-def made_otherwise(
-    dataset: DataSet, workspace: Workspace, chosen: Sequence[str], steps: Sequence[Step]
-) -> int:
-    return sum(
-        workspace.made_with_other_settings(chosen, step, dataset.settings_fingerprint(step)) for step in steps
     )

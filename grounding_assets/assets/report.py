@@ -3,24 +3,22 @@
 import dagster as dg
 
 from grounding_assets.partitions import DataSetKeys
-from resources.dataset import DataSet
 
 
 def build_report(keys: DataSetKeys, *, measured: bool) -> dg.AssetsDefinition:
     """`measured`: the graph has an evaluation, which the page shows."""
 
-    @dg.asset(
-        key=keys.asset("report"),
-        deps=[keys.asset("annotations"), *([keys.asset("evaluation")] if measured else [])],
+    @keys.asset_of_set(
+        "report",
+        "annotations",
+        *(["evaluation"] if measured else []),
         group_name="report",
         kinds={"html"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="report.html: every sample with its photo, boxes, expressions and failures, to be looked "
         "at in a browser. One file that opens from disk. Next: mark what is wrong there, then `auto_label review marks=FILE`.",
     )
     def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         file, written = dataset.write_report()
         return dg.MaterializeResult(
             metadata={

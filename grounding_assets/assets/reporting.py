@@ -32,7 +32,7 @@ def upstream_of(step: Step, keys: DataSetKeys) -> list[dg.AssetKey]:
 
 
 class DagsterListener(RunListener):
-    """Turns the annotator's outcomes into events, too. A context manager."""
+    """Turns the annotator's outcomes into events, too."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class DagsterListener(RunListener):
         self._provenance_tags = {step: provenance_tags(upstream_of(step, keys)) for step in Step}
 
     def __enter__(self) -> Self:
-        self._progress.begin(self._summary)
+        super().__enter__()
         self._emitter.__enter__()
         return self
 
@@ -56,15 +56,15 @@ class DagsterListener(RunListener):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._emitter.__exit__(kind, error, traceback)
-        self._progress.end(self._summary)
+        super().__exit__(kind, error, traceback)
 
-    def report_done(self, sample_ids: Sequence[str], steps: Sequence[Step], *, everything: bool) -> None:
+    def report_done(self, sample_ids: Sequence[str], *, everything: bool) -> None:
         """Reports results that were there before: all of them, or those that Dagster does not know.
 
         In a run over partitions Dagster has planned every key, and would show those that are
         skipped as failed when the run fails; so there, everything is reported again.
         """
-        for step in steps:
+        for step in self.summary.steps:
             known = set() if everything else self._known_to_dagster(step)
             store = self._workspace.step(step).store
             for sample_id in sample_ids:
@@ -79,7 +79,7 @@ class DagsterListener(RunListener):
 
     def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None:
         super().failed(sample_id, step, failure)
-        for later in [s for s in self._summary.steps if step in s.so_far]:
+        for later in [s for s in self.summary.steps if step in s.so_far]:
             if self._workspace.is_done(sample_id, later):
                 # an earlier result stands, and stays in Dagster's status
                 continue

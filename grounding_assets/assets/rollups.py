@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,27 +43,18 @@ def build_rollups(keys: DataSetKeys, progress: Progress, steps: Sequence[Step]) 
 
 
 def _step_rollup(keys: DataSetKeys, progress: Progress, step: Step) -> dg.AssetsDefinition:
-    name = step.rollup
-    after = step.before.rollup if step.before else "annotation_run"
-
-    @dg.asset(
-        key=keys.asset(name),
-        # not on the partitioned assets: a rollup after skipped outputs is skipped itself
-        deps=[keys.asset(after)],
+    @keys.asset_of_set(
+        step.rollup,
+        # not after the partitioned assets: a rollup after skipped outputs is skipped itself
+        step.before.rollup if step.before else "annotation_run",
         group_name="rollups",
         kinds={"jsonl"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description=f"{step.folder}/annotations.jsonl: {_HOLDS[step]}. Next: `annotations`.",
     )
     def rollup(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         workspace = dataset.workspace()
-
-        def notice(text: str) -> None:
-            context.log.warning(visible(text))
-            progress.notice(text)
-
+        notice = partial(_tell, context, progress)
         written = write_step_annotations(workspace, step, notice) if _has_results(dataset, step) else None
         figures = written.figures(step) if written else {}
         file = workspace.step(step).annotations
@@ -71,32 +63,31 @@ def _step_rollup(keys: DataSetKeys, progress: Progress, step: Step) -> dg.Assets
     return rollup
 
 
+def _tell(context: dg.AssetExecutionContext, progress: Progress, text: str) -> None:
+    context.log.warning(visible(text))
+    progress.notice(text)
+
+
 def _has_results(dataset: DataSet, step: Step) -> bool:
     """A step that was never asked for gets no folder and no empty file."""
     return step in dataset.spec.workflow.run_steps or dataset.workspace().step(step).store.done_dir.is_dir()
 
 
 def _published(keys: DataSetKeys, progress: Progress, *, after: str) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=keys.asset("annotations"),
-        deps=[keys.asset(after)],
+    @keys.asset_of_set(
+        "annotations",
+        after,
         check_specs=annotation_check_specs(keys),
         group_name="rollups",
         kinds={"jsonl"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="annotations.jsonl, a copy of the last step's output, and failures.jsonl: "
         "every sample that has no result, with the reason. Next: `report`, to look at it.",
     )
     def annotations(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         workspace = dataset.workspace()
         steps = dataset.spec.workflow.run_steps
-
-        def notice(text: str) -> None:
-            context.log.warning(visible(text))
-            progress.notice(text)
-
+        notice = partial(_tell, context, progress)
         file = publish_annotations(workspace, steps[-1], notice)
         failures = write_failures(workspace, steps)
         audit = audit_annotations(file)

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 import dagster as dg
 
@@ -16,26 +18,46 @@ _FAILURES_LOGGED = 20
 
 
 class RunListener:
-    """Turns the annotator's outcomes into counts, progress and lines of the run's log."""
+    """Turns the annotator's outcomes into counts, progress and lines of the run's log. A context manager."""
 
     def __init__(self, context: dg.AssetExecutionContext, summary: RunSummary, progress: Progress):
-        self._context, self._summary, self._progress = context, summary, progress
+        self._context, self.summary, self._progress = context, summary, progress
         self.in_flight_limit: Callable[[], int | None] = lambda: None
         """How many requests the teacher allows in flight at present."""
 
+    def __enter__(self) -> Self:
+        self._progress.begin(self.summary)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.end(self.summary)
+
+    def notice(self, text: str) -> None:
+        """Something that the user should know."""
+        self._context.log.info(visible(text))
+        self._progress.notice(text)
+
+    def warn(self, text: str) -> None:
+        """Something that makes all results of the run doubtful."""
+        self._context.log.warning(visible(text))
+        self._progress.notice(text)
+        self.summary.warnings.append(text)
+
     def annotating(self) -> None:
         """The endpoint is known and the first sample begins: speed and time left count from here."""
-        self._summary.begun = time.monotonic()
+        self.summary.begun = time.monotonic()
 
     def started(self, sample_id: str) -> None:
-        self._summary.in_flight += 1
+        self.summary.in_flight += 1
 
     def done(self, checkpoint: Checkpoint, step: Step) -> None:
-        self._summary.count_done(checkpoint, step)
+        self.summary.count_done(checkpoint, step)
 
     def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None:
-        self._summary.count_failed(sample_id, failure)
-        shown = self._summary.failed
+        self.summary.count_failed(sample_id, failure)
+        shown = self.summary.failed
         if shown <= _FAILURES_LOGGED or shown % 1000 == 0:
             self._context.log.warning(
                 visible(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
@@ -48,8 +70,8 @@ class RunListener:
 
     def waits_for(self, sample_ids: set[str], words: str) -> None:
         """These wait for batch jobs, of which `words` tell."""
-        self._summary.in_batches = len(sample_ids)
-        self._summary.batch_words = words
+        self.summary.in_batches = len(sample_ids)
+        self.summary.batch_words = words
 
     def stopping(self, grace_s: float) -> None:
         """Somebody asked the run to end."""
@@ -58,8 +80,8 @@ class RunListener:
         )
 
     def finished(self, sample_id: str) -> None:
-        self._summary.in_flight -= 1
+        self.summary.in_flight -= 1
         # not those that a stop cut short, which stay pending
-        self._summary.finished = self._summary.done + self._summary.failed
-        self._summary.in_flight_limit = self.in_flight_limit()
-        self._progress.update(self._summary)
+        self.summary.finished = self.summary.done + self.summary.failed
+        self.summary.in_flight_limit = self.in_flight_limit()
+        self._progress.update(self.summary)

@@ -8,23 +8,20 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import SampleFailure, visible
 from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_samples
-from resources.dataset import DataSet
 
 _PROBED_IMAGES = 20
 
 
 def build_samples(keys: DataSetKeys) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=keys.asset("samples"),
+    @keys.asset_of_set(
+        "samples",
         group_name="input",
         kinds={"jsonl"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="The input JSONL, checked line by line. Every (image, caption) pair becomes one partition; "
         "lines that cannot be used are listed in rejected.jsonl. Next: `annotation_run`.",
     )
     def samples(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         workspace = dataset.workspace()
         added, gone = register_samples(
             context.instance, keys, list(dict.fromkeys(workspace.samples.line_ids))

@@ -6,22 +6,22 @@ from typing import Any
 
 import dagster as dg
 
-from grounding_assets.assets.shard_run import ShardRun, missing_words
+from grounding_assets.assets.shard_run import annotate_shard, missing_words
 from grounding_assets.checks import annotation_check_specs, check_annotations
 from grounding_assets.core.annotation.progress import Progress
+from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.errors import GroundingError, visible
 from grounding_assets.core.shards.cutting import cut_input
 from grounding_assets.core.shards.joining import current_status, join_shards
+from grounding_assets.core.shards.status import ShardStatus
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.partitions import STANDING_VERSION, DataSetKeys, register_shards
-from resources.dataset import DataSet
 from resources.dead_runs import fail_dead_runs, is_over
 from resources.memory import keep_large_buffers_apart
 from resources.shards import (
     has_done_its_part,
     lines_of_run,
     manifest_of,
-    redoes,
     refuse_on_whole,
     shard_dataset,
     shard_size,
@@ -47,17 +47,15 @@ def build_shard_assets(keys: DataSetKeys, progress: Progress) -> list[dg.AssetsD
 
 
 def _samples(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=keys.asset("samples"),
+    @keys.asset_of_set(
+        "samples",
         group_name="input",
         kinds={"jsonl"},
-        required_resource_keys={keys.resource},
-        backfill_policy=dg.BackfillPolicy.single_run(),
         description="The input JSONL, checked line by line and cut into shards, which become the partitions of "
         "`annotated_shard`. Added lines make new shards; refused lines are listed in rejected.jsonl. Next: `annotated_shard`.",
     )
     def samples(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         shards = shards_of(dataset.spec)
         manifest = cut_input(dataset.input_file, shard_size(dataset.spec), shards)
         added = register_shards(context.instance, keys, manifest.keys)
@@ -102,7 +100,7 @@ def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefiniti
     def annotated_shard(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         keep_large_buffers_apart()
         fail_dead_runs(context.instance)
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         key = keys.shard_of(context.partition_key)
         shards = shards_of(dataset.spec, context.run_id, partial(is_over, context.instance))
         try:
@@ -114,16 +112,16 @@ def _annotated_shard(keys: DataSetKeys, progress: Progress) -> dg.AssetsDefiniti
                 context.log.info(_left_out_words(dataset.spec))
                 return
             status = current_status(shards, manifest, key, dataset.spec.workflow.run_steps)
-            if status.is_complete and not shards.looks_again and not redoes(dataset.spec.workflow):
+            if status.is_complete and not shards.looks_again and not dataset.spec.workflow.redoes:
                 yield dg.MaterializeResult(metadata=status.figures())
                 return
             limit = lines if dataset.spec.workflow.limit else 0
             with shards.claimed(key), shards.opened(key) as folder:
-                run = ShardRun(context, shard_dataset(dataset, key, folder, limit), progress, sha256)
-                run.annotate()
+                shard = shard_dataset(dataset, key, folder, limit)
+                summary, status = annotate_shard(context, shard, progress, sha256)
         except GroundingError as error:
             raise ShardNotDone(str(error), error) from None
-        yield from _came_to(context, keys, run)
+        yield from _came_to(context, keys, summary, status, is_pilot=dataset.spec.workflow.is_pilot)
 
     return annotated_shard
 
@@ -136,14 +134,19 @@ def _left_out_words(spec: Spec) -> str:
 
 
 def _came_to(
-    context: dg.AssetExecutionContext, keys: DataSetKeys, run: ShardRun
+    context: dg.AssetExecutionContext,
+    keys: DataSetKeys,
+    summary: RunSummary,
+    status: ShardStatus,
+    *,
+    is_pilot: bool,
 ) -> Iterator[dg.MaterializeResult]:
     """The shard as materialized, if it is complete; raises what keeps it from being so, but for a pilot."""
-    stop, figures = run.summary.stopped_by, run.status.figures()
-    if stop is None and run.status.is_complete:
+    stop, figures = summary.stopped_by, status.figures()
+    if stop is None and status.is_complete:
         yield dg.MaterializeResult(metadata=figures)
         return
-    words = missing_words(run.status, context.partition_key) if stop is None else str(stop)
+    words = missing_words(status, context.partition_key) if stop is None else str(stop)
     # a failed partition shows its last materialization: this is what there is now
     context.log_event(
         dg.AssetObservation(
@@ -153,7 +156,7 @@ def _came_to(
             metadata=figures,
         )
     )
-    if run.is_pilot and not run.summary.incompleteness:
+    if is_pilot and not summary.incompleteness:
         return
     raise ShardNotDone(visible(words), stop, figures)
 
@@ -178,7 +181,7 @@ def _annotations(keys: DataSetKeys) -> dg.AssetsDefinition:
         description="annotations.jsonl and failures.jsonl, joined of the shards' in the order of the input. Next: `report`.",
     )
     def annotations(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        dataset: DataSet = getattr(context.resources, keys.resource)
+        dataset = keys.dataset(context)
         shards, manifest = shards_of(dataset.spec), manifest_of(dataset.spec)
         joined = join_shards(shards, manifest, dataset.spec.workflow.run_steps)
         yield dg.MaterializeResult(

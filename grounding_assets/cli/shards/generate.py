@@ -36,7 +36,6 @@ from resources.shards import (
     lines_of_run,
     manifest_of,
     parts_of,
-    redoes,
     refuse_on_whole,
     shards_of,
 )
@@ -55,7 +54,7 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
         before, lines = _total(dataset, manifest), lines_of_run(spec, manifest)
         if not before.done and (notice := teacher_notice(spec)):
             print(notice, file=sys.stderr)
-        if (others := _made_otherwise(dataset, before)) and not redoes(spec.workflow):
+        if (others := _made_otherwise(dataset, before)) and not workflow.redoes:
             print(words_for_other_settings(others))
         with ShardsDisplay(len(lines), sum(lines.values())) as display:
             try:

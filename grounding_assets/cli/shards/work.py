@@ -17,7 +17,7 @@ from grounding_assets.core.shards.manifest import Manifest
 from grounding_assets.core.shards.place import ShardTaken
 from resources.dataset import DataSet
 from resources.dead_runs import is_over
-from resources.shards import redoes, shard_dataset, shards_of
+from resources.shards import shard_dataset, shards_of
 
 LOOK_AGAIN_S = 1.0
 """After so long a shard that another run holds is tried again."""
@@ -125,7 +125,7 @@ class ShardWork:
         status = current_status(self._shards, self._manifest, key, self._steps)
         if not status.pending and status.sha256 and status != self._before[key]:
             return True
-        if redoes(self._dataset.spec.workflow):
+        if self._dataset.spec.workflow.redoes:
             return False
         unedited = is_as_written(self._shards, key, status)
         if not (status.is_complete and unedited and self._is_materialized(key)):

@@ -96,6 +96,11 @@ class WorkflowSpec(Section):
         """Whether a run takes a part of the set only."""
         return bool(self.limit or self.sample)
 
+    @property
+    def redoes(self) -> bool:
+        """Whether a run makes again what is done."""
+        return self.force_reprocess or self.redo != "none"
+
     @model_validator(mode="after")
     def _one_way_to_choose(self) -> Self:
         if self.limit and self.sample:
