@@ -1,5 +1,7 @@
 """`batch_results`: looks at the batch jobs under way, and has a run collect those that have ended."""
 
+from contextlib import closing
+
 import dagster as dg
 
 from grounding_assets.core.batch.job import Phase
@@ -29,8 +31,8 @@ def build_batch_results(keys: DataSetKeys, look_every_s: float) -> dg.SensorDefi
         jobs = [job for job in read_jobs(dataset.results_dir) if job.phase.is_open]
         if not jobs:
             return dg.SkipReason("No batch job is under way.")
-        service, problems = dataset.batch_service(), list[str]()
-        try:
+        problems: list[str] = []
+        with closing(dataset.batch_service()) as service:
             for job in jobs:
                 try:
                     if job.phase is not Phase.SUBMITTED or service.look(job.job_id).ended:
@@ -38,8 +40,6 @@ def build_batch_results(keys: DataSetKeys, look_every_s: float) -> dg.SensorDefi
                         return dg.RunRequest(run_key=f"{job.id} {job.phase} {job.problem}", tags=tags)
                 except (Gone, Refused, Unreachable) as error:
                     problems.append(str(error))
-        finally:
-            service.close()
         return dg.SkipReason(" ".join([f"{len(jobs)} batch jobs are under way.", *problems[:1]]))
 
     return batch_results

@@ -70,7 +70,7 @@ def defs() -> dg.Definitions:
     """Loaded by Dagster; a broken spec shows in the UI as the error of this code location."""
     named = _with_names(specs_of_location())
     data_sets = [
-        build_defs(spec, Credentials.of(spec, os.environ), name=name, shared=len(named) > 1)
+        build_defs(spec, Credentials.of(spec), name=name, shared=len(named) > 1)
         for name, spec in named.items()
     ]
     # what `dg scaffold defs` writes; a package that is installed has nothing to add

@@ -1,5 +1,6 @@
 """API keys: where they come from, and the only object that holds them. Never printed, never stored."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ class Credentials:
     verifier_openai: str = field(default="", repr=False)
 
     @classmethod
-    def of(cls, spec: Spec, environment: Mapping[str, str]) -> "Credentials":
+    def of(cls, spec: Spec, environment: Mapping[str, str] = os.environ) -> "Credentials":
         """A key in the spec (or in an override) counts before the environment's."""
         vlm, verifier = spec.vlm, spec.image_grounding.vlm_verifier
         google, openai = environment.get("GOOGLE_API_KEY", ""), environment.get("OPENAI_API_KEY", "")

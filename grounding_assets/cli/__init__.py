@@ -7,8 +7,7 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from grounding_assets.cli.command_words import list_words
@@ -25,21 +24,21 @@ RESTORE_EXAMPLES = """examples:
 What is replaced is kept aside in turn: restoring once more brings it back."""
 _SETTINGS = "settings that override the spec, in Hydra's grammar"
 _ON_SPEC = {
-    "report": ("write report.html from the results", _SETTINGS, "report"),
+    "report": ("write report.html from the results", _SETTINGS, "report.report"),
     "review": (
         "take over what reviewers marked, which exports follow then; or send results to a tool for it",
         "marks=FILE,… to=label_studio|cvat, and settings as a.b=value",
-        "review",
+        "review.review",
     ),
     "evaluate": (
         "measure the results on gold=FILE or gold=reviewed; other=FOLDER compares two",
         "gold=FILE|reviewed other=FOLDER steps=step_1, and settings as a.b=value",
-        "evaluate",
+        "evaluate.evaluate",
     ),
     "estimate": (
         "what the samples without a result will take, from those that have one",
         _SETTINGS,
-        "estimate",
+        "estimate.estimate",
     ),
     "reparse": (
         "read the stored replies again, without a call; apply=true keeps it",
@@ -54,12 +53,12 @@ _ON_SPEC = {
     "export": (
         "write the annotations as format=odvg|mdetr|coco|flickr30k_entities|parquet",
         "format=NAME min_score=0.5 drop_unboxed=true …, and settings as a.b=value",
-        "export",
+        "export.export",
     ),
     "doctor": (
         "examine the endpoint: reachable, key, model, and how it writes boxes",
         _SETTINGS,
-        "doctor",
+        "doctor.doctor",
     ),
 }
 """Commands of (spec file, words): help, what the words may be, and the function that runs it."""
@@ -116,7 +115,7 @@ def command_parser() -> argparse.ArgumentParser:
         "init", parents=[debug], help="begin here: answer a few questions, test the endpoint, get a spec"
     )
     _add_init_arguments(init)
-    init.set_defaults(run=_init)
+    init.set_defaults(run=lambda options: _imported("init.guide.init")(options))
 
     importing = commands.add_parser(
         "import",
@@ -129,26 +128,26 @@ def command_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo", parents=[debug], help="put the demonstration, four photos with captions, into this folder"
     )
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=lambda options: _imported("demo.copy_demo")())
 
     generate = commands.add_parser(
         "generate", parents=[debug], help="annotate everything that is pending, then write the JSONL files"
     )
     _add_spec_arguments(generate, "redo=rejected, and settings that override the spec, in Hydra's grammar")
     generate.add_argument("--wait", action="store_true", help="wait for batch jobs instead of ending")
-    generate.set_defaults(run=_generate)
+    generate.set_defaults(run=_on_spec("generate.generate", "wait"))
 
     batch = commands.add_parser(
         "batch", parents=[debug], help="list the batch jobs, cancel id=ID, or collect what has ended"
     )
     batch.add_argument("action", choices=("list", "cancel", "collect"))
     _add_spec_arguments(batch, "id=ID or id=all, give_up=true, and settings as a.b=value")
-    batch.set_defaults(run=_batch)
+    batch.set_defaults(run=_on_spec("batch.batch", "action"))
 
     for name, (description, words, function) in _ON_SPEC.items():
         command = commands.add_parser(name, parents=[debug], help=description)
         _add_spec_arguments(command, words)
-        command.set_defaults(run=partial(_run_on_spec, function))
+        command.set_defaults(run=_on_spec(function))
     commands.choices["restore"].epilog = RESTORE_EXAMPLES
 
     default_specs = commands.add_parser(
@@ -157,7 +156,9 @@ def command_parser() -> argparse.ArgumentParser:
     default_specs.add_argument(
         "overrides", nargs="*", metavar="name=value", help="results_dir=DIR module_name=auto_label"
     )
-    default_specs.set_defaults(run=_default_specs)
+    default_specs.set_defaults(
+        run=lambda options: _imported("default_specs.write_default_spec")(options.overrides)
+    )
     for name, command in commands.choices.items():
         command.set_defaults(parser=command)
         list_words(name, command)
@@ -198,42 +199,22 @@ def _overrides(options: argparse.Namespace) -> list[str]:
     return [*options.overrides, *folder]
 
 
-def _init(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.init.guide import init
+def _on_spec(function: str, *flags: str) -> Callable[[argparse.Namespace], int]:
+    """Calls `function` with the spec file and its overrides; `flags` are passed on by name."""
 
-    return init(options)
+    def run(options: argparse.Namespace) -> int:
+        more = {flag: getattr(options, flag) for flag in flags}
+        return _imported(function)(options.experiment_spec_file, _overrides(options), **more)
 
-
-def _demo(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.demo import copy_demo
-
-    return copy_demo()
+    return run
 
 
-def _generate(options: argparse.Namespace) -> int:
+def _imported(function: str) -> Callable[..., int]:
+    """`module.function` of this package, of which only what the command needs is imported."""
+    module, _, name = function.rpartition(".")
     # all that is imported stays: looking for garbage among it takes a fifth of the time
     gc.disable()
-    from grounding_assets.cli.generate import generate
-
+    found = getattr(import_module(f"grounding_assets.cli.{module}"), name)
     gc.freeze()
     gc.enable()
-    return generate(options.experiment_spec_file, _overrides(options), wait=options.wait)
-
-
-def _batch(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.batch import batch
-
-    return batch(options.action, options.experiment_spec_file, _overrides(options))
-
-
-def _run_on_spec(function: str, options: argparse.Namespace) -> int:
-    """`function` is that of the module of the same name, unless it says `module.function`. Imported only if it is run."""
-    module, _, name = function.rpartition(".")
-    command = getattr(import_module(f"grounding_assets.cli.{module or name}"), name)
-    return command(options.experiment_spec_file, _overrides(options))
-
-
-def _default_specs(options: argparse.Namespace) -> int:
-    from grounding_assets.cli.default_specs import write_default_spec
-
-    return write_default_spec(options.overrides)
+    return found

@@ -1,13 +1,12 @@
 """`auto_label batch list|cancel|collect`, and waiting for jobs in `generate --wait`."""
 
-import os
-import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-from grounding_assets.cli.terminal import duration
-from grounding_assets.cli.words import split_words
+from grounding_assets.cli.terminal import duration, notice
+from grounding_assets.cli.words import split_words, switch
 from grounding_assets.core.batch.job import Job, Phase, save
 from grounding_assets.core.batch.journal import FOLDER, read_jobs
 from grounding_assets.core.batch.service import BatchService, Gone, Refused, Unreachable
@@ -22,9 +21,10 @@ from resources.vlm.batch.run import only_one
 from resources.vlm.resource import build_batch_service
 
 
-def batch(action: str, spec_file: str, overrides: Sequence[str]) -> int:
+def batch(spec_file: str, overrides: Sequence[str], *, action: str) -> int:
     """Does what the action says; returns the exit code."""
     words, settings = split_words(overrides, ("id", "give_up"))
+    gives_up = switch(words, "give_up")
     spec = load_spec(Path(spec_file), settings)
     if action == "collect":
         from grounding_assets.cli.generate import generate
@@ -42,21 +42,19 @@ def batch(action: str, spec_file: str, overrides: Sequence[str]) -> int:
         raise SpecError("Name a job that is under way: id=ID as `auto_label batch list` shows it, or id=all.")
     with only_one(spec.results_folder / FOLDER):
         for job in chosen:
-            print(visible(_cancel(spec, job, gives_up=words.get("give_up", "") == "true")))
+            print(visible(_cancel(spec, job, gives_up=gives_up)))
     return EXIT_OK
 
 
 def _cancel(spec: Spec, job: Job, *, gives_up: bool) -> str:
     folder = spec.results_folder / FOLDER / job.id
     if job.phase is Phase.SUBMITTED:
-        service = _service(spec, [job])
         try:
-            service.cancel(job.job_id)
+            with closing(_service(spec, [job])) as service:
+                service.cancel(job.job_id)
         except (Gone, Refused, Unreachable) as error:
             if not gives_up:
                 return f"{job.id}: {error} Add give_up=true to have its samples asked again; it counts as projected."
-        finally:
-            service.close()
         if not gives_up:
             return f"{job.id}: the endpoint was told. What is done by then is paid for: collect it with the next run."
     elif not gives_up:
@@ -80,8 +78,7 @@ def _print_list(jobs: Sequence[Job], spec: Spec) -> None:
 def wait_for_jobs(spec: Spec) -> None:
     """Returns once a job under way has ended, telling how far they are meanwhile."""
     begun = time.monotonic()
-    service = _service(spec, read_jobs(spec.results_folder))
-    try:
+    with closing(_service(spec, read_jobs(spec.results_folder))) as service:
         while True:
             jobs = [job for job in read_jobs(spec.results_folder) if job.phase is Phase.SUBMITTED]
             done = 0
@@ -89,21 +86,18 @@ def wait_for_jobs(spec: Spec) -> None:
                 try:
                     state = service.look(job.job_id)
                 except (Gone, Refused, Unreachable) as error:
-                    print(visible(f"Batch {job.id}: {error}"), file=sys.stderr, flush=True)
+                    notice(f"Batch {job.id}: {error}")
                     continue
                 if state.ended and not job.problem:
                     return
                 done += state.completed
-            asked = sum(job.requests for job in jobs)
-            line = f"{len(jobs)} jobs under way: {done:,} of {asked:,} requests done, {duration(time.monotonic() - begun)}"
-            print(line, file=sys.stderr, flush=True)
+            asked, waited = sum(job.requests for job in jobs), duration(time.monotonic() - begun)
+            notice(f"{len(jobs)} jobs under way: {done:,} of {asked:,} requests done, {waited}")
             if not jobs:
                 return
             time.sleep(spec.vlm.batch.look_every)
-    finally:
-        service.close()
 
 
 def _service(spec: Spec, jobs: Sequence[Job]) -> BatchService:
     by_file = any(job.service == "file" for job in jobs)
-    return build_batch_service(spec, Credentials.of(spec, os.environ), by_file=by_file)
+    return build_batch_service(spec, Credentials.of(spec), by_file=by_file)

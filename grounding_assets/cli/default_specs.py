@@ -7,12 +7,12 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel, SecretStr
 
+from grounding_assets.cli.words import split_words
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.files import replacing
 from grounding_assets.core.spec.model_settings import VlmSpec
 from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec
 
-_NAMES = ("results_dir", "module_name")
 _LOOKED_FOR = {
     (VlmSpec, "backend"),
     (WorkflowSpec, "steps"),
@@ -25,64 +25,58 @@ _LOOKED_FOR = {
 
 def write_default_spec(overrides: Sequence[str]) -> int:
     """Writes `results_dir/experiment.yaml`; an edited one is never overwritten."""
-    given = {}
-    for text in overrides:
-        name, equals, value = text.partition("=")
-        if not equals or name not in _NAMES:
-            raise SpecError(f"default_specs takes results_dir=DIR and module_name=auto_label, not '{name}'.")
-        given[name] = value.strip("'\"")
+    given, unknown = split_words(overrides, ("results_dir", "module_name"))
+    if unknown:
+        name = unknown[0].partition("=")[0]
+        raise SpecError(f"default_specs takes results_dir=DIR and module_name=auto_label, not '{name}'.")
     if given.get("module_name", "auto_label") != "auto_label":
         raise SpecError(f"module_name={given['module_name']} is not known here; use module_name=auto_label.")
-    if not given.get("results_dir"):
+    if "results_dir" not in given:
         raise SpecError(
             "Say where to write it: auto_label default_specs results_dir=DIR module_name=auto_label"
         )
     path = Path(given["results_dir"]) / "experiment.yaml"
-    text = default_spec(given["results_dir"])
+    heading = "Spec of an image_grounding run. ??? marks what has to be set; everything else is a default."
+    text = spec_text(Spec(results_dir=given["results_dir"]), heading)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise SpecError(
             f"{path} exists and differs from the defaults; move it away or choose another results_dir."
         )
+    write_spec(path, text)
+    print(f"Wrote {path}. Set image_grounding.data.input_jsonl in it, then: auto_label generate -e {path}")
+    return 0
+
+
+def write_spec(path: Path, text: str) -> None:
+    """Raises SpecError if it cannot be written."""
     try:
         with replacing(path) as stream:
             stream.write(text.encode("utf-8"))
     except OSError as error:
         raise SpecError(f"Cannot write {path}: {error.strerror}.") from None
-    print(f"Wrote {path}. Set image_grounding.data.input_jsonl in it, then: auto_label generate -e {path}")
-    return 0
 
 
-def default_spec(results_dir: str) -> str:
-    """The text of a spec file with all defaults and their descriptions."""
-    heading = "Spec of an image_grounding run. ??? marks what has to be set; everything else is a default."
-    return spec_text(Spec(results_dir=results_dir), heading)
+def spec_text(spec: Spec, heading: str, *, everything: bool = True) -> str:
+    """The text of a spec file with these settings and the description of each; keys are left out.
 
-
-def spec_text(spec: Spec, heading: str) -> str:
-    """The text of a spec file with these settings and the description of each; keys are left out."""
+    `everything`: otherwise with what differs from the defaults alone, and the settings that everybody looks for.
+    """
+    about = [f"autolabel_type: {spec.autolabel_type}  # {_doc(Spec, 'autolabel_type')}"]
+    others = [
+        "# All other settings, with their defaults: auto_label default_specs results_dir=DIR module_name=auto_label"
+    ]
     lines = [
         f"# {heading}",
+        *([] if everything else others),
         f"results_dir: {_yaml(spec.results_dir)}  # {_doc(Spec, 'results_dir')}",
-        f"autolabel_type: {spec.autolabel_type}  # {_doc(Spec, 'autolabel_type')}",
+        *(about if everything else []),
         "image_grounding:",
-        *_section(spec.image_grounding, indent=2),
+        *_section(spec.image_grounding, indent=2, everything=everything),
     ]
     return "\n".join(lines) + "\n"
 
 
-def chosen_spec_text(spec: Spec, heading: str) -> str:
-    """The same with what differs from the defaults alone, and the settings that everybody looks for."""
-    lines = [
-        f"# {heading}",
-        "# All other settings, with their defaults: auto_label default_specs results_dir=DIR module_name=auto_label",
-        f"results_dir: {_yaml(spec.results_dir)}  # {_doc(Spec, 'results_dir')}",
-        "image_grounding:",
-        *_section(spec.image_grounding, indent=2, everything=False),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _section(section: BaseModel, indent: int, *, everything: bool = True) -> list[str]:
+def _section(section: BaseModel, indent: int, *, everything: bool) -> list[str]:
     lines = []
     for name, field in type(section).model_fields.items():
         value, pad = getattr(section, name), " " * indent

@@ -1,8 +1,6 @@
 """`auto_label doctor`: what an endpoint can do, and which coordinates it answers in."""
 
 import asyncio
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from grounding_assets.cli.terminal import notice
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, visible
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
@@ -26,7 +25,7 @@ _CONVENTIONS_SHOWN = 6
 def doctor(spec_file: str, overrides: Sequence[str]) -> int:
     """Examines the spec's endpoint; 0 if samples can be annotated with it as configured, else 1."""
     spec = load_spec(Path(spec_file), overrides)
-    credentials = Credentials.of(spec, os.environ)
+    credentials = Credentials.of(spec)
     check_teacher(spec, credentials)
     console = Console(highlight=False)
     if spec.vlm.backend == "local":
@@ -35,13 +34,8 @@ def doctor(spec_file: str, overrides: Sequence[str]) -> int:
         )
         return EXIT_OK
 
-    examination = asyncio.run(DataSet(spec, credentials).examine(say))
+    examination = asyncio.run(DataSet(spec, credentials).examine(notice))
     return EXIT_OK if show_examination(console, spec, examination) else EXIT_SAMPLES_FAILED
-
-
-def say(text: str) -> None:
-    """What is waited for, on standard error at once."""
-    print(visible(text), file=sys.stderr, flush=True)
 
 
 def show_examination(console: Console, spec: Spec, examination: Examination) -> bool:

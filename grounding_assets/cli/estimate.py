@@ -1,16 +1,12 @@
 """`auto_label estimate`: what the rest of a data set will take, from what is there. Sends nothing."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from grounding_assets.cli.picture_sizes import print_sizes
 from grounding_assets.cli.pilot import WITHOUT_VERIFIER, left_out_words
-from grounding_assets.cli.terminal import duration
-from grounding_assets.cli.words import checked_choice, split_words
+from grounding_assets.cli.terminal import duration, print_table
+from grounding_assets.cli.words import split_words, switch
 from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.budget.cost import CONFIDENCE, Estimate, Projection, Usage, project
 from grounding_assets.core.budget.gates import figures_so_far
@@ -34,7 +30,7 @@ _COUNTED_IN_RESULTS = "Counted in the stored results: calls that a kill cut off,
 def estimate(spec_file: str, words: Sequence[str]) -> int:
     """Prints what was spent and what the samples without a result will take, with intervals."""
     given, overrides = split_words(words, ("sizes",))
-    shows_sizes = checked_choice(given, "sizes", ("true", "false"), "false") == "true"
+    shows_sizes = switch(given, "sizes")
     spec = load_spec(Path(spec_file), overrides, stored_shard=True)
     if shows_sizes and scheme_of(spec.results_dir):
         raise SpecError(
@@ -43,7 +39,7 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
         )
     if shows_sizes:
         refuse_cut(spec)
-    dataset = DataSet(spec, Credentials.of(spec, os.environ))
+    dataset = DataSet(spec, Credentials.of(spec))
     prices = Prices.of(spec)
     figures, log, lost = _so_far(dataset, prices)
     if not figures.done:
@@ -51,33 +47,31 @@ def estimate(spec_file: str, words: Sequence[str]) -> int:
             "There is no result yet to estimate from: run a pilot first, such as "
             f"`auto_label generate -e {spec_file} workflow.limit=20`."
         )
-    console = Console(highlight=False)
     spent = log.total(prices)
-    console.print(f"Spent so far: {_spent(spent, prices.currency)}.", markup=False, soft_wrap=True)
+    print(f"Spent so far: {_spent(spent, prices.currency)}.")
     if spent.projected:
-        console.print(_not_reported(spent, lost), markup=False, soft_wrap=True)
+        print(_not_reported(spent, lost))
     if scheme_of(spec.results_dir):
-        console.print(_COUNTED_IN_RESULTS, markup=False, soft_wrap=True)
+        print(_COUNTED_IN_RESULTS)
     if not figures.remaining:
-        console.print("Nothing is left to do: every sample has a result.")
+        print("Nothing is left to do: every sample has a result.")
         return EXIT_OK
     if figures.without_image:
-        console.print(left_out_words(figures), markup=False, soft_wrap=True)
+        print(left_out_words(figures))
     if not figures.to_ask:
         return EXIT_OK
     projection = project(figures.usage, figures.to_ask)
-    console.print(_table(projection, figures, spec, prices.currency))
+    _print_projection(projection, figures, spec, prices.currency)
     # a data set in shards has no batches, and shows no sizes
     annotating = PilotFigures() if is_sharded(spec) else _of_annotating_steps(figures, dataset, spec, prices)
     if (by_batch := both_ways(annotating, spec, prices)) is not None:
-        console.print(by_batch, markup=False, soft_wrap=True)
-    for line in [
-        *_remarks(figures, spec, prices, log),
-        *_caps_in_the_way(spec, spent, projection, prices.currency),
-    ]:
-        console.print(line, markup=False, soft_wrap=True)
+        print(by_batch)
+    for line in _remarks(figures, spec, prices, log) + _caps_in_the_way(
+        spec, spent, projection, prices.currency
+    ):
+        print(line)
     if shows_sizes and annotating.done and annotating.to_ask:
-        print_sizes(console, spec, dataset.workspace(), project(annotating.usage, annotating.to_ask))
+        print_sizes(spec, dataset.workspace(), project(annotating.usage, annotating.to_ask))
     return EXIT_OK
 
 
@@ -130,27 +124,27 @@ def both_ways(figures: PilotFigures, spec: Spec, prices: Prices) -> str | None:
     )
 
 
-def _table(projection: Projection, figures: PilotFigures, spec: Spec, currency: str | None) -> Table:
-    failed = figures.failed.total()
+def _print_projection(
+    projection: Projection, figures: PilotFigures, spec: Spec, currency: str | None
+) -> None:
+    failed, workers = figures.failed.total(), spec.workflow.max_workers
     seen = f"{figures.done:,} that are done" + (f" and {failed:,} that failed" if failed else "")
-    table = Table(
-        title=f"The remaining {projection.samples:,} samples will take, by {seen}", title_justify="left"
-    )
-    table.add_column("")
-    for column in ("Expected", f"{100 * CONFIDENCE:g} % from", "to"):
-        table.add_column(column, justify="right")
-    rows: list[tuple[str, Estimate, Callable[[float], str]]] = [
+    shown: list[tuple[str, Estimate, Callable[[float], str]]] = [
         ("Calls", projection.calls, "{:,.0f}".format),
         ("Tokens in", projection.tokens_in, "{:,.0f}".format),
         ("Tokens out", projection.tokens_out, "{:,.0f}".format),
     ]
     if currency is not None:
-        rows.append((f"Cost, {currency}", projection.cost, "{:,.2f}".format))
-    workers = spec.workflow.max_workers
-    rows.append((f"Time, {workers} workers", project_seconds(figures, projection.samples, workers), duration))
-    for name, one, words in rows:
-        table.add_row(name, words(one.expected), words(one.low), words(one.high))
-    return table
+        shown.append((f"Cost, {currency}", projection.cost, "{:,.2f}".format))
+    seconds = project_seconds(figures, projection.samples, workers)
+    shown.append((f"Time, {workers} workers", seconds, duration))
+    print_table(
+        f"The remaining {projection.samples:,} samples will take, by {seen}",
+        [
+            ("", "Expected", f"{100 * CONFIDENCE:g} % from", "to"),
+            *((name, words(one.expected), words(one.low), words(one.high)) for name, one, words in shown),
+        ],
+    )
 
 
 def _spent(spent: Usage, currency: str | None) -> str:

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast, get_args
 
-from rich.console import Console
-from rich.table import Table
-
+from grounding_assets.cli.terminal import print_table
 from grounding_assets.cli.whole import results_to_read
 from grounding_assets.cli.words import checked_choice, split_words
 from grounding_assets.core.errors import EXIT_OK, SpecError, visible
@@ -30,7 +28,6 @@ _REVIEWED = "reviewed"
 _HEADLINES = ("r1_50", "box_recall_50", "all_box_f1")
 """What a comparison is put into words for."""
 _ANNOTATIONS = "annotations.jsonl"
-_FILE_COLUMNS = 140
 
 
 def evaluate(spec_file: str, words: Sequence[str]) -> int:
@@ -54,11 +51,7 @@ def evaluate(spec_file: str, words: Sequence[str]) -> int:
         _other_file(given.get("other")),
     )
     file = write_judgement(judgement, results_dir)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # a file has no width of its own, and Rich would fold the slices into 80 columns
-        console.width = _FILE_COLUMNS
-    _print(console, judgement)
+    _print(judgement)
     if sharing := note_sharing(spec, results_dir, judgement):
         print(visible(sharing))
     print(f"Evaluation: {file}")
@@ -97,41 +90,27 @@ def _other_file(other: str | None) -> Path | None:
     return path / _ANNOTATIONS if path.is_dir() else path
 
 
-def _print(console: Console, judgement: Judgement) -> None:
+def _print(judgement: Judgement) -> None:
     first = _label(judgement.results)
-    _print_table(console, f"{first}, measured on {judgement.gold.name}", figure_rows(judgement.evaluation), 1)
+    print_table(f"{first}, measured on {judgement.gold.name}", figure_rows(judgement.evaluation))
     slices = slice_rows(judgement.evaluation)
     if len(slices) > 1:
-        _print_table(console, "By slice", slices, 2)
+        print_table("By slice", slices, 2)
     if judgement.verification is not None:
         title = "If boxes that verification refuted are left out"
-        _print_table(console, title, verification_rows(judgement.verification), 1)
-        console.print(verification_words(judgement.verification), markup=False, soft_wrap=True)
+        print_table(title, verification_rows(judgement.verification))
+        print(verification_words(judgement.verification))
     if judgement.comparison is None or judgement.other_results is None:
         return
     second = _label(judgement.other_results)
     if first == second:
         first, second = str(judgement.results.parent), str(judgement.other_results.parent)
     title = f"Side by side, {judgement.comparison.samples:,} samples that both have"
-    _print_table(console, title, comparison_rows(judgement.comparison, first, second), 1)
+    print_table(title, comparison_rows(judgement.comparison, first, second))
     for metric in _HEADLINES:
-        console.print(
-            compare_in_words(judgement.comparison, metric, first, second), markup=False, soft_wrap=True
-        )
+        print(visible(compare_in_words(judgement.comparison, metric, first, second)))
 
 
 def _label(results: Path) -> str:
     """What to call a result: its folder, or its file if that has an unusual name."""
     return results.parent.name if results.name == _ANNOTATIONS else results.stem
-
-
-def _print_table(console: Console, title: str, rows: Sequence[Sequence[str]], names: int) -> None:
-    """`rows` begin with the header; the first `names` columns are words, the others figures."""
-    header, *body = rows
-    table = Table(title=title, title_justify="left")
-    for position, column in enumerate(header):
-        # no wrapping: a table that is piped into a file must stay one line a row
-        table.add_column(column, justify="left" if position < names else "right", overflow="fold")
-    for row in body:
-        table.add_row(*row)
-    console.print(table)

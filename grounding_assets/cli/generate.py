@@ -1,6 +1,5 @@
 """`auto_label generate`: the asset graph, run in this process over everything that is pending."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -8,17 +7,15 @@ from uuid import uuid4
 import dagster as dg
 
 from grounding_assets.assets.outcome import Outcome, outcome_of_runs
-from grounding_assets.cli.batch import wait_for_jobs
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
 from grounding_assets.cli.materializing import Graph
-from grounding_assets.cli.pilot import full_run_command, pilot_words
+from grounding_assets.cli.pilot import end_pilot
 from grounding_assets.cli.report import renew_report
 from grounding_assets.cli.shards.generate import generate_shards
 from grounding_assets.cli.terminal import TerminalProgress
 from grounding_assets.cli.words import as_overrides
 from grounding_assets.core.budget.gates import check_gates
-from grounding_assets.core.budget.pilot import chosen_samples
 from grounding_assets.core.errors import EXIT_WAITING, RunStopped, visible
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
@@ -36,6 +33,9 @@ def generate(spec_file: str, overrides: Sequence[str], *, wait: bool = False) ->
     with ending_on_signals():
         code = _generate(spec_file, overrides)
         while wait and code == EXIT_WAITING:
+            # with batch jobs and their client behind it, which other runs need not load
+            from grounding_assets.cli.batch import wait_for_jobs
+
             wait_for_jobs(load_spec(Path(spec_file), overrides))
             code = _generate(spec_file, overrides)
         return code
@@ -45,7 +45,7 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
     spec = load_spec(Path(spec_file), overrides, stored_shard=True)
     if spec.ignored:
         print(f"Ignored, since they belong to TAO's other pipelines: {', '.join(spec.ignored)}.")
-    credentials = Credentials.of(spec, os.environ)
+    credentials = Credentials.of(spec)
     dataset = DataSet(spec, credentials)
     dataset.check()
     if is_sharded(spec):
@@ -70,15 +70,9 @@ def _generate(spec_file: str, overrides: Sequence[str]) -> int:
         for words in outcome.first_failures.splitlines():
             print(f"             {visible(words)}")
     if spec.workflow.is_pilot:
-        _end_pilot(dataset, spec_file, overrides)
+        end_pilot(dataset, spec_file, overrides)
         check_gates(spec, dataset.workspace(), lambda: dataset.gold_file)
     return outcome.exit_code
-
-
-def _end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> None:
-    chosen = chosen_samples(dataset.workspace().samples.ids, dataset.spec.workflow)
-    print(pilot_words(dataset, chosen))
-    print(f"The full set: {full_run_command(spec_file, overrides)}")
 
 
 def _materialize(spec: Spec, credentials: Credentials) -> tuple[Outcome | None, str]:
@@ -91,8 +85,6 @@ def _materialize(spec: Spec, credentials: Credentials) -> tuple[Outcome | None, 
     with persistent_instance() as instance:
         try:
             graph.materialize(instance, [*_ASSETS, *outputs], run_id=run_id)
-        except dg.DagsterExecutionInterruptedError:
-            raise KeyboardInterrupt from None
         except dg.Failure as raised:
             failure = raised.description or "The run failed."
         return outcome_of_runs(instance, graph.keys, [run_id]), failure

@@ -2,6 +2,7 @@
 
 import shlex
 from argparse import ArgumentParser, Namespace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,25 +63,17 @@ def run_import(options: Namespace) -> int:
         ImportOptions(
             form=Form(options.form) if options.form else None,
             image_root=Path(options.image_root).expanduser() if options.image_root else None,
-            **{name: getattr(options, name) for name in _SAME_NAMES},
+            **{
+                one.name: getattr(options, one.name)
+                for one in fields(ImportOptions)
+                if one.type in (str, bool)
+            },
         ),
     )
     print("\n".join(import_words(report)))
     command = ["auto_label", "init", "--input", str(output)]
     print(f"Next: {shlex.join([*command, '--image-root', str(report.image_root)])}")
     return EXIT_OK
-
-
-_SAME_NAMES = (
-    "image_field",
-    "caption_field",
-    "id_field",
-    "encoding",
-    "no_quotes",
-    "caption_per_line",
-    "caption_from_model",
-    "overwrite",
-)
 
 
 def default_output(source: Path) -> Path:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.dataset.names import dataset_name
+from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.spec.settings import DataSpec, ImageGroundingSpec, Spec, WorkflowSpec
 from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
@@ -50,15 +51,24 @@ class Graph:
 
         Raises:
             dg.Failure: what the run failed with.
+            KeyboardInterrupt: it was interrupted.
         """
-        # a signal is kept until the next step begins, instead of breaking into Dagster's own writing
-        with capture_interrupts():
-            self._job.execute_in_process(
-                run_config=self._run_config,
-                instance=instance,
-                asset_selection=[self.keys.asset(name) for name in names],
-                partition_key=partition_key,
-                run_id=run_id,
-                # from its creation on: a run that is killed before its first step is over, too
-                tags=process_tags(),
-            )
+        try:
+            # a signal is kept until the next step begins, instead of breaking into Dagster's own writing
+            with capture_interrupts():
+                self._job.execute_in_process(
+                    run_config=self._run_config,
+                    instance=instance,
+                    asset_selection=[self.keys.asset(name) for name in names],
+                    partition_key=partition_key,
+                    run_id=run_id,
+                    # from its creation on: a run that is killed before its first step is over, too
+                    tags=process_tags(),
+                )
+        except dg.DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
+
+
+def stopped_by(failure: dg.Failure) -> RunStopped:
+    """What a command ends with that cannot go on without the run that failed."""
+    return RunStopped(failure.description or "The run failed.")

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from rich.console import Console
-from rich.table import Table
-
+from grounding_assets.cli.terminal import print_table
 from grounding_assets.core.budget.cost import Projection
 from grounding_assets.core.dataset.choice import SeededChoice
 from grounding_assets.core.dataset.workspace import Workspace
@@ -34,28 +32,24 @@ class SizeChoice:
     """Of a picture, the mean."""
 
 
-def print_sizes(console: Console, spec: Spec, workspace: Workspace, projection: Projection) -> None:
+def print_sizes(spec: Spec, workspace: Workspace, projection: Projection) -> None:
     """`projection` is of the annotating steps, each of whose calls sends one picture."""
     rule = token_rule(model_name(spec))
     if spec.vlm.backend == "local" or rule is None:
-        console.print(_unknown(spec), markup=False, soft_wrap=True)
+        print(_unknown(spec))
         return
     sizes = picture_sizes(workspace)
     if not sizes:
-        console.print("No picture can be read to tell its size.")
+        print("No picture can be read to tell its size.")
         return
     choices = list(size_choices(spec, rule, sizes))
     title = f"Pictures of {projection.calls.expected:,.0f} calls, by the sizes of {len(sizes):,} pictures ({rule.words})"
-    console.print(_table(title, choices, spec.vlm.price, projection))
-    console.print(
-        "Smaller pictures can make boxes worse: compare on gold, `auto_label evaluate gold=FILE other=FOLDER`.",
-        markup=False,
-        soft_wrap=True,
+    print_table(title, list(_rows(choices, spec.vlm.price, projection)))
+    print(
+        "Smaller pictures can make boxes worse: compare on gold, `auto_label evaluate gold=FILE other=FOLDER`."
     )
     if Step.VERIFICATION in spec.workflow.run_steps:
-        console.print(
-            'The pictures of step "2" are drawn for each question and are not counted here.', markup=False
-        )
+        print('The pictures of step "2" are drawn for each question and are not counted here.')
 
 
 def picture_sizes(workspace: Workspace) -> list[Size]:
@@ -101,20 +95,15 @@ def _sent(policy: ImagePolicy, sizes: Sequence[Size]) -> list[Size]:
     return sent
 
 
-def _table(title: str, choices: Sequence[SizeChoice], price: PriceSpec, projection: Projection) -> Table:
+def _rows(choices: Sequence[SizeChoice], price: PriceSpec, projection: Projection) -> Iterator[Sequence[str]]:
     calls, now = projection.calls.expected, choices[0].tokens
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    columns = ["Tokens a picture", "Tokens in", "Saves"]
-    columns += [f"Saves, {price.currency}"] if price.is_known else []
-    for column in columns:
-        table.add_column(column, justify="right")
+    in_money = [f"Saves, {price.currency}"] if price.is_known else []
+    yield "", "Tokens a picture", "Tokens in", "Saves", *in_money
     for number, choice in enumerate(choices):
         saved = calls * (now - choice.tokens)
         cells = [f"{choice.tokens:,.0f}", f"{calls * choice.tokens:,.0f}", f"{saved:,.0f}"]
         cells += [f"{saved * price.input_per_million / 1e6:,.2f}"] if price.is_known else []
-        table.add_row(f"{choice.setting} (now)" if number == 0 else choice.setting, *cells)
-    return table
+        yield f"{choice.setting} (now)" if number == 0 else choice.setting, *cells
 
 
 def _unknown(spec: Spec) -> str:

@@ -7,12 +7,19 @@ from pathlib import Path
 
 from grounding_assets.cli.terminal import duration
 from grounding_assets.core.budget.cost import CONFIDENCE, Estimate, Usage, project
-from grounding_assets.core.budget.pilot import PilotFigures, pilot_figures, project_seconds
+from grounding_assets.core.budget.pilot import (
+    PilotFigures,
+    added_up,
+    chosen_samples,
+    pilot_figures,
+    project_seconds,
+)
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.dataset import DataSet
+from resources.shards import is_sharded, lines_of_run, manifest_of, parts_of
 
 WITHOUT_VERIFIER = (
     "The money leaves out the verifier's model: set image_grounding.vlm_verifier.price to see that, too."
@@ -20,14 +27,38 @@ WITHOUT_VERIFIER = (
 _CHOOSING = re.compile(r"[+~]*(image_grounding\.)?workflow\.(limit|sample|seed)\b")
 
 
-def pilot_words(dataset: DataSet, chosen: Sequence[str]) -> str:
-    """What the results of the chosen samples come to, and what the rest of the set will take."""
+def end_pilot(dataset: DataSet, spec_file: str, overrides: Sequence[str]) -> PilotFigures:
+    """Prints what the pilot came to, and the command that annotates the whole set."""
+    figures = figures_of_pilot(dataset)
+    print(pilot_words(dataset.spec, figures))
+    print(f"The full set: {full_run_command(spec_file, overrides)}")
+    return figures
+
+
+def figures_of_pilot(dataset: DataSet) -> PilotFigures:
+    """Of the samples that a run with this spec chooses, in all shards if there are any."""
     spec, prices = dataset.spec, Prices.of(dataset.spec)
-    return words_of_figures(spec, pilot_figures(dataset.workspace(), chosen, spec.workflow.run_steps, prices))
+    figures = added_up(
+        pilot_figures(
+            part.workspace(),
+            chosen_samples(part.workspace().samples.ids, part.spec.workflow),
+            spec.workflow.run_steps,
+            prices,
+        )
+        for part in parts_of(dataset, of_run=True)
+    )
+    if is_sharded(spec) and not spec.data.shard:
+        # lines of shards that it did not touch are among those that are left
+        manifest = manifest_of(spec)
+        touched = lines_of_run(spec, manifest)
+        others = sum(manifest.slice_of(key).lines for key in manifest.keys if key not in touched)
+        figures.set_size += others
+        figures.remaining += others
+    return figures
 
 
-def words_of_figures(spec: Spec, figures: PilotFigures) -> str:
-    """The same of figures that were counted already."""
+def pilot_words(spec: Spec, figures: PilotFigures) -> str:
+    """What these figures come to, and what the rest of the set will take."""
     prices = Prices.of(spec)
     # a run that redoes everything redoes the pilot, too
     remaining = figures.set_size if spec.workflow.force_reprocess else figures.to_ask

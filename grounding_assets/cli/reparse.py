@@ -1,13 +1,12 @@
 """`auto_label reparse`: the stored replies through today's parser. Sends nothing."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from grounding_assets.cli.interruption import ending_on_signals
-from grounding_assets.cli.words import checked_choice, split_words
+from grounding_assets.cli.words import split_words, switch
 from grounding_assets.core.annotation.reparse import PARSED_STEPS, Reparsed, keep_reparsed, reparse
 from grounding_assets.core.dataset.rollup import write_outputs
 from grounding_assets.core.errors import EXIT_OK
@@ -23,9 +22,9 @@ _BATCH = 500
 def reparse_results(spec_file: str, words: Sequence[str]) -> int:
     """Prints what today's parser makes of the replies that is not in the results; `apply=true` puts it there."""
     given, overrides = split_words(words, ("apply",))
-    apply = checked_choice(given, "apply", ("false", "true"), "false") == "true"
+    apply = switch(given, "apply")
     spec = load_spec(Path(spec_file), overrides, stored_shard=True)
-    dataset = DataSet(spec, Credentials.of(spec, os.environ))
+    dataset = DataSet(spec, Credentials.of(spec))
     counts = Counter[str]()
     # what ends a part early ends the claim on it here, and may say more than the signal
     with ending_on_signals(), closing(parts_of(dataset, to_change=apply)) as parts:

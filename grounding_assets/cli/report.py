@@ -1,6 +1,5 @@
 """`auto_label report`: writes report.html of the results that are there."""
 
-import os
 from collections.abc import Sequence
 
 from grounding_assets.cli.whole import results_to_read
@@ -12,7 +11,7 @@ from resources.dataset import DataSet
 def report(spec_file: str, overrides: Sequence[str]) -> int:
     """Writes the page and prints where it is; annotates nothing."""
     spec = results_to_read(spec_file, overrides)
-    file, written = DataSet(spec, Credentials.of(spec, os.environ)).write_report()
+    file, written = DataSet(spec, Credentials.of(spec)).write_report()
     total = written.figures.lines + written.figures.failures.total()
     shown = "all" if written.samples >= total else f"{written.samples} of"
     print(f"Report: {file} ({shown} {total} samples, {written.size_bytes / 1e6:.1f} MB)")

@@ -1,11 +1,10 @@
 """`auto_label restore`: results that were replaced, brought back. Sends nothing."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from grounding_assets.cli.words import checked_choice, split_words
+from grounding_assets.cli.words import checked_choice, split_words, switch
 from grounding_assets.core.dataset.restoring import Restorable, restorable, restore
 from grounding_assets.core.dataset.rollup import write_outputs
 from grounding_assets.core.dataset.workspace import Workspace
@@ -19,10 +18,10 @@ from resources.dataset import DataSet
 def restore_results(spec_file: str, words: Sequence[str]) -> int:
     """Lists what can be brought back; `apply=true` does it."""
     given, overrides = split_words(words, ("apply", "step", "sample", "replaced"))
-    apply = checked_choice(given, "apply", ("false", "true"), "false") == "true"
+    apply = switch(given, "apply")
     number = checked_choice(given, "step", ("all", *(step.value for step in Step)), "all")
     spec = load_spec(Path(spec_file), overrides)
-    workspace = DataSet(spec, Credentials.of(spec, os.environ)).workspace()
+    workspace = DataSet(spec, Credentials.of(spec)).workspace()
     found = list(
         restorable(
             workspace,

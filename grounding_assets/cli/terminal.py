@@ -2,16 +2,18 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.errors import visible
 
 _PLAIN_EVERY_S = 10.0
+_FILE_COLUMNS = 140
 
 
 class ProgressLine:
@@ -54,6 +56,22 @@ class ProgressLine:
 def notice(text: str) -> None:
     """Something that the user should know, beside the outcome."""
     print(visible(text), file=sys.stderr, flush=True)
+
+
+def print_table(title: str, rows: Sequence[Sequence[str]], names: int = 1) -> None:
+    """`rows` begin with the header; the first `names` columns are words, the others figures."""
+    header, *body = rows
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # a file has no width of its own, and Rich would fold the rows into 80 columns
+        console.width = _FILE_COLUMNS
+    table = Table(title=title, title_justify="left")
+    for position, column in enumerate(header):
+        # no wrapping: a table that is piped into a file must stay one line a row
+        table.add_column(column, justify="left" if position < names else "right", overflow="fold")
+    for row in body:
+        table.add_row(*row)
+    console.print(table)
 
 
 class TerminalProgress:

@@ -1,10 +1,10 @@
 """Commands that read a data set's joined files: a part must not pass for the whole, nor an old copy for the results."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from grounding_assets.cli.terminal import notice
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
@@ -26,7 +26,7 @@ def results_to_read(spec_file: str, overrides: Sequence[str]) -> Spec:
     if not scheme_of(spec.results_dir):
         return spec
     home = Path(os.environ.get("DAGSTER_HOME") or Path.cwd()).absolute()
-    return copy_results(spec, home / COPIES, lambda text: print(text, file=sys.stderr))
+    return copy_results(spec, home / COPIES, notice)
 
 
 def tell_what_lacks(spec: Spec) -> None:

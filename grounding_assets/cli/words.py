@@ -48,6 +48,15 @@ def checked_choice(given: Mapping[str, str], name: str, choices: Sequence[str], 
     return value
 
 
+def switch(given: Mapping[str, str], name: str) -> bool:
+    """Whether a word that is false by default is true.
+
+    Raises:
+        SpecError: it is neither.
+    """
+    return checked_choice(given, name, ("false", "true"), "false") == "true"
+
+
 TAO_FLAGS: Mapping[str, int] = {
     "--gpus": 1,
     "--num_gpus": 1,

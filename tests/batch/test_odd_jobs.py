@@ -221,10 +221,10 @@ def test_a_job_that_is_given_up_is_asked_again_and_counts_as_projected(
         run(spec, endpoint)
         jobs_ended(endpoint)
         job = job_files(tmp_path)[0]["id"]
-        assert batch("cancel", str(file), [f"id={job}"]) == 0
+        assert batch(str(file), [f"id={job}"], action="cancel") == 0
         assert f"{job}: " in (told := capsys.readouterr().out) and "Add give_up=true" in told
         assert run(spec, endpoint).pending == SAMPLES and len(endpoint.batch.batches.jobs) == 1
-        assert batch("cancel", str(file), [f"id={job}", "give_up=true"]) == 0
+        assert batch(str(file), [f"id={job}", "give_up=true"], action="cancel") == 0
         assert "is given up" in capsys.readouterr().out
         endpoint.batch.batches.plan = BatchPlan()
         assert run_to_the_end(spec, endpoint)[-1].pending == 0

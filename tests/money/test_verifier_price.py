@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from grounding_assets.cli import main
-from grounding_assets.cli.pilot import pilot_words
+from grounding_assets.cli.pilot import figures_of_pilot, pilot_words
 from grounding_assets.core.annotation.annotator import Annotator
 from grounding_assets.core.budget.account import BudgetReached
 from grounding_assets.core.budget.call_file import begin, read_ledger
@@ -104,7 +104,7 @@ def test_estimate_and_pilot_count_each_models_tokens_at_its_price(tmp_path, mode
     spent = booked_by_model(tmp_path)
     assert spent.verifier.calls == len(models.verifier.requests) > 0
     assert spent.teacher.calls == len(models.teacher.requests) > 0
-    assert f", {worth(spent):,.2f} EUR" in pilot_words(DataSet(spec, Credentials()), ids(spec))
+    assert f", {worth(spent):,.2f} EUR" in pilot_words(spec, figures_of_pilot(DataSet(spec, Credentials())))
 
     prepare_set(tmp_path, 3 * SAMPLES)
     assert main(["estimate", "-e", write_spec(tmp_path, spec)]) == 0
@@ -114,17 +114,13 @@ def test_estimate_and_pilot_count_each_models_tokens_at_its_price(tmp_path, mode
     assert expected == pytest.approx(2 * worth(spent), abs=0.01)
 
 
-def ids(spec: Spec) -> list[str]:
-    return list(DataSet(spec, Credentials()).workspace().samples.ids)
-
-
 def test_a_verifier_without_a_price_is_left_out_of_the_money_and_that_is_said(tmp_path, models, capsys):
     prepare_set(tmp_path, SAMPLES)
     spec = models.spec(tmp_path)
     look_twice(spec, models)
     spent = booked_by_model(tmp_path)
     of_teacher = money(spent.teacher, PriceSpec(**PRICE))
-    words = pilot_words(DataSet(spec, Credentials()), ids(spec))
+    words = pilot_words(spec, figures_of_pilot(DataSet(spec, Credentials())))
     assert f", {of_teacher:,.2f} EUR" in words and "image_grounding.vlm_verifier.price" in words
     prepare_set(tmp_path, SAMPLES + 1)
     assert main(["estimate", "-e", write_spec(tmp_path, spec)]) == 0
@@ -170,7 +166,7 @@ def test_the_same_model_costs_the_same_and_its_lines_name_no_other(tmp_path, mod
     spent = booked_by_model(tmp_path)
     assert spent.verifier == Usage() and spent.teacher.calls == len(models.teacher.requests)
     figure = money(spent.teacher, PriceSpec(**PRICE))
-    assert f", {figure:,.2f} EUR" in pilot_words(DataSet(spec, Credentials()), ids(spec))
+    assert f", {figure:,.2f} EUR" in pilot_words(spec, figures_of_pilot(DataSet(spec, Credentials())))
 
 
 def test_results_from_before_there_was_a_log_keep_their_model(tmp_path, models):

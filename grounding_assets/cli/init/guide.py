@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from rich.console import Console
 
-from grounding_assets.cli.default_specs import chosen_spec_text
+from grounding_assets.cli.default_specs import spec_text, write_spec
 from grounding_assets.cli.import_source import default_output, import_words
 from grounding_assets.cli.init.answers import Answers
 from grounding_assets.cli.init.choices import CHOICES
@@ -18,8 +18,7 @@ from grounding_assets.cli.init.endpoint import NoEndpoint, settle_endpoint
 from grounding_assets.cli.init.input_check import InputCheck, check_input, root_candidates
 from grounding_assets.cli.init.questions import Questions, WrongAnswer, printable
 from grounding_assets.core.dataset.names import proposed_name
-from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, GroundingError, InputError, SpecError
-from grounding_assets.core.files import replacing
+from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, GroundingError, InputError
 from grounding_assets.core.importing import ImportOptions, import_source
 from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec
@@ -32,9 +31,7 @@ INTERRUPTED = 130
 
 def init(options: Namespace) -> int:
     """Asks for what the flags do not say; returns 0 once a spec is written, 1 without an endpoint that works."""
-    answers = Answers(
-        **{name: getattr(options, name) for name in vars(Answers()) if name != "reuse"}, reuse=options.reuse
-    )
+    answers = Answers(**{name: getattr(options, name) for name in vars(Answers())})
     plain = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     guide = Guide(Questions(plain, attended=not options.yes), answers, Console(highlight=False), os.environ)
     try:
@@ -211,14 +208,10 @@ class Guide:
         answers.spec = questions.ask(
             "--spec", "Spec file to write", check, given=answers.spec, default="spec.yaml"
         )
-        spec, path = answers.to_spec(), Path(answers.spec)
+        spec = answers.to_spec()
         command = ["auto_label", "generate", "-e", answers.spec]
         heading = f"Spec of an image_grounding run. To run it: {shlex.join(command)}"
-        try:
-            with replacing(path) as stream:
-                stream.write(chosen_spec_text(spec, heading).encode("utf-8"))
-        except OSError as error:
-            raise SpecError(f"Cannot write {path}: {error.strerror}.") from None
+        write_spec(Path(answers.spec), spec_text(spec, heading, everything=False))
         self._say_what_is_next(spec, command)
 
     def _may_overwrite(self, path: Path) -> bool:

@@ -1,16 +1,14 @@
 """One progress line for all shards, whichever process works on them."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from grounding_assets.cli.terminal import ProgressLine, duration, notice
 from grounding_assets.core.annotation.summary import RunSummary
 
 
-@dataclass(frozen=True, slots=True)
-class ShardCounts:
+class ShardCounts(NamedTuple):
     """How far a run of one shard is."""
 
     done_before: int = 0
@@ -22,13 +20,6 @@ class ShardCounts:
     def of(cls, summary: RunSummary) -> "ShardCounts":
         in_flight = min(summary.in_flight, summary.max_workers)
         return cls(summary.done_before, summary.done, summary.failed, in_flight)
-
-    @classmethod
-    def of_dict(cls, row: Mapping[str, Any]) -> "ShardCounts":
-        return cls(**row)
-
-    def to_dict(self) -> dict[str, int]:
-        return asdict(self)
 
 
 class ShardsDisplay:
@@ -51,15 +42,15 @@ class ShardsDisplay:
     def notice(self, text: str) -> None:
         notice(text)
 
-    def update(self, key: str, counts: ShardCounts) -> None:
-        self._counts[key] = counts
+    def update(self, key: str, counts: Sequence[int]) -> None:
+        self._counts[key] = ShardCounts(*counts)
         self._line.update()
 
     def ended(self, key: str) -> None:
         """Nobody works on the shard any more."""
         counts = self._counts.get(key)
         if counts is not None:
-            self._counts[key] = ShardCounts(counts.done_before, counts.done, counts.failed)
+            self._counts[key] = counts._replace(in_flight=0)
 
     def complete(self, key: str, samples: int) -> None:
         """Every sample of the shard has a result."""
@@ -67,8 +58,8 @@ class ShardsDisplay:
         self._counts.setdefault(key, ShardCounts(done_before=samples))
 
     def _words(self) -> str:
-        done_before, done, failed, in_flight = (
-            sum(getattr(one, name) for one in self._counts.values()) for name in ShardCounts.__slots__
+        done_before, done, failed, in_flight = map(
+            sum, zip(ShardCounts(), *self._counts.values(), strict=True)
         )
         elapsed = time.monotonic() - self._begun
         rate = (done + failed) / elapsed if elapsed > 0 else 0.0

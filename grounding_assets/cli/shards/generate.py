@@ -7,23 +7,19 @@ import dagster as dg
 
 from grounding_assets.assets.planning import words_for_other_settings
 from grounding_assets.cli.instance import persistent_instance
-from grounding_assets.cli.materializing import Graph
-from grounding_assets.cli.pilot import full_run_command, words_of_figures
+from grounding_assets.cli.materializing import Graph, stopped_by
+from grounding_assets.cli.pilot import end_pilot
 from grounding_assets.cli.report import renew_report
 from grounding_assets.cli.shards.display import ShardsDisplay
 from grounding_assets.cli.shards.processes import ShardProcesses
 from grounding_assets.cli.shards.work import ShardWork
 from grounding_assets.core.annotation.progress import NoProgress
 from grounding_assets.core.budget.gates import require_gates
-from grounding_assets.core.budget.pilot import added_up as added_figures
-from grounding_assets.core.budget.pilot import chosen_samples, pilot_figures
-from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.errors import (
     EXIT_OK,
     EXIT_SAMPLES_FAILED,
     GroundingError,
     Interrupted,
-    RunStopped,
     visible,
 )
 from grounding_assets.core.shards.joining import current_status
@@ -35,7 +31,6 @@ from resources.shards import (
     has_done_its_part,
     lines_of_run,
     manifest_of,
-    parts_of,
     refuse_on_whole,
     shards_of,
 )
@@ -49,7 +44,10 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
     workflow, graph = spec.workflow, Graph(spec, dataset.credentials, _Notices())
     stop: GroundingError | KeyboardInterrupt | None = None
     with persistent_instance() as instance:
-        _materialize(graph, instance, ["samples"])
+        try:
+            graph.materialize(instance, ["samples"])
+        except dg.Failure as failure:
+            raise stopped_by(failure) from None
         manifest = manifest_of(spec)
         before, lines = _total(dataset, manifest), lines_of_run(spec, manifest)
         if not before.done and (notice := teacher_notice(spec)):
@@ -79,45 +77,13 @@ def generate_shards(dataset: DataSet, spec_file: str, overrides: Sequence[str]) 
         if stop is not None:
             raise stop
     if workflow.is_pilot:
-        _end_pilot(dataset, manifest, spec_file, overrides)
+        require_gates(workflow, end_pilot(dataset, spec_file, overrides))
     return EXIT_OK if has_done_its_part(spec, manifest) else EXIT_SAMPLES_FAILED
-
-
-def _end_pilot(dataset: DataSet, manifest: Manifest, spec_file: str, overrides: Sequence[str]) -> None:
-    """Tells what the pilot came to; raises GateClosed if that does not keep a limit."""
-    spec, prices = dataset.spec, Prices.of(dataset.spec)
-    figures = added_figures(
-        pilot_figures(
-            part.workspace(),
-            chosen_samples(part.workspace().samples.ids, part.spec.workflow),
-            spec.workflow.run_steps,
-            prices,
-        )
-        for part in parts_of(dataset, of_run=True)
-    )
-    if not spec.data.shard:
-        # lines of shards that it did not touch are among those that are left
-        touched = lines_of_run(spec, manifest)
-        others = sum(manifest.slice_of(key).lines for key in manifest.keys if key not in touched)
-        figures.set_size += others
-        figures.remaining += others
-    print(words_of_figures(spec, figures))
-    print(f"The full set: {full_run_command(spec_file, overrides)}")
-    require_gates(spec.workflow, figures)
 
 
 class _Notices(NoProgress):
     def notice(self, text: str) -> None:
         print(visible(text))
-
-
-def _materialize(graph: Graph, instance: dg.DagsterInstance, names: Sequence[str]) -> None:
-    try:
-        graph.materialize(instance, names)
-    except dg.DagsterExecutionInterruptedError:
-        raise KeyboardInterrupt from None
-    except dg.Failure as failure:
-        raise RunStopped(failure.description or "The run failed.") from None
 
 
 def _join(graph: Graph, instance: dg.DagsterInstance, dataset: DataSet) -> None:
@@ -129,7 +95,7 @@ def _join(graph: Graph, instance: dg.DagsterInstance, dataset: DataSet) -> None:
     except dg.Failure as failure:
         # of a run that lacks results: it is said below, with what it came to
         if total.is_complete:
-            raise RunStopped(failure.description or "The run failed.") from None
+            raise stopped_by(failure) from None
 
 
 def _total(dataset: DataSet, manifest: Manifest) -> ShardStatus:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
-from grounding_assets.cli.shards.display import ShardCounts
 from grounding_assets.cli.shards.work import LOOK_AGAIN_S, OTHERS_AT_WORK, Watcher
 from grounding_assets.cli.shards.worker import STOP
 from grounding_assets.core.errors import RunStopped
@@ -48,7 +47,7 @@ class ShardProcesses:
     """Gives shards to processes until none is left."""
 
     def __init__(self, count: int, spec_file: str, overrides: Sequence[str], watcher: Watcher):
-        self._arguments = to_json({"spec_file": spec_file, "overrides": list(overrides)}) + b"\n"
+        self._arguments = to_json({"spec_file": spec_file, "overrides": list(overrides)}).decode()
         self._count, self._watcher = count, watcher
         self._said: SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = SimpleQueue()
         self._workers: list[_Worker] = []
@@ -84,7 +83,7 @@ class ShardProcesses:
         )
         worker = _Worker(process)
         self._workers.append(worker)
-        worker.order(self._arguments.decode().rstrip("\n"))
+        worker.order(self._arguments)
         worker.reading = threading.Thread(target=self._read, args=(worker, process.stdout), daemon=True)
         worker.reading.start()
         self._next(worker)
@@ -129,15 +128,15 @@ class ShardProcesses:
             self._pass_on(message)
 
     def _pass_on(self, message: dict[str, Any]) -> None:
-        """To whoever watches."""
-        if "notice" in message:
-            self._notice(message["notice"])
-        elif "update" in message:
-            self._watcher.update(message["update"], ShardCounts.of_dict(message["counts"]))
-        elif "ended" in message:
-            self._watcher.ended(message["ended"])
-        elif "complete" in message:
-            self._watcher.complete(message["complete"], message["samples"])
+        """To whoever watches: the arguments of its methods, by name."""
+        watcher = {
+            "notice": self._notice,
+            "update": self._watcher.update,
+            "ended": self._watcher.ended,
+            "complete": self._watcher.complete,
+        }
+        for name in watcher.keys() & message.keys():
+            watcher[name](*message[name])
 
     def _notice(self, text: str) -> None:
         """What all processes say is said once."""

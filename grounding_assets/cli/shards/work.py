@@ -8,10 +8,9 @@ from typing import Protocol
 import dagster as dg
 
 from grounding_assets.assets.shards import ShardNotDone
-from grounding_assets.cli.materializing import Graph
+from grounding_assets.cli.materializing import Graph, stopped_by
 from grounding_assets.cli.shards.display import ShardCounts
 from grounding_assets.core.annotation.summary import RunSummary
-from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.shards.joining import current_status, is_as_written, status_of
 from grounding_assets.core.shards.manifest import Manifest
 from grounding_assets.core.shards.place import ShardTaken
@@ -30,7 +29,10 @@ class Watcher(Protocol):
     """Is told how shards go on."""
 
     def notice(self, text: str) -> None: ...
-    def update(self, key: str, counts: ShardCounts) -> None: ...
+    def update(self, key: str, counts: Sequence[int]) -> None:
+        """`counts` as in `ShardCounts`."""
+        ...
+
     def ended(self, key: str) -> None: ...
     def complete(self, key: str, samples: int) -> None: ...
 
@@ -55,10 +57,9 @@ class _ShardProgress:
         now = time.monotonic()
         if now - self._told >= self._EVERY_S:
             self._told = now
-            self._watcher.update(self.key, ShardCounts.of(summary))
+            self.begin(summary)
 
-    def end(self, summary: RunSummary) -> None:
-        self._watcher.update(self.key, ShardCounts.of(summary))
+    end = begin
 
 
 class ShardWork:
@@ -101,15 +102,13 @@ class ShardWork:
         try:
             partition = self._graph.keys.partition_of(key)
             self._graph.materialize(self._instance, ["annotated_shard"], partition_key=partition)
-        except dg.DagsterExecutionInterruptedError:
-            raise KeyboardInterrupt from None
         except ShardNotDone as failure:
             if isinstance(failure.stopped_by, ShardTaken):
                 return False
             if failure.stopped_by is not None:
                 raise failure.stopped_by from None
         except dg.Failure as failure:
-            raise RunStopped(failure.description or "The run of a shard failed.") from None
+            raise stopped_by(failure) from None
         finally:
             self._tell_end(key)
         return True

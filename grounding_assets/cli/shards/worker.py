@@ -10,13 +10,13 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
 from grounding_assets.cli.instance import persistent_instance
 from grounding_assets.cli.interruption import ending_on_signals
-from grounding_assets.cli.shards.display import ShardCounts
 from grounding_assets.cli.shards.work import ShardWork
 from grounding_assets.core.errors import EXIT_OK, GroundingError
 from grounding_assets.core.files import to_json
@@ -29,7 +29,7 @@ STOP = "stop"
 
 
 class _Telling:
-    """A `work.Watcher` that passes on what it hears."""
+    """A `work.Watcher` that passes on which of its methods was called, and with what."""
 
     def __init__(self, out: IO[bytes]):
         self._out = out
@@ -39,16 +39,16 @@ class _Telling:
         self._out.flush()
 
     def notice(self, text: str) -> None:
-        self.tell(notice=text)
+        self.tell(notice=[text])
 
-    def update(self, key: str, counts: ShardCounts) -> None:
-        self.tell(update=key, counts=counts.to_dict())
+    def update(self, key: str, counts: Sequence[int]) -> None:
+        self.tell(update=[key, counts])
 
     def ended(self, key: str) -> None:
-        self.tell(ended=key)
+        self.tell(ended=[key])
 
     def complete(self, key: str, samples: int) -> None:
-        self.tell(complete=key, samples=samples)
+        self.tell(complete=[key, samples])
 
 
 def main() -> int:
@@ -60,13 +60,13 @@ def main() -> int:
     try:
         with ending_on_signals():
             spec = load_spec(Path(arguments["spec_file"]), arguments["overrides"], stored_shard=True)
-            dataset = DataSet(spec, Credentials.of(spec, os.environ))
+            dataset = DataSet(spec, Credentials.of(spec))
             with persistent_instance() as instance:
                 work = ShardWork(dataset, manifest_of(spec), instance, telling)
                 while (key := orders.get()) != STOP:
                     telling.tell(**({"took": key} if work.take(key) else {"taken": key}))
     except GroundingError as error:
-        telling.tell(stopped=str(error), code=error.exit_code)
+        telling.tell(stopped=str(error))
         return error.exit_code
     return EXIT_OK
 

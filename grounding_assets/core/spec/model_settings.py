@@ -1,6 +1,5 @@
 """The spec's sections on models: which one annotates, which one verifies, what they cost. See `spec`."""
 
-import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -39,12 +38,28 @@ class Section(BaseModel):
 StructuredOutput = Literal["auto", "json_schema", "json_object", "plain"]
 
 
+def _checked_url(url: str) -> str:
+    """Refuses addresses that would carry a secret into logs and stored configurations."""
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must start with http:// or https:// and name a host")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("must not hold a user, password or query; give the key as api_key")
+    return url.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_checked_url)]
+"""Empty, or an address of http or https without a slash at its end."""
+
+
 class GeminiSpec(Section):
     """Google's Gemini API."""
 
     api_key: SecretStr = SecretStr("")
     """API key; empty: the environment variable GOOGLE_API_KEY. Never stored."""
-    base_url: str = ""
+    base_url: BaseUrl = ""
     """Another address of the same API, such as a proxy; empty: Google's own."""
     model: str = "gemini-3.1-flash-lite-preview"
     """Model name."""
@@ -61,11 +76,6 @@ class GeminiSpec(Section):
     timeout: float = Field(default=120, gt=0)
     """Limit of a request, in seconds."""
 
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, url: str) -> str:
-        return _checked_url(url)
-
 
 def _none_or_enough(pixels: int) -> int:
     if 0 < pixels < 40_000:
@@ -78,7 +88,7 @@ class OpenAiSpec(Section):
 
     api_key: SecretStr = SecretStr("")
     """API key; empty: the environment variable OPENAI_API_KEY, and without it no key. Never stored."""
-    base_url: str = ""
+    base_url: Annotated[BaseUrl, AfterValidator(lambda url: url.removesuffix("/chat/completions"))] = ""
     """Base URL without `/chat/completions`, such as http://localhost:8000/v1."""
     model_name: str = ""
     """Model name as the endpoint lists it."""
@@ -95,12 +105,6 @@ class OpenAiSpec(Section):
     max_image_pixels: Annotated[int, AfterValidator(_none_or_enough)] = Field(default=0, ge=0)
     """Most pixels to send of an image, 40,000 or more; 0: as many as the family takes. `auto_label estimate sizes=true` tells
     what fewer would save."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, url: str) -> str:
-        url = _checked_url(url)
-        return re.sub(r"/chat/completions/?$", "", url)
 
 
 class LocalSpec(Section):
@@ -229,15 +233,3 @@ class VerifierSpec(Section):
 
 def verifier_or_default(verifier: object) -> object:
     return VerifierSpec() if verifier is None else verifier
-
-
-def _checked_url(url: str) -> str:
-    """Refuses addresses that would carry a secret into logs and stored configurations."""
-    if not url:
-        return url
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must start with http:// or https:// and name a host")
-    if parts.username or parts.password or parts.query:
-        raise ValueError("must not hold a user, password or query; give the key as api_key")
-    return url.rstrip("/")
