@@ -24,30 +24,20 @@ def add_import_arguments(parser: ArgumentParser) -> None:
         "--output", metavar="FILE", help="default: SOURCE's name with .input.jsonl, in this folder"
     )
     parser.add_argument("--image-root", metavar="DIR", help="folder that relative image paths start from")
-    parser.add_argument(
-        "--image-field", metavar="NAME", default="", help="field or column that names the image"
-    )
-    parser.add_argument(
-        "--caption-field", metavar="NAME", default="", help="field or column that holds the caption"
-    )
-    parser.add_argument(
-        "--id-field", metavar="NAME", default="", help="field or column that holds the image's id"
-    )
-    parser.add_argument(
-        "--encoding", metavar="NAME", default="", help="of tables and text files, such as cp1252"
-    )
-    parser.add_argument(
-        "--no-quotes", action="store_true", help="quotation marks of a table are part of its text"
-    )
-    parser.add_argument(
-        "--caption-per-line", action="store_true", help="each line of a text file is a caption"
-    )
-    parser.add_argument(
-        "--caption-from-model",
-        action="store_true",
-        help="keep images without a caption; the model describes them",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    for flag, meaning in (
+        ("--image-field", "field or column that names the image"),
+        ("--caption-field", "field or column that holds the caption"),
+        ("--id-field", "field or column that holds the image's id"),
+        ("--encoding", "of tables and text files, such as cp1252"),
+    ):
+        parser.add_argument(flag, metavar="NAME", default="", help=meaning)
+    for flag, meaning in (
+        ("--no-quotes", "quotation marks of a table are part of its text"),
+        ("--caption-per-line", "each line of a text file is a caption"),
+        ("--caption-from-model", "keep images without a caption; the model describes them"),
+        ("--overwrite", "replace the output if it exists"),
+    ):
+        parser.add_argument(flag, action="store_true", help=meaning)
 
 
 def run_import(options: Namespace) -> int:

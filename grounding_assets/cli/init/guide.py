@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -63,8 +63,15 @@ class Guide:
         self._ask_results()
         settle_endpoint(self._questions, self._answers, self._environment, self._console)
 
+    def _ask(self, name: str, prompt: str, check: Callable[[str], str], default: str | None = None) -> str:
+        """Asks for what the flag of this name may have said; the answer stands in `answers` from then on."""
+        flag, given = f"--{name.replace('_', '-')}", getattr(self._answers, name)
+        answer = self._questions.ask(flag, prompt, check, given=given, default=default)
+        setattr(self._answers, name, answer)
+        return answer
+
     def _ask_input(self) -> None:
-        questions, answers = self._questions, self._answers
+        questions = self._questions
         found: dict[str, InputCheck] = {}
 
         def check(answer: str) -> str:
@@ -74,13 +81,11 @@ class Guide:
             found[str(path)] = _usable_input(path)
             return str(path)
 
-        answers.input = questions.ask(
-            "--input", "Input JSONL, or a file or folder to make one of", check, given=answers.input
-        )
-        looked_at = found[answers.input]
+        file = self._ask("input", "Input JSONL, or a file or folder to make one of", check)
+        looked_at = found[file]
         _show_input(questions, looked_at)
         if looked_at.needs_root:
-            self._ask_image_root(looked_at, Path(answers.input))
+            self._ask_image_root(looked_at, Path(file))
         else:
             _show_images(questions, looked_at, Path())
 
@@ -104,9 +109,9 @@ class Guide:
         return output
 
     def _ask_image_root(self, looked_at: InputCheck, input_file: Path) -> None:
-        questions, answers = self._questions, self._answers
+        questions = self._questions
         candidates = root_candidates(looked_at, input_file)
-        for folder, count in candidates if answers.image_root is None else []:
+        for folder, count in candidates if self._answers.image_root is None else []:
             questions.say(f"  {folder} has {count} of {len(looked_at.image_paths)}")
 
         def check(answer: str) -> str:
@@ -117,18 +122,10 @@ class Guide:
 
         # a script says it, or is told: a folder that happens to fit is no answer
         suggested = str(candidates[0][0]) if candidates and questions.attended else None
-        answers.image_root = questions.ask(
-            "--image-root",
-            "Folder that relative image paths start from",
-            check,
-            given=answers.image_root,
-            default=suggested,
-        )
-        _show_images(questions, looked_at, Path(answers.image_root))
+        root = self._ask("image_root", "Folder that relative image paths start from", check, suggested)
+        _show_images(questions, looked_at, Path(root))
 
     def _ask_steps(self) -> None:
-        questions, answers = self._questions, self._answers
-
         def check(answer: str) -> str:
             names = answer.strip("[]").replace('"', "").replace(",", " ").split()
             try:
@@ -138,13 +135,7 @@ class Guide:
                     "Give 0 (expressions of a caption), 1 (their boxes), or 0,1 for both."
                 ) from None
 
-        answers.steps = questions.ask(
-            "--steps",
-            "Steps: 0 finds the expressions, 1 their boxes, 0,1 does both",
-            check,
-            given=answers.steps,
-            default="0,1",
-        )
+        self._ask("steps", "Steps: 0 finds the expressions, 1 their boxes, 0,1 does both", check, "0,1")
 
     def _ask_results(self) -> None:
         questions, answers = self._questions, self._answers
@@ -158,10 +149,7 @@ class Guide:
             return str(folder)
 
         suggested = str(Path("results") / Path(answers.input or "").stem.removesuffix(".input"))
-        answers.results_dir = questions.ask(
-            "--results-dir", "Results folder", check_folder, given=answers.results_dir, default=suggested
-        )
-        folder = Path(answers.results_dir)
+        folder = Path(self._ask("results_dir", "Results folder", check_folder, suggested))
         if count := _results_in(folder):
             questions.say(f"  It holds {count} results of an earlier run.")
             reuse = questions.choose(
@@ -180,13 +168,7 @@ class Guide:
                 raise WrongAnswer("A name has up to 80 letters, digits and underscores.") from None
             return answer
 
-        answers.name = questions.ask(
-            "--name",
-            "Name of the data set in Dagster",
-            check_name,
-            given=answers.name,
-            default=proposed_name(folder),
-        )
+        self._ask("name", "Name of the data set in Dagster", check_name, proposed_name(folder))
 
     def write(self, *, overwrite: bool) -> None:
         """Writes the spec and says what is next.
@@ -194,7 +176,6 @@ class Guide:
         Raises:
             SpecError: it cannot be written, or unattended and it exists.
         """
-        questions, answers = self._questions, self._answers
 
         def check(answer: str) -> str:
             path = Path(answer).expanduser()
@@ -205,13 +186,11 @@ class Guide:
                 raise WrongAnswer(f"{path} exists and stays; name another file, or give --overwrite.")
             return str(path)
 
-        answers.spec = questions.ask(
-            "--spec", "Spec file to write", check, given=answers.spec, default="spec.yaml"
-        )
-        spec = answers.to_spec()
-        command = ["auto_label", "generate", "-e", answers.spec]
+        file = self._ask("spec", "Spec file to write", check, "spec.yaml")
+        spec = self._answers.to_spec()
+        command = ["auto_label", "generate", "-e", file]
         heading = f"Spec of an image_grounding run. To run it: {shlex.join(command)}"
-        write_spec(Path(answers.spec), spec_text(spec, heading, everything=False))
+        write_spec(Path(file), spec_text(spec, heading, everything=False))
         self._say_what_is_next(spec, command)
 
     def _may_overwrite(self, path: Path) -> bool:

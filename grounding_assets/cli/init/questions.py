@@ -4,13 +4,11 @@ Not here: what is asked, and what makes an answer right.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from rich.console import Console
 
 from grounding_assets.core.errors import SpecError
 
-T = TypeVar("T")
 MAX_SHOWN = 200
 
 
@@ -32,11 +30,11 @@ class Questions:
         self,
         flag: str,
         prompt: str,
-        check: Callable[[str], T],
+        check: Callable[[str], str],
         *,
         given: str | None = None,
         default: str | None = None,
-    ) -> T:
+    ) -> str:
         """The checked answer. `given` is what the flag said, `default` what Enter alone means.
 
         Raises:

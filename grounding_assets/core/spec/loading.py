@@ -185,12 +185,8 @@ def field_names(model: type[BaseModel] = Spec, prefix: str = "") -> list[str]:
     """Every setting's dotted name, in the order of the spec."""
     names: list[str] = []
     for name, field in model.model_fields.items():
-        dotted = f"{prefix}{name}"
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            names += field_names(annotation, dotted + ".")
-        else:
-            names.append(dotted)
+        section = _section_model(field.annotation)
+        names += field_names(section, f"{prefix}{name}.") if section else [f"{prefix}{name}"]
     return names
 
 
