@@ -15,16 +15,15 @@ from grounding_assets.assets.report import build_report
 from grounding_assets.assets.rollups import build_rollups
 from grounding_assets.assets.samples import build_samples
 from grounding_assets.assets.shards import build_shard_assets
-from grounding_assets.batch_sensor import build_batch_results
 from grounding_assets.core.annotation.progress import NoProgress, Progress
 from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
-from grounding_assets.jobs import build_jobs
 from grounding_assets.partitions import DataSetKeys
-from grounding_assets.sensors import build_new_samples
+from grounding_assets.sensors import build_batch_results, build_new_samples
 from resources.credentials import Credentials
+from resources.dagster_internals import UnresolvedAssetJobDefinition
 from resources.dataset_resource import dataset_resource
 from resources.shards import is_sharded
 
@@ -87,7 +86,7 @@ def _definitions(
     return dg.Definitions(
         asset_checks=[build_outcome_check(keys, outputs)],
         assets=dg.map_asset_specs(lambda asset: asset.replace_attributes(owners=owners), assets),
-        jobs=build_jobs(keys),
+        jobs=_jobs(keys),
         sensors=[
             build_new_samples(keys),
             *([build_batch_results(keys, spec.vlm.batch.look_every)] if spec.vlm.batch.is_on else []),
@@ -96,3 +95,21 @@ def _definitions(
         # one op does the work; a process for each step would only cost start-up time
         executor=dg.in_process_executor,
     )
+
+
+def _jobs(keys: DataSetKeys) -> list[UnresolvedAssetJobDefinition]:
+    samples, run = (dg.AssetSelection.assets(keys.asset(name)) for name in ("samples", "annotation_run"))
+    return [
+        dg.define_asset_job(
+            keys.own("annotate_pending"),
+            selection=samples | run.downstream(),
+            description="Reads the input, annotates everything that has no result yet (new samples, changed "
+            "captions, earlier failures), and writes all outputs.",
+        ),
+        dg.define_asset_job(
+            keys.own("rollup"),
+            selection=keys.groups("rollups"),
+            description="Writes the JSONL files of the results that are there, and checks them. Annotates "
+            "nothing.",
+        ),
+    ]

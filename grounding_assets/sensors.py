@@ -1,14 +1,18 @@
-"""`new_samples`: lines that are added to the input become samples with a run that annotates them.
+"""The sensors: `new_samples`, for lines that are added to the input, and `batch_results`, for batch jobs that end.
 
 What is added is found from a byte offset on, so that a tick without new lines costs next to nothing.
 Everything is read from the beginning if the file was cut or replaced: samples that are registered
 already are passed over.
 """
 
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
 
+from grounding_assets.core.batch.job import Phase
+from grounding_assets.core.batch.journal import read_jobs
+from grounding_assets.core.batch.service import Gone, Refused, Unreachable
 from grounding_assets.core.dataset.input_file import RejectedLine, read_input
 from grounding_assets.core.dataset.read_position import ReadPosition, readable_ends
 from grounding_assets.core.dataset.sample_ids import SampleIds
@@ -16,8 +20,9 @@ from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys
 
 MAX_SAMPLES_PER_RUN = 5_000
-_RUN_TAG = "grounding/new_samples"
-UNFINISHED = [
+_OF_NEW_SAMPLES, _OF_BATCH_RESULTS = "grounding/new_samples", "grounding/batch_results"
+"""Tags of the runs that a sensor asks for, with the name of the data set."""
+_UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -42,8 +47,8 @@ def build_new_samples(keys: DataSetKeys) -> dg.SensorDefinition:
         dataset = keys.dataset(context)
         if Step.EXTRACTION not in dataset.spec.workflow.run_steps:
             return dg.SkipReason("Without step 0, its output is the input; there is none to watch.")
-        tags = {_RUN_TAG: keys.name}
-        if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=UNFINISHED)):
+        tags = {_OF_NEW_SAMPLES: keys.name}
+        if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
             return dg.SkipReason("The samples found last are still being annotated.")
         file = dataset.input_file
         if not file.exists():
@@ -99,3 +104,35 @@ def _added(file: Path, span: tuple[int, int], ids: SampleIds, registered: set[st
             new[sample_id] = None
     ids.save()
     return list(new), end
+
+
+def build_batch_results(keys: DataSetKeys, look_every_s: float) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=keys.own("batch_results"),
+        job_name=keys.own("annotate_pending"),
+        minimum_interval_seconds=round(look_every_s),
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        required_resource_keys={keys.resource},
+        description="Looks at the batch jobs under way. Once one has ended, a run of annotate_pending takes its results, and "
+        "submits what follows from them.",
+    )
+    def batch_results(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        dataset = keys.dataset(context)
+        tags = {_OF_BATCH_RESULTS: keys.name}
+        if context.instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
+            return dg.SkipReason("The results found last are still being collected.")
+        jobs = [job for job in read_jobs(dataset.results_dir) if job.phase.is_open]
+        if not jobs:
+            return dg.SkipReason("No batch job is under way.")
+        problems: list[str] = []
+        with closing(dataset.batch_service()) as service:
+            for job in jobs:
+                try:
+                    if job.phase is not Phase.SUBMITTED or service.look(job.job_id).ended:
+                        # one that cannot be fetched is asked for once in each state only
+                        return dg.RunRequest(run_key=f"{job.id} {job.phase} {job.problem}", tags=tags)
+                except (Gone, Refused, Unreachable) as error:
+                    problems.append(str(error))
+        return dg.SkipReason(" ".join([f"{len(jobs)} batch jobs are under way.", *problems[:1]]))
+
+    return batch_results

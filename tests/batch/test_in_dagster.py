@@ -5,9 +5,9 @@ from typing import Any
 import dagster as dg
 
 from grounding_assets.assets.batch_jobs import build_batch_jobs
-from grounding_assets.batch_sensor import build_batch_results
 from grounding_assets.graph import build_defs
 from grounding_assets.partitions import DataSetKeys
+from grounding_assets.sensors import build_batch_results
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from tests.batch.runs import batch_spec, jobs_ended, run
