@@ -46,11 +46,9 @@ def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
 
 def _figures(judgement: Judgement) -> dict[str, float]:
     """Plain numbers, so that Dagster plots them from run to run."""
-    shown = {"coverage": round(judgement.evaluation.coverage, 4)}
-    for name, figure in judgement.evaluation.overall.items():
-        if figure.value is not None:
-            shown[name] = round(figure.value, 4)
-    return shown
+    evaluation = judgement.evaluation
+    values = {"coverage": evaluation.coverage} | {name: one.value for name, one in evaluation.overall.items()}
+    return {name: round(value, 4) for name, value in values.items() if value is not None}
 
 
 def _verification(judgement: Judgement) -> dict[str, Any]:

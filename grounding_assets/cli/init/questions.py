@@ -23,7 +23,7 @@ class Questions:
         self.attended = attended
         self._console = console
 
-    def say(self, text: str = "") -> None:
+    def say(self, text: str) -> None:
         self._console.print(text)
 
     def ask(

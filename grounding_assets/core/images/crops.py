@@ -126,16 +126,11 @@ def photo_and_crop(photo: Photo, box: XyxyBox, policy: ImagePolicy) -> PreparedI
 
 def _fitted(image_size: tuple[int, int], panels: tuple[int, int], policy: ImagePolicy) -> tuple[int, int]:
     """Size of a panel of the image's shape, so that all of them together need no further shrinking."""
-    scale = min(1.0, PANEL_SIDE_PX / max(image_size))
     columns, rows = panels
-
-    def canvas(side_scale: float) -> tuple[int, int]:
-        width, height = (max(1, round(side * side_scale)) for side in image_size)
-        return columns * width + (columns - 1) * GAP_PX, rows * height + (rows - 1) * GAP_PX
-
-    whole = canvas(scale)
+    width, height = fitted_size(image_size, PANEL_SIDE_PX)
+    whole = columns * width + (columns - 1) * GAP_PX, rows * height + (rows - 1) * GAP_PX
     sent = policy.sent_size(*whole)
-    scale *= min(1.0, sent[0] / whole[0], sent[1] / whole[1])
+    scale = min(1.0, PANEL_SIDE_PX / max(image_size)) * min(1.0, sent[0] / whole[0], sent[1] / whole[1])
     width, height = (max(1, round(side * scale)) for side in image_size)
     return width, height
 

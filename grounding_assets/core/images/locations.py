@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 ItemT = TypeVar("ItemT")
 MadeT = TypeVar("MadeT")
+_RESULTS_A_THREAD = 4
 
 
 class StoredImage(Protocol):
@@ -46,16 +47,14 @@ class ImageRoot(Protocol):
     def __truediv__(self, image_path: str, /) -> ImageLocation: ...
 
 
-def in_order(
-    make: Callable[[ItemT], MadeT], items: Iterable[ItemT], *, threads: int, ahead: int = 4
-) -> Iterator[MadeT]:
+def in_order(make: Callable[[ItemT], MadeT], items: Iterable[ItemT], *, threads: int) -> Iterator[MadeT]:
     """`map` over some threads that keeps the order and holds only a few results a thread."""
     with ThreadPoolExecutor(threads) as pool:
         begun: deque[Future[MadeT]] = deque()
         try:
             for item in items:
                 begun.append(pool.submit(make, item))
-                if len(begun) >= ahead * threads:
+                if len(begun) >= _RESULTS_A_THREAD * threads:
                     yield begun.popleft().result()
             while begun:
                 yield begun.popleft().result()
