@@ -9,8 +9,8 @@ from grounding_assets.core.errors import InputError
 from grounding_assets.core.files import read_lines, write_lines
 from grounding_assets.core.records import SOURCE
 from grounding_assets.core.review.judged import sample_id_of
-from grounding_assets.core.review.judgement import JudgedSample
 from grounding_assets.core.review.reviews import Reviews, is_same_image, vouched_expression
+from grounding_assets.core.review.said import JudgedSample
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.review.judged import phrase_keys, result_digest
-from grounding_assets.core.review.judgement import JudgedSample
 from grounding_assets.core.review.reviews import Reviews, is_same_image
+from grounding_assets.core.review.said import JudgedSample
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
@@ -53,7 +53,7 @@ def _positions(judged: JudgedSample, result: Checkpoint) -> tuple[int, ...]:
 
 
 def _record(result: Checkpoint, step: Step) -> dict[str, object]:
-    """As much of the output line as a judgement is held against."""
+    """As much of the output line as what was said is held against."""
     return {
         **result.to_json()["record"],
         "caption": "",

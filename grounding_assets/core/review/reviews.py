@@ -17,7 +17,7 @@ from grounding_assets.core.errors import InputError
 from grounding_assets.core.files import read_lines, write_lines
 from grounding_assets.core.records import Expression, GroundingStatus, Instance, PixelBox
 from grounding_assets.core.review.judged import phrase_keys, result_digest, sample_id_of
-from grounding_assets.core.review.judgement import JudgedPhrase, JudgedSample
+from grounding_assets.core.review.said import JudgedPhrase, JudgedSample
 from grounding_assets.core.shards.manifest import data_set_folder
 from grounding_assets.core.store.checkpoint import expression_from_record
 
@@ -26,7 +26,7 @@ REVIEWER_SCORE = 1.0
 
 
 class Reviews:
-    """All judgements of one results folder, by sample and caption."""
+    """All that reviewers said of one results folder, by sample and caption."""
 
     def __init__(self, judged: Iterable[JudgedSample] = ()):
         self._judged = {(one.sample_id, one.cleaned_caption): one for one in judged}
@@ -59,7 +59,7 @@ class Reviews:
         return self._judged.get((sample_id, cleaned_caption))
 
     def put(self, judged: JudgedSample) -> None:
-        """Keeps a judgement as the latest, in the place of one of the same sample and caption."""
+        """Keeps what was said as the latest, in the place of one of the same sample and caption."""
         self._judged.pop((judged.sample_id, judged.cleaned_caption), None)
         self._judged[judged.sample_id, judged.cleaned_caption] = judged
 

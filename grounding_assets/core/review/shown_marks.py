@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from grounding_assets.core.review.judged import judged_caption, phrase_keys, result_digest, sample_id_of
-from grounding_assets.core.review.judgement import JudgedPhrase
 from grounding_assets.core.review.reviews import Reviews, is_same_image
+from grounding_assets.core.review.said import JudgedPhrase
 
 
 def shown_marks(reviews: Reviews, record: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -9,9 +9,9 @@ from grounding_assets.core.dataset.annotated import AnnotatedSample, read_sample
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.records import PixelBox
 from grounding_assets.core.review.judged import phrase_keys, result_digest, sample_id_of
-from grounding_assets.core.review.judgement import JudgedPhrase, JudgedSample, Word
 from grounding_assets.core.review.marks import MarkedBox, MarksFile, PhraseMark, SampleMark
 from grounding_assets.core.review.reviews import Reviews, image_sha256
+from grounding_assets.core.review.said import JudgedPhrase, JudgedSample, Word
 
 
 @dataclass
