@@ -36,6 +36,15 @@ _BOMS = (
 )
 
 
+_PACKED = (
+    (b"\x1f\x8b", "gunzip"),
+    (b"PK\x03\x04", "unzip"),
+    (b"\xfd7zXZ", "unxz"),
+    (b"\x28\xb5\x2f\xfd", "unzstd"),
+)
+"""First bytes of compressed files, and what unpacks them."""
+
+
 class Form(StrEnum):
     """A form that `auto_label import` reads."""
 
@@ -82,16 +91,43 @@ def recognise(path: Path) -> Form | None:
     return _form_of_text(path, beginning)
 
 
-def conversion_advice(path: Path) -> str:
-    """A sentence that names the command which converts the file; empty if there is none. Never raises."""
+def convertible_form(path: Path) -> Form | None:
+    """The form that `auto_label import` would take it for; None also if it cannot be opened."""
     try:
-        form = recognise(path)
+        return recognise(path)
     except OSError:
+        return None
+
+
+def conversion_advice(path: Path) -> str:
+    """A sentence on what makes an input of the file; empty if nothing is known to. Never raises."""
+    form = convertible_form(path)
+    if form is not None:
+        command = shlex.join(["auto_label", "import", str(path)])
+        return f" It looks like the form '{form}': convert it with `{command}`."
+    try:
+        other = to_be_converted(path)
+    except OSError:
+        other = ""
+    return f" It is {other}." if other else ""
+
+
+def to_be_converted(path: Path) -> str:
+    """What a file is that makes it no UTF-8 text, and what helps; empty if it is not known to be anything else.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if not path.is_file():
         return ""
-    if form is None:
-        return ""
-    command = shlex.join(["auto_label", "import", str(path)])
-    return f" It looks like the form '{form}': convert it with `{command}`."
+    with path.open("rb") as stream:
+        beginning = stream.read(8)
+    for mark, program in _PACKED:
+        if beginning.startswith(mark):
+            return f"compressed: unpack it with `{program}`"
+    if encoding_of(beginning) == "utf-16":
+        return "UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`"
+    return ""
 
 
 def encoding_of(beginning: bytes) -> str:

@@ -54,6 +54,15 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "broken JSON": ("x.json", b'[{"image": "a.jpg", "caption": "A"}, {', "not a JSON document"),
     "images that are nowhere": ("x.csv", HEAD.encode() + b"zz.jpg,A cat\n", "--image-root"),
     "a cut archive": ("x.tar.gz", gzip.compress(b"x" * 2000)[:40], "no archive that can be read"),
+    "a compressed table": ("x.csv.gz", gzip.compress(HEAD.encode()), "unpack it with `gunzip`"),
+    "a compressed JSONL": ("x.jsonl.gz", gzip.compress(b"{}"), "unpack it with `gunzip`"),
+    "JSONL in UTF-16": ("x.jsonl", '{"image": "a.jpg", "text": "A"}\n'.encode("utf-16"), "-f UTF-16"),
+    "an input in UTF-16": (
+        "x.jsonl",
+        '{"image_path": "a.jpg", "caption": "A"}\n'.encode("utf-16"),
+        "-f UTF-16",
+    ),
+    "JSON in UTF-16": ("x.json", '[{"image": "a.jpg", "text": "A"}]'.encode("utf-16"), "-f UTF-16"),
     "a file of another kind": ("x.bin", b"\x00\x01", "in no form that is known"),
 }
 

@@ -20,7 +20,7 @@ from grounding_assets.cli.init.questions import Questions, WrongAnswer, printabl
 from grounding_assets.core.dataset.names import proposed_name
 from grounding_assets.core.errors import EXIT_OK, EXIT_SAMPLES_FAILED, GroundingError, InputError
 from grounding_assets.core.importing import ImportOptions, import_source
-from grounding_assets.core.input_forms import conversion_advice
+from grounding_assets.core.input_forms import conversion_advice, convertible_form
 from grounding_assets.core.spec.settings import DataSpec, Spec, WorkflowSpec
 from grounding_assets.core.steps import Step
 from grounding_assets.shipped import INSTANCE_FILE, WORKSPACE_FILE, copy_shipped
@@ -76,7 +76,7 @@ class Guide:
 
         def check(answer: str) -> str:
             path = Path(answer).expanduser()
-            if questions.attended and conversion_advice(path):
+            if questions.attended and convertible_form(path) is not None:
                 path = self._converted(path)
             found[str(path)] = _usable_input(path)
             return str(path)

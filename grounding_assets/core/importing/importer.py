@@ -18,9 +18,11 @@ from grounding_assets.core.importing.options import ImportOptions
 from grounding_assets.core.importing.report import ImportReport
 from grounding_assets.core.importing.rows import LeftOut, Row, RowMapping
 from grounding_assets.core.importing.tables import read_table
-from grounding_assets.core.input_forms import Form, recognise
+from grounding_assets.core.input_forms import Form, recognise, to_be_converted
 
 _FIELDS_SHOWN = 20
+_UTF_8_ALONE = (None, Form.JSONL, Form.JSON, Form.COCO)
+"""Forms that are always UTF-8; None: not recognised."""
 _METADATA = ("metadata.jsonl", "metadata.csv")
 """Of a Hugging Face image folder: what it says goes before files beside the images."""
 
@@ -56,12 +58,15 @@ def _form_of(source: Path, given: Form | None) -> tuple[Path, Form]:
         raise InputError(f"There is no {source} to import.")
     try:
         form = given or recognise(source)
+        other = to_be_converted(source) if form in _UTF_8_ALONE else ""
     except OSError as error:
         raise InputError(f"Cannot read {source}: {error.strerror}.") from None
     if form is Form.FOLDER:
         metadata = next((source / name for name in _METADATA if (source / name).is_file()), None)
         if metadata is not None:
             return metadata, Form.JSONL if metadata.suffix == ".jsonl" else Form.TABLE
+    if other:
+        raise InputError(f"{source} is {other}.")
     if form is None:
         raise InputError(
             f"{source} is an input already, or in no form that is known here: say which with --form, one of "
