@@ -36,6 +36,7 @@ SLOW = (
     "assets/test_other_settings.py",
     "assets/test_warnings.py",
     "vlm/test_server_caps.py",
+    "resources/event_log/test_postgres.py",
     "report/test_report_judging.py",
     "report/test_report_browser.py",
     "report/test_report_correcting.py",

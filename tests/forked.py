@@ -1,4 +1,4 @@
-"""`auto_label` in processes of its own that a test may signal, limit and kill.
+"""`auto_label`, or any function, in processes of its own that a test may signal, limit and kill.
 
 They are forked from a server process that has the imports behind it, three seconds of processor time each, which is
 what makes hundreds of them affordable. `tests.wheel` and `tests.doors.test_command` start the console script itself.
@@ -6,6 +6,7 @@ what makes hundreds of them affordable. `tests.wheel` and `tests.doors.test_comm
 
 import io
 import multiprocessing
+import multiprocessing.process
 import os
 import resource
 import signal
@@ -38,6 +39,13 @@ _context.set_forkserver_preload(
         "upath.implementations.local",
     ]
 )
+
+
+def process(work: Callable[..., object], *arguments: object) -> multiprocessing.process.BaseProcess:
+    """Runs `work` of some module, which is pickled with its arguments."""
+    started = _context.Process(target=work, args=arguments, daemon=True)
+    started.start()
+    return started
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """A run whose process was killed stops being in progress, and no other run is touched."""
 
+import multiprocessing
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +12,8 @@ import pytest
 from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from resources.dead_runs import PROCESS_TAG, RunProcess, fail_dead_runs, process_tags
-from tests.corpus import PROJECT
+from tests import forked
+from tests.resources.event_log.run_process import begin_run, tell_itself
 from tests.resources.event_log.support import (
     EXPRESSIONS,
     GROUNDINGS,
@@ -31,18 +33,21 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def start_run(folder: Path) -> tuple[subprocess.Popen[str], str]:
-    """A process in the middle of a run, and the run's id."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.resources.event_log.run_process", str(folder)],
-        cwd=PROJECT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+def own_child(work: Callable[..., object], *arguments: object) -> BaseProcess:
+    """A process that nobody waits for but this one; it takes seconds to import what it needs."""
+    child = multiprocessing.get_context("spawn").Process(target=work, args=arguments, daemon=True)
+    child.start()
+    return child
+
+
+def start_run(
+    folder: Path, process: Callable[..., BaseProcess] = forked.process
+) -> tuple[BaseProcess, Connection, str]:
+    """A process in the middle of a run, what lets it go on, and the run's id."""
+    ours, theirs = multiprocessing.Pipe()
+    started = process(begin_run, folder, theirs)
+    theirs.close()
+    return started, ours, ours.recv()
 
 
 def add_run(instance: dg.DagsterInstance, tags: dict[str, str], status: dg.DagsterRunStatus) -> dg.DagsterRun:
@@ -52,14 +57,14 @@ def add_run(instance: dg.DagsterInstance, tags: dict[str, str], status: dg.Dagst
 def test_a_killed_run_is_failed_and_only_its_unfinished_partitions(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    process, run_id = start_run(tmp_path)
+    process, _connection, run_id = start_run(tmp_path)
     unfinished = {"materialized": DONE, "failed": set(), "in_progress": set(KEYS) - DONE}
     assert status(instance, EXPRESSIONS) == status(instance, GROUNDINGS) == unfinished
     assert fail_dead_runs(instance) == []
     assert status(instance, GROUNDINGS) == unfinished
 
     process.kill()
-    process.communicate()
+    process.join()
     assert status(instance, GROUNDINGS) == unfinished
     assert fail_dead_runs(instance) == [run_id]
 
@@ -75,16 +80,18 @@ def test_a_killed_run_is_failed_and_only_its_unfinished_partitions(
 def test_a_killed_process_that_nobody_waited_for_counts_as_gone(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    process, run_id = start_run(tmp_path)
+    process, _connection, run_id = start_run(tmp_path, own_child)
+    assert process.pid is not None
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert fail_dead_runs(instance) == [run_id]
-    process.communicate()
+    process.join()
 
 
 def test_a_run_that_ends_by_itself_keeps_its_status(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    process, run_id = start_run(tmp_path)
-    process.communicate("go on\n")
+    process, connection, run_id = start_run(tmp_path)
+    connection.send("go on")
+    process.join()
     assert fail_dead_runs(instance) == []
     run = instance.get_run_by_id(run_id)
     assert run is not None and run.status == dg.DagsterRunStatus.SUCCESS
@@ -102,9 +109,11 @@ def test_a_process_id_in_use_again_does_not_keep_a_run_alive(instance: dg.Dagste
 @pytest.fixture(scope="module")
 def dead() -> RunProcess:
     """A process that has ended."""
-    script = "from resources.dead_runs import RunProcess; print(RunProcess.own().model_dump_json())"
-    ended = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, check=True)
-    return RunProcess.model_validate_json(ended.stdout)
+    ours, theirs = multiprocessing.Pipe()
+    process = forked.process(tell_itself, theirs)
+    told = ours.recv()
+    process.join()
+    return told
 
 
 UNFINISHED = [

@@ -1,11 +1,14 @@
 """One S3 server for all tests of this folder, each of which uses a bucket of its own; and Google's storage for one test."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.storage.gcs_server import GcsServer, gcs_server
 from tests.storage.servers import S3Server, s3_server, use
+
+if TYPE_CHECKING:
+    from tests.storage.gcs_server import GcsServer
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,9 @@ def s3(running_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 
 
 @pytest.fixture
-def gcs() -> Iterator[GcsServer]:
+def gcs() -> "Iterator[GcsServer]":
+    # every process that runs tests reads this file, and that one takes a second to import
+    from tests.storage.gcs_server import gcs_server
+
     with gcs_server() as server:
         yield server

@@ -1,6 +1,8 @@
-"""`auto_label generate` with input, pictures and gold in object storage."""
+"""`auto_label generate` with input, pictures and gold in object storage; without, it loads nothing of all that."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,17 @@ from tests.storage.servers import KEYS, S3Server
 BUCKET = "s3://generated"
 PICTURES = PROJECT / "demo" / "images"
 IN_STORAGE = (f"data.input_jsonl={BUCKET}/in.jsonl", f"data.image_root={BUCKET}/photos")
+
+NOT_LOADED = (
+    "s3fs",
+    "gcsfs",
+    "botocore",
+    "aiobotocore",
+    "dagster_postgres",
+    "psycopg2",
+    "dagster_k8s",
+    "kubernetes",
+)
 
 
 def row(image_path: str) -> dict[str, Any]:
@@ -89,6 +102,21 @@ def test_what_is_not_there_is_said_at_once(tmp_path: Path, s3: S3Server) -> None
     run = project.generate(f"data.input_jsonl=s3://me:hunter2@{BUCKET[5:]}/in.jsonl")
     assert run.returncode == 2 and "credentials do not belong into an address" in run.stderr
     assert "hunter2" not in run.stdout + run.stderr
+
+
+def test_a_run_on_one_machine_loads_none_of_it(tmp_path: Path) -> None:
+    project = make_project(tmp_path, "{backend: local}", image_root=PROJECT / "demo" / "images")
+    project.write_input([{"image_path": "coffee.jpg", "caption": "a cup on a table"}])
+    program = (
+        "import sys\n"
+        "from grounding_assets.cli import main\n"
+        "code = main(['generate', '-e', 'spec.yaml'])\n"
+        f"print('loaded:', code, [name for name in {NOT_LOADED!r} if name in sys.modules])\n"
+    )
+    run = project.run(str(Path(sys.executable).name), "-c", program)
+    assert isinstance(run, subprocess.CompletedProcess) and "loaded: 0 []" in run.stdout, (
+        run.stdout + run.stderr
+    )
 
 
 def assert_no_secrets(folder: Path) -> None:

@@ -1,28 +1,27 @@
-"""A process that is in the middle of a run: `python run_process.py FOLDER` reports four of ten samples.
+"""For processes of their own: one in the middle of a run, which reported four of ten samples, and one that has ended."""
 
-Then it prints the run's id, and goes on only when a line is sent to it.
-"""
-
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import dagster as dg
 
-from resources.dead_runs import process_tags
+from resources.dead_runs import RunProcess, process_tags
 from tests.resources.event_log.support import SUMMARY, annotate_asset, batched_instance, report_with_emitter
 
 
-def main(folder: str) -> None:
+def begin_run(folder: Path, connection: Connection) -> None:
+    """Sends the run's id, and goes on only when something is sent to it."""
+
     def report_and_wait(context, planned, materializations) -> None:
         done = [m for m in materializations if m.partition in {"s00", "s01", "s02", "s03"}]
         report_with_emitter(context, planned, done)
-        print(context.run_id, flush=True)
-        sys.stdin.readline()
+        connection.send(context.run_id)
+        connection.recv()
 
-    with batched_instance(Path(folder)) as instance:
+    with batched_instance(folder) as instance:
         asset = annotate_asset(report_and_wait, set())
         dg.materialize([asset], instance=instance, selection=[SUMMARY], tags=process_tags())
 
 
-if __name__ == "__main__":
-    main(sys.argv[1])
+def tell_itself(connection: Connection) -> None:
+    connection.send(RunProcess.own())

@@ -156,8 +156,8 @@ def test_planned_events_of_many_partitions_come_in_order(instance: dg.DagsterIns
     assert [entry.get_dagster_event().partition for entry in entries] == keys
 
 
-def test_many_partitions_are_removed_in_chunks_and_no_others(instance: dg.DagsterInstance) -> None:
-    keys = [f"s{number:05d}" for number in range(10_003)]
+def test_the_named_partitions_are_removed_and_no_others(instance: dg.DagsterInstance) -> None:
+    keys = [f"s{number}" for number in range(9)]
     for name in (PARTITION_SET, "other/samples"):
         instance.add_dynamic_partitions(name, keys)
     delete_partitions(instance, PARTITION_SET, [*keys[:1], *keys[2:], "unknown"])

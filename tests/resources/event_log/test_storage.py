@@ -3,10 +3,11 @@
 import itertools
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +16,7 @@ from dagster._core.events import DagsterEvent, EngineEventData
 from sqlalchemy.exc import OperationalError
 
 from resources.event_log.asset_events import BATCH_SIZE
-from tests.corpus import PROJECT
+from tests import forked
 from tests.resources.event_log.support import (
     EXPRESSIONS,
     GROUNDINGS,
@@ -31,15 +32,14 @@ from tests.resources.event_log.support import (
     status,
     stock_instance,
 )
+from tests.resources.event_log.writer_process import write
 
 
-def start_writer(mode: str, folder: Path, run_id: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.resources.event_log.writer_process", mode, str(folder), run_id],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def start_writer(mode: str, folder: Path, run_id: str) -> tuple[BaseProcess, Connection]:
+    ours, theirs = Pipe()
+    process = forked.process(write, mode, folder, run_id, theirs)
+    theirs.close()
+    return process, ours
 
 
 def mixed_events() -> list[dg.EventLogEntry]:
@@ -134,12 +134,11 @@ def test_a_run_that_is_watched_shows_every_event_of_a_group(tmp_path: Path) -> N
 def test_kill_in_the_middle_of_a_group_leaves_whole_groups(tmp_path: Path) -> None:
     group, written = 50, {}
     for run_id, groups_before_the_kill in zip("abc", itertools.count(1)):
-        writer = start_writer("batches", tmp_path, run_id)
-        assert writer.stdout is not None
+        writer, sent = start_writer("batches", tmp_path, run_id)
         for _ in range(groups_before_the_kill):
-            written[run_id] = int(writer.stdout.readline())
+            written[run_id] = sent.recv()
         writer.kill()
-        writer.communicate()
+        writer.join()
 
     with batched_instance(tmp_path) as instance:
         index = shard(instance, "index")
@@ -166,13 +165,11 @@ def test_two_processes_and_a_reader_at_once(tmp_path: Path) -> None:
         instance.add_dynamic_partitions(PARTITION_SET, keys)
         for run_id in ("one", "two"):
             add_run(instance, run_id, dg.DagsterRunStatus.STARTED)
-        writers = [start_writer("emitter", tmp_path, run_id) for run_id in ("one", "two")]
+        writers = [start_writer("emitter", tmp_path, run_id)[0] for run_id in ("one", "two")]
         readings = []
-        while any(writer.poll() is None for writer in writers):
+        while any(writer.is_alive() for writer in writers):
             readings.append(status(instance, EXPRESSIONS))
-        for writer in writers:
-            writer.communicate()
-            assert writer.returncode == 0
+        assert [writer.exitcode for writer in writers] == [0, 0]
         sizes = [len(reading.get("materialized", ())) for reading in readings]
         assert sizes == sorted(sizes)
         assert status(instance, EXPRESSIONS) == {
@@ -185,8 +182,9 @@ def test_two_processes_and_a_reader_at_once(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_gives_a_message_and_keeps_whole_groups(tmp_path: Path) -> None:
-    writer = start_writer("full", tmp_path, "one")
-    message, _ = writer.communicate()
+    writer, sent = start_writer("full", tmp_path, "one")
+    message = sent.recv()
+    writer.join()
     assert "could not be written" in message
     assert "run again" in message
     with batched_instance(tmp_path) as instance:

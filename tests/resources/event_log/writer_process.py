@@ -1,12 +1,12 @@
-"""A process of its own that writes to an instance: `python writer_process.py MODE FOLDER RUN_ID`.
+"""What a process of its own writes to an instance, in one of three modes.
 
-`batches` stores groups of 50 for ever and prints how many; `emitter` reports 300 partitions and ends;
-`full` may not let any file grow past 300 kB, as on a full disk, and prints the error that this gives.
+`batches` stores groups of 50 for ever and sends how many; `emitter` reports 300 partitions and ends;
+`full` may not let any file grow past 300 kB, as on a full disk, and sends the error that this gives.
 """
 
 import resource
-import sys
 from itertools import count
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import dagster as dg
@@ -18,13 +18,13 @@ from tests.resources.event_log.support import EXPRESSIONS, batched_instance, mat
 GROUP = 50
 
 
-def main(mode: str, folder: str, run_id: str) -> None:
-    with batched_instance(Path(folder)) as instance:
+def write(mode: str, folder: Path, run_id: str, connection: Connection) -> None:
+    with batched_instance(folder) as instance:
         if mode == "batches":
             for group in count():
                 keys = [f"{run_id}-{group}-{i}" for i in range(GROUP)]
                 instance.event_log_storage.store_event_batch(materializations(run_id, EXPRESSIONS, keys))
-                print(group + 1, flush=True)
+                connection.send(group + 1)
         elif mode == "emitter":
             keys = [f"{run_id}-{i}" for i in range(300)]
             with BatchEmitter(instance, origin(run_id), batch_size=GROUP) as emitter:
@@ -38,8 +38,4 @@ def main(mode: str, folder: str, run_id: str) -> None:
                 emitter.planned(EXPRESSIONS, (f"s{i}" for i in range(5000)))
                 emitter.close()
             except RunStopped as error:
-                print(error, flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+                connection.send(str(error))
