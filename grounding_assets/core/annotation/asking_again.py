@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from grounding_assets.core.annotation.joint_reply import grounding_of
-from grounding_assets.core.annotation.teacher import Teacher, TeacherImage, check_same
+from grounding_assets.core.annotation.teacher import Teacher, TeacherImage
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.records import Grounding
 from grounding_assets.core.steps import Step
@@ -24,13 +24,12 @@ async def ground_sample(
     earlier = workspace.groundings.store.load(extraction.sample_id) if positions else None
     if earlier is None and (known := _answered_jointly(workspace, extraction)) is not None:
         return known
-    if earlier is None:
-        result = await teacher.ground(image, caption, expressions)
-        check_same(expressions, result.expressions)
-        return result
-    asked = [expressions[position] for position in positions]
+    asked = expressions if earlier is None else [expressions[position] for position in positions]
     result = await teacher.ground(image, caption, asked)
-    check_same(asked, result.expressions)
+    if [(e.text, e.char_span) for e in asked] != [(e.text, e.char_span) for e in result.expressions]:
+        raise AssertionError("a teacher must return the expressions it was asked about, in order")
+    if earlier is None:
+        return result
     merged = list(earlier.expressions)
     for position, expression in zip(positions, result.expressions, strict=True):
         merged[position] = expression

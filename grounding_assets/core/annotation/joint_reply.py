@@ -14,6 +14,7 @@ from grounding_assets.core.annotation.grounding_reply import (
     read_part,
     reading_provenance,
 )
+from grounding_assets.core.annotation.listener import AT_NO_COST
 from grounding_assets.core.boxes.coordinates import CONVENTIONS, Convention, ResolvedBoxes, resolve_boxes
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, Grounding
@@ -26,7 +27,6 @@ JOINT = "joint"
 JOINT_SPLIT = "joint_split"
 """In step 0's provenance: why the joint reply was of no use, and both steps were asked one after the other."""
 _TAKEN_OVER = ("backend", "model", "family", "convention", "prompt_version", "sent_size", "sent_as_is")
-_AT_NO_COST = {"calls": 0, "attempts": 0, "seconds": 0.0, "tokens_in": 0, "tokens_out": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _provenance(made: Any, reading: JointReading) -> dict[str, Any]:
         **{name: made[name] for name in (*_TAKEN_OVER, "image_sha256")},
         "settings": {**made["settings"], "prompt_version": prompts.version("ground")},
         JOINT: True,
-        **_AT_NO_COST,
+        **AT_NO_COST,
         "answered_by": [[0, count, 0]] if count else [],
         "boxes": reading.resolved.counts.to_record(),
         **reading_provenance([reading.matched]),

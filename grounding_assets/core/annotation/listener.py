@@ -20,7 +20,9 @@ class Listener(Protocol):
         ...
 
 
+AT_NO_COST = {"calls": 0, "attempts": 0, "seconds": 0.0, "tokens_in": 0, "tokens_out": 0}
+
+
 def at_no_cost(made_before: Checkpoint) -> Checkpoint:
     """As this run counts it, which paid nothing for it."""
-    free = {"calls": 0, "attempts": 0, "tokens_in": 0, "tokens_out": 0, "seconds": 0.0}
-    return replace(made_before, provenance={**made_before.provenance, **free})
+    return replace(made_before, provenance={**made_before.provenance, **AT_NO_COST})

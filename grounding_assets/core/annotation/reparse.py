@@ -3,9 +3,10 @@
 Family, convention and sizes are a result's own. What people edited or imported, and what no model answered, is left alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from grounding_assets.core.annotation.asking_again import ASKED_AGAIN
 from grounding_assets.core.annotation.extraction_reply import read_cleaned
@@ -16,17 +17,17 @@ from grounding_assets.core.annotation.grounding_reply import (
     reading_provenance,
 )
 from grounding_assets.core.annotation.joint_reply import JOINT, grounding_of
-from grounding_assets.core.boxes.coordinates import CONVENTIONS, Convention, resolve_boxes
+from grounding_assets.core.boxes.coordinates import CONVENTIONS, resolve_boxes
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import Expression, PixelBox
-from grounding_assets.core.replies import MatchResult, ParsedExtraction
 from grounding_assets.core.spans.alignment import to_expressions
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint, settings_fingerprint
 from grounding_assets.core.store.sample_locks import Claims
 
+T = TypeVar("T")
 PARSED_STEPS = (Step.EXTRACTION, Step.GROUNDING)
 """Those whose replies a parser turns into results."""
 _READABLE_LATER = (Reason.UNPARSABLE, Reason.TRUNCATED, Reason.COORDINATES)
@@ -55,16 +56,15 @@ def reparse(workspace: Workspace, steps: Sequence[Step] = PARSED_STEPS) -> Itera
     """
     for sample_id in workspace.samples.ids:
         extraction = _current(workspace, sample_id, Step.EXTRACTION)
-        found = None
         if Step.EXTRACTION in steps:
-            found = _extraction_again(workspace, sample_id, extraction)
+            found = _again(workspace, sample_id, Step.EXTRACTION, partial(_extracted_again, workspace))
             if found is not None:
                 yield found
-        extraction = found.checkpoint if found is not None and found.checkpoint is not None else extraction
+                extraction = found.checkpoint or extraction
         if Step.GROUNDING in steps and extraction is not None:
-            again = _grounding_again(workspace, sample_id, extraction)
-            if again is not None:
-                yield again
+            found = _again(workspace, sample_id, Step.GROUNDING, partial(_grounded_again, extraction))
+            if found is not None:
+                yield found
 
 
 def keep_reparsed(workspace: Workspace, found: Sequence[Reparsed]) -> int:
@@ -91,17 +91,28 @@ def _current(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | N
     return workspace.step(step).store.load(sample_id) if workspace.is_done(sample_id, step) else None
 
 
-def _extraction_again(workspace: Workspace, sample_id: str, before: Checkpoint | None) -> Reparsed | None:
-    stored = before or _failed(workspace, sample_id, Step.EXTRACTION)
-    if stored is None or not _is_a_models(stored):
-        return None
-    sample = workspace.samples.read(sample_id)
+def _again(
+    workspace: Workspace, sample_id: str, step: Step, read: Callable[[Checkpoint], Checkpoint]
+) -> Reparsed | None:
+    """What `read` makes of the stored replies of a result or a failure; None if nothing is to be told."""
+    before = _current(workspace, sample_id, step)
     try:
-        parsed = _last_readable_extraction(stored, sample.caption)
-    except LeftAlone as reason:
-        return None if before is None else Reparsed(sample_id, Step.EXTRACTION, f"left alone: {reason}", None)
+        stored = before or _failed(workspace, sample_id, step)
+        if stored is None or not _is_a_models(stored):
+            return None
+        after = read(stored)
+    except (LeftAlone, SampleFailure) as reason:
+        return None if before is None else Reparsed(sample_id, step, f"left alone: {reason}", None)
+    return _compared(before, after, step)
+
+
+def _extracted_again(workspace: Workspace, stored: Checkpoint) -> Checkpoint:
+    """Raises LeftAlone if no reply can be read."""
+    sample = workspace.samples.read(stored.sample_id)
+    numbers = range(len(stored.replies))
+    parsed = _last_readable(stored, numbers, partial(read_cleaned, caption=sample.caption))
     spanned = to_expressions(parsed.cleaned_caption, parsed.phrases)
-    after = replace(
+    return replace(
         stored,
         cleaned_caption=parsed.cleaned_caption,
         expressions=spanned.expressions,
@@ -113,30 +124,12 @@ def _extraction_again(workspace: Workspace, sample_id: str, before: Checkpoint |
             "reparsed": True,
         },
     )
-    return _compared(before, after, Step.EXTRACTION)
 
 
-def _grounding_again(workspace: Workspace, sample_id: str, extraction: Checkpoint) -> Reparsed | None:
-    before = _current(workspace, sample_id, Step.GROUNDING)
-    stored = before or _failed(workspace, sample_id, Step.GROUNDING)
-    if stored is None or not _is_a_models(stored):
-        return None
+def _grounded_again(extraction: Checkpoint, stored: Checkpoint) -> Checkpoint:
+    """Raises LeftAlone or SampleFailure if the replies cannot be read today either."""
     if stored.fingerprint != extraction.output_fingerprint:
-        what = "left alone: its expressions change, so the next run grounds it again"
-        return None if before is None else Reparsed(sample_id, Step.GROUNDING, what, None)
-    try:
-        after = _grounded_again(stored, extraction)
-    except (LeftAlone, SampleFailure) as reason:
-        return None if before is None else Reparsed(sample_id, Step.GROUNDING, f"left alone: {reason}", None)
-    return _compared(before, after, Step.GROUNDING)
-
-
-def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
-    """The same replies read again.
-
-    Raises:
-        LeftAlone, SampleFailure: the replies cannot be read today either.
-    """
+        raise LeftAlone("its expressions change, so the next run grounds it again")
     convention = CONVENTIONS.get(str(stored.provenance.get("convention")))
     if ASKED_AGAIN in stored.provenance:
         raise LeftAlone("its expressions were not all asked about together")
@@ -149,8 +142,8 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
         return replace(stored, expressions=again.expressions, provenance=made)
     sent_size = _size(stored.provenance.get("sent_size"))
     parts = [
-        _last_readable_part(stored, range(first, last), part, convention)
-        for part, first, last in _parts(stored, extraction.expressions)
+        _last_readable(stored, numbers, partial(read_part, part=part, convention=convention))
+        for part, numbers in _parts(stored, extraction.expressions)
     ]
     matched = [one for part in parts for one in part.per_expression]
     resolved = resolve_boxes(matched, convention, sent_size, stored.image_size)
@@ -170,8 +163,8 @@ def _grounded_again(stored: Checkpoint, extraction: Checkpoint) -> Checkpoint:
 
 def _parts(
     stored: Checkpoint, expressions: Sequence[Expression]
-) -> Iterator[tuple[Sequence[Expression], int, int]]:
-    """Which replies (from, to) are about which expressions: the last counted. Raises LeftAlone if nothing tells."""
+) -> Iterator[tuple[Sequence[Expression], range]]:
+    """Which replies are about which expressions: the last counted. Raises LeftAlone if nothing tells."""
     count = len(expressions)
     if stored.provenance.get("captions_asked_together"):
         raise LeftAlone("its expressions were asked about together with those of other captions")
@@ -186,41 +179,25 @@ def _parts(
         ]
         if calls == 1:
             answered_by[0][2] = len(stored.replies) - 1
+    untold = LeftAlone("its provenance does not tell which reply is about which expressions")
     reached = first = 0
-    for start, length, reply in _triples(answered_by):
+    for row in answered_by if isinstance(answered_by, list) else [None]:
+        if not isinstance(row, list) or len(row) != 3 or not all(type(n) is int and n >= 0 for n in row):
+            raise untold
+        start, length, reply = row
         if start != reached or not first <= reply < len(stored.replies):
-            raise LeftAlone("its provenance does not tell which reply is about which expressions")
+            raise untold
         reached = start + length
-        yield expressions[start:reached], first, reply + 1
+        yield expressions[start:reached], range(first, reply + 1)
         first = reply + 1
     if reached != count:
-        raise LeftAlone("its provenance does not tell which reply is about which expressions")
+        raise untold
 
 
-def _triples(rows: Any) -> Iterator[tuple[int, int, int]]:
-    for row in rows if isinstance(rows, list) else [None]:
-        if not isinstance(row, list) or len(row) != 3 or not all(type(n) is int and n >= 0 for n in row):
-            raise LeftAlone("its provenance does not tell which reply is about which expressions")
-        yield row[0], row[1], row[2]
-
-
-def _last_readable_part(
-    stored: Checkpoint, numbers: range, part: Sequence[Expression], convention: Convention
-) -> MatchResult:
+def _last_readable(stored: Checkpoint, numbers: range, read: Callable[..., T]) -> T:
     for number in reversed(numbers):
         try:
-            cut = _was_cut(stored, number)
-            return read_part(stored.replies[number], part, convention, ended_for_length=cut)
-        except SampleFailure:
-            continue
-    raise LeftAlone("none of its replies can be read")
-
-
-def _last_readable_extraction(stored: Checkpoint, caption: str) -> ParsedExtraction:
-    for number in reversed(range(len(stored.replies))):
-        try:
-            cut = _was_cut(stored, number)
-            return read_cleaned(stored.replies[number], caption, ended_for_length=cut)
+            return read(stored.replies[number], ended_for_length=_was_cut(stored, number))
         except SampleFailure:
             continue
     raise LeftAlone("none of its replies can be read")
@@ -238,7 +215,7 @@ def _is_a_models(stored: Checkpoint) -> bool:
 
 
 def _failed(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | None:
-    """A failure of the input as it is, as a result without expressions."""
+    """A failure of the input as it is, as a result without expressions. Raises LeftAlone if no size of the image is known."""
     failure = workspace.step(step).store.load_failure(sample_id)
     fingerprint = workspace.input_fingerprint(sample_id, step)
     if failure is None or failure.get("fingerprint") != fingerprint or fingerprint is None:
@@ -248,19 +225,14 @@ def _failed(workspace: Workspace, sample_id: str, step: Step) -> Checkpoint | No
         return None
     if not isinstance(replies, list) or not all(isinstance(reply, str) for reply in replies):
         return None
-    try:
-        image_size = _size(provenance.get("image_size"))
-    except LeftAlone:
-        return None
-    settings = provenance.get("settings", {})
     return Checkpoint(
         sample_id=sample_id,
         fingerprint=fingerprint,
         output_fingerprint="",
-        settings_fingerprint=settings_fingerprint(settings),
+        settings_fingerprint=settings_fingerprint(provenance.get("settings", {})),
         cleaned_caption="",
         expressions=(),
-        image_size=image_size,
+        image_size=_size(provenance.get("image_size")),
         provenance={name: value for name, value in provenance.items() if name != "image_size"},
         replies=tuple(replies),
     )

@@ -31,7 +31,6 @@ class RunSummary:
     """Samples begun and not finished."""
     finished: int = 0
     """Samples that this run is through with, whatever came of them."""
-    steps_done: Counter[str] = field(default_factory=Counter)
     failed_by_reason: Counter[str] = field(default_factory=Counter)
     first_failures: list[str] = field(default_factory=list)
     """The first few, in words."""
@@ -112,7 +111,6 @@ class RunSummary:
         return (self.pending - self.finished) / rate if rate else None
 
     def count_done(self, checkpoint: Checkpoint, step: Step) -> None:
-        self.steps_done[step] += 1
         if step == self.steps[-1]:
             self.done += 1
         provenance = checkpoint.provenance

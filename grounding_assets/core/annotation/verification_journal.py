@@ -5,14 +5,15 @@ a question that failed is asked again.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from grounding_assets.core.annotation.verifier import Answer
 from grounding_assets.core.files import stopping_if_unwritable, to_json
-from grounding_assets.core.replies.verdict import Verdict
+
+_ANSWER = TypeAdapter(Answer)
 
 
 class VerificationJournal:
@@ -32,8 +33,8 @@ class VerificationJournal:
         for line in lines:
             try:
                 row = json.loads(line)
-                if row["made_of"] == self._made_of:
-                    found[row["id"]] = _answer(row["answer"])
+                if row["made_of"] == self._made_of and row["answer"]["verdict"]:
+                    found[row["id"]] = _ANSWER.validate_python(row["answer"])
             except (ValueError, KeyError, TypeError, RecursionError):
                 # a line cut by a kill: its question is simply asked again
                 continue
@@ -56,16 +57,3 @@ class VerificationJournal:
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
-
-
-def _answer(row: Mapping[str, Any]) -> Answer:
-    """Of this project's own making; raises ValueError, KeyError or TypeError."""
-    return Answer(
-        verdict=Verdict(row["verdict"]),
-        replies=tuple(map(str, row["replies"])),
-        calls=int(row["calls"]),
-        attempts=int(row["attempts"]),
-        tokens_in=int(row["tokens_in"]),
-        tokens_out=int(row["tokens_out"]),
-        seconds=float(row["seconds"]),
-    )

@@ -5,15 +5,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
-from grounding_assets.core.annotation.teacher import TeacherImage
+from grounding_assets.core.annotation.teacher import ImageT
 from grounding_assets.core.errors import Reason
 from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.records import PixelBox
 from grounding_assets.core.replies.verdict import Verdict
-
-"""`xyxy` pixels of the upright original."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +29,6 @@ class Answer:
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
-
-
-ImageT = TypeVar("ImageT", bound=TeacherImage)
 
 
 class Verifier(Protocol, Generic[ImageT]):
@@ -54,7 +49,7 @@ class Verifier(Protocol, Generic[ImageT]):
         ...
 
     async def verify_box(self, image: ImageT, caption: str, expression: str, box: PixelBox) -> Answer:
-        """Is this box what the expression refers to?"""
+        """Is this box, in pixels of the upright original, what the expression refers to?"""
         ...
 
     async def verify_expression(
