@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from grounding_assets.core.boxes.coordinates import CONVENTIONS, grid_error_px
+from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.errors import GroundingError, SampleFailure
 from grounding_assets.core.records import Expression, Grounding
 from grounding_assets.core.spec.loading import validate_spec
@@ -28,6 +28,7 @@ from resources.vlm.teacher import VlmTeacher
 from tests.corpus import CORPUS, coco24_gold
 from tests.endpoints.disobedient import MODELS, DisobedientModel
 from tests.endpoints.server import SimulatedEndpoint, running
+from tests.grid import grid_error_px
 
 PHOTOS = 6
 _ROTATED = 6

@@ -9,11 +9,11 @@ from grounding_assets.core.boxes.coordinates import (
     as_written,
     decode,
     encode,
-    grid_error_px,
     resolve_boxes,
 )
 from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies import MatchedExpression
+from tests.grid import grid_error_px
 
 conventions = st.sampled_from(list(CONVENTIONS.values()))
 sizes = st.tuples(st.integers(30, 5000), st.integers(30, 5000))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from grounding_assets.core.boxes.coordinates import CONVENTIONS, decode, grid_error_px
+from grounding_assets.core.boxes.coordinates import CONVENTIONS, decode
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.exports import export
 from grounding_assets.core.exports.chat_writers import LlamaFactoryWriter, QwenVlWriter
@@ -17,6 +17,7 @@ from grounding_assets.core.spec.export_settings import ExportSpec
 from resources.exporting import chat_model
 from tests.endpoints.frames import smart_resize
 from tests.exports.record_strategies import one_expression, one_record, record_lists
+from tests.grid import grid_error_px
 
 CAPTION = "A red car is parked beside a tree, not a bus."
 SIZE = (1333, 777)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from grounding_assets.core.boxes.coordinates import CONVENTIONS, grid_error_px
+from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.errors import SpecError
 from grounding_assets.core.images.image_policy import ImagePolicy
 from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
@@ -27,6 +27,7 @@ from tests.corpus import CORPUS, coco24_gold, needs_corpus
 from tests.doors.project import endpoint_settings
 from tests.endpoints.disobedient import MODELS
 from tests.endpoints.server import SimulatedEndpoint, running
+from tests.grid import grid_error_px
 
 pytestmark = needs_corpus("coco24")
 

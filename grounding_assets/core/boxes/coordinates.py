@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, Protocol, get_args
 
-from grounding_assets.core.boxes.geometry import clean_boxes
-from grounding_assets.core.boxes.unusable import refuse_unusable
+from grounding_assets.core.boxes.geometry import CleanedBoxes, clean_boxes, refuse_unusable
 from grounding_assets.core.errors import Reason, SampleFailure
-from grounding_assets.core.records import DEFAULT_SCORE, Instance, PixelBox
+from grounding_assets.core.records import DEFAULT_SCORE, Instance
 
 RawBox = tuple[float, float, float, float]
 """Four finite numbers as a reply wrote them, in the convention's order."""
@@ -88,6 +87,14 @@ def corners(raw: RawBox, order: Order) -> RawBox:
     return raw if order == "xyxy" else (second, first, fourth, third)
 
 
+def in_order(box: RawBox, order: Order) -> RawBox:
+    """`x1, y1, x2, y2` as the four numbers of that order: the inverse of `corners`."""
+    x1, y1, x2, y2 = box
+    if order == "xywh":
+        return (x1, y1, x2 - x1, y2 - y1)
+    return box if order == "xyxy" else (y1, x1, y2, x2)
+
+
 def decode(
     raw: RawBox, convention: Convention, sent_size: tuple[int, int], image_size: tuple[int, int]
 ) -> XyxyBox:
@@ -138,9 +145,7 @@ def encode(
     x1, y1, x2, y2 = (
         _written(edge * of / side, of, convention) for edge, of, side in zip(box, frame, size, strict=True)
     )
-    if convention.order == "xywh":
-        return (x1, y1, x2 - x1, y2 - y1)
-    return (x1, y1, x2, y2) if convention.order == "xyxy" else (y1, x1, y2, x2)
+    return in_order((x1, y1, x2, y2), convention.order)
 
 
 def _written(value: float, frame: float, convention: Convention) -> float:
@@ -149,15 +154,6 @@ def _written(value: float, frame: float, convention: Convention) -> float:
     if convention.step == 1.0:
         return round(value)
     return round(round(value / convention.step) * convention.step, 10)
-
-
-def grid_error_px(
-    convention: Convention, sent_size: tuple[int, int], image_size: tuple[int, int]
-) -> tuple[float, float]:
-    """The largest error of `decode(encode(box))` on the (x, y) axes, in pixels of the original."""
-    frame_x, frame_y = convention.frame(sent_size)
-    half = convention.step / 2
-    return (half * image_size[0] / frame_x, half * image_size[1] / frame_y)
 
 
 class BoxGroup(Protocol):
@@ -256,34 +252,28 @@ def resolve_boxes(
             "the model seems to use another convention; run `auto_label doctor`, or set vlm.family",
         )
 
-    instances: list[tuple[Instance, ...]] = []
-    inverted = degenerate = duplicate = 0
+    cleaned: list[CleanedBoxes] = []
     for group in groups:
         decoded = [decode(box, followed, sent_size, image_size) for box in group.boxes]
-        cleaned = clean_boxes(decoded, group.scores, image_size)
-        refuse_unusable(group.boxes, decoded, cleaned)
-        inverted += cleaned.inverted
-        degenerate += cleaned.degenerate
-        duplicate += cleaned.duplicate
-        scores = [group.scores[i] for i in cleaned.kept]
-        instances.append(
-            tuple(_instance(box, score) for box, score in zip(cleaned.boxes, scores, strict=True))
-        )
+        cleaned.append(clean_boxes(decoded, group.scores, image_size))
+        refuse_unusable(group.boxes, decoded, cleaned[-1])
     counts = BoxCounts(
         total=len(raw),
         out_of_range=out_of_range,
-        inverted=inverted,
-        degenerate=degenerate,
-        duplicate=duplicate,
+        inverted=sum(one.inverted for one in cleaned),
+        degenerate=sum(one.degenerate for one in cleaned),
+        duplicate=sum(one.duplicate for one in cleaned),
         read_as_norm=len(raw) if followed is not convention else 0,
     )
+    instances = [_instances(one, group.scores) for one, group in zip(cleaned, groups, strict=True)]
     return ResolvedBoxes(tuple(instances), counts)
 
 
-def _instance(box: PixelBox, score: float | None) -> Instance:
-    if score is None:
-        return Instance(box, DEFAULT_SCORE, "default")
-    return Instance(box, score, "model")
+def _instances(cleaned: CleanedBoxes, scores: Sequence[float | None]) -> tuple[Instance, ...]:
+    return tuple(
+        Instance(box, DEFAULT_SCORE, "default") if score is None else Instance(box, score, "model")
+        for box, score in zip(cleaned.boxes, (scores[i] for i in cleaned.kept), strict=True)
+    )
 
 
 def _beyond(raw: RawBox, convention: Convention, sent_size: tuple[int, int]) -> float:

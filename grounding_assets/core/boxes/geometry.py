@@ -1,4 +1,4 @@
-"""Arithmetic on axis-aligned boxes in pixels, and the cleaning that every decoded box goes through.
+"""Arithmetic on axis-aligned boxes in pixels, and the cleaning that every decoded box goes through, or that refuses it.
 
 Nothing here knows of models, conventions or replies: `coordinates` turns a reply's numbers into pixels first.
 """
@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.records import PixelBox
 
 MIN_SIDE_PX = 2.0
@@ -20,6 +21,10 @@ DUPLICATE_IOU = 0.85
 
 CREEP_IOU = 0.5
 """Above this overlap a box that follows another one is the same one moved on."""
+MAX_CREEP = 10
+"""So many boxes in a row, each the one before moved on a little, come from a model that repeats itself."""
+
+_Box = tuple[float, float, float, float]
 
 
 def area_xyxy(boxes: ArrayLike) -> NDArray[np.float64]:
@@ -134,6 +139,31 @@ def clean_boxes(
         degenerate=len(edges) - len(visible),
         duplicate=len(visible) - len(kept),
     )
+
+
+def refuse_unusable(stated: Sequence[_Box], decoded: Sequence[_Box], cleaned: CleanedBoxes) -> None:
+    """Refuses an expression's boxes if none is left, or if one box creeps over the image.
+
+    Args:
+        stated: four numbers each, as the model wrote them.
+        decoded: the same boxes in pixels of the upright original.
+        cleaned: what is left of them.
+
+    Raises:
+        SampleFailure: `coordinates` if none is left of boxes that are more than a way to say "none" (four zeros, or
+            four times -1); `unparsable` if `MAX_CREEP` boxes follow each other so.
+    """
+    if len(decoded) >= MAX_CREEP and longest_creep(decoded) >= MAX_CREEP:
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply moves one box on {MAX_CREEP} times or more: the model repeats itself.",
+        )
+    real = [box for box in stated if len(set(box)) > 1 or box[0] > 0]
+    if real and not cleaned.boxes:
+        raise SampleFailure(
+            Reason.COORDINATES,
+            f"Nothing is left of the box {list(real[0])}: it is a line or a point, or lies outside the image.",
+        )
 
 
 def _clamped(first: float, second: float, limit: float) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from grounding_assets.core.boxes.coordinates import Order, RawBox
+from grounding_assets.core.boxes.coordinates import Order, RawBox, in_order
 from grounding_assets.core.replies.declared import Form
 from grounding_assets.core.replies.json_values import JsonArray, JsonValue
 
@@ -117,7 +117,8 @@ def named_box(members: Mapping[str, JsonValue], order: Order, form: Form | None 
         return None
     for first, second in _POINT_PAIRS:
         if first in members and second in members:
-            return _ordered(_four([*_pair(members[first]), *_pair(members[second])]), order)
+            box = _four([*_pair(members[first]), *_pair(members[second])])
+            return None if box is None else in_order(box, order)
     for shapes, make in (
         (_CORNERS, lambda a, b, c, d: (a, b, c, d)),
         (
@@ -128,7 +129,7 @@ def named_box(members: Mapping[str, JsonValue], order: Order, form: Form | None 
     ):
         for names in shapes:
             if box := _four([as_number(members.get(name)) for name in names]):
-                return _ordered(make(*box), order)
+                return in_order(make(*box), order)
     return None
 
 
@@ -144,18 +145,10 @@ def _declared(box: RawBox, form: Form, order: Order) -> RawBox | None:
         return None
     a, b, c, d = box
     if form == "xyxy":
-        return _ordered(box, order)
+        return in_order(box, order)
     if form == "xywh":
         return (a, b, a + c, b + d)
-    return _ordered(_around(*box), order) if form == "cxcywh" else None
-
-
-def _ordered(box: RawBox | None, order: Order) -> RawBox | None:
-    """A box `x1, y1, x2, y2` in the family's order."""
-    if box is None or order == "xyxy":
-        return box
-    x1, y1, x2, y2 = box
-    return (y1, x1, y2, x2) if order == "yxyx" else (x1, y1, x2 - x1, y2 - y1)
+    return in_order(_around(*box), order) if form == "cxcywh" else None
 
 
 def _numbers_in(text: str) -> list[float]:
