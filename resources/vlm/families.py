@@ -14,21 +14,14 @@ from grounding_assets.core.steps import Step
 
 Structure = Literal["schema", "plain"]
 
-_YXYX_1000 = 'Give boxes as [ymin, xmin, ymax, xmax], each a number from 0 to 1000 relative to the image\'s height and width, in the key "{key}".'
-_XYXY_1000 = 'Give boxes as [x1, y1, x2, y2], each a number from 0 to 1000 relative to the image\'s width and height, in the key "{key}".'
-_XYXY_999 = 'Give boxes as [x1, y1, x2, y2] in the key "{key}". Coordinates are integers from 0 to 999: x is 0 at the left edge and 999 at the right edge, y is 0 at the top edge and 999 at the bottom edge, whatever the image\'s size.'
-_XYXY_100 = 'Give boxes as [x1, y1, x2, y2], each a percentage from 0 to 100 of the image\'s width and height with one decimal, in the key "{key}".'
-_XYXY_PX = 'Give boxes as [x1, y1, x2, y2] in pixel coordinates of the image, which is {width} x {height} pixels, in the key "{key}".'
-_XYXY_NORM = 'Give boxes as [x1, y1, x2, y2], each a number from 0 to 1 relative to the image\'s width and height, in the key "{key}".'
-_YXYX_1024 = 'Give boxes as [ymin, xmin, ymax, xmax], each a number from 0 to 1023 relative to the image\'s height and width, in the key "{key}".'
 _CONTRACTS = {
-    "yxyx_1000": _YXYX_1000,
-    "yxyx_1024": _YXYX_1024,
-    "xyxy_1000": _XYXY_1000,
-    "xyxy_999": _XYXY_999,
-    "xyxy_100": _XYXY_100,
-    "xyxy_px_sent": _XYXY_PX,
-    "xyxy_norm": _XYXY_NORM,
+    "yxyx_1000": 'Give boxes as [ymin, xmin, ymax, xmax], each a number from 0 to 1000 relative to the image\'s height and width, in the key "{key}".',
+    "yxyx_1024": 'Give boxes as [ymin, xmin, ymax, xmax], each a number from 0 to 1023 relative to the image\'s height and width, in the key "{key}".',
+    "xyxy_1000": 'Give boxes as [x1, y1, x2, y2], each a number from 0 to 1000 relative to the image\'s width and height, in the key "{key}".',
+    "xyxy_999": 'Give boxes as [x1, y1, x2, y2] in the key "{key}". Coordinates are integers from 0 to 999: x is 0 at the left edge and 999 at the right edge, y is 0 at the top edge and 999 at the bottom edge, whatever the image\'s size.',
+    "xyxy_100": 'Give boxes as [x1, y1, x2, y2], each a percentage from 0 to 100 of the image\'s width and height with one decimal, in the key "{key}".',
+    "xyxy_px_sent": 'Give boxes as [x1, y1, x2, y2] in pixel coordinates of the image, which is {width} x {height} pixels, in the key "{key}".',
+    "xyxy_norm": 'Give boxes as [x1, y1, x2, y2], each a number from 0 to 1 relative to the image\'s width and height, in the key "{key}".',
 }
 """The wording of the coordinate contract by convention; `{key}`, `{width}`, `{height}` are filled in."""
 
@@ -68,7 +61,7 @@ class Family:
         return "[ymin, xmin, ymax, xmax]" if self.convention.startswith("yxyx") else "[x1, y1, x2, y2]"
 
     def coordinate_contract(self, sent_size: tuple[int, int]) -> str:
-        contract = _CONTRACTS.get(self.convention, _XYXY_1000)
+        contract = _CONTRACTS.get(self.convention, _CONTRACTS["xyxy_1000"])
         return contract.format(key=self.box_key, width=sent_size[0], height=sent_size[1])
 
 
