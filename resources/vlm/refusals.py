@@ -5,7 +5,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -120,30 +120,24 @@ class Sign:
 
     when: str
     """In words, for the documentation."""
-    statuses: tuple[range, ...]
+    statuses: Collection[int]
     trouble: Trouble
     says: re.Pattern[str] | None = None
     """In lower case; None: whatever the words."""
     reason: Reason = Reason.ENDPOINT_ERROR
-    short_wait: bool | None = None
-    """Set: only if the endpoint asks, or does not ask, to wait for less than an hour."""
-
+    no_short_wait: bool = False
+    """Whether the endpoint must not ask to wait for less than an hour."""
     is_about_key: bool = False
 
     def fits(self, refusal: Refusal) -> bool:
-        if not any(refusal.status in statuses for statuses in self.statuses):
+        if refusal.status not in self.statuses:
             return False
-        if self.short_wait is not None and self.short_wait != (0 < (refusal.retry_after_s or 0) <= 3600):
+        if self.no_short_wait and 0 < (refusal.retry_after_s or 0) <= 3600:
             return False
         return self.says is None or refusal.says(self.says)
 
 
-def _status(*codes: int) -> tuple[range, ...]:
-    return tuple(range(code, code + 1) for code in codes)
-
-
-_ANY_ERROR = (range(200, 600),)
-_CLIENT, _SERVER = range(400, 500), range(500, 600)
+_ANY_ERROR, _CLIENT, _SERVER = range(200, 600), range(400, 500), range(500, 600)
 _NO_PICTURE = (
     r"(?!\W+(?:\w+\W+){0,3}(?:image|picture|photo|multi-?modal|media|video|file|url|data|processor)s?\b)"
 )
@@ -151,7 +145,7 @@ _NO_PICTURE = (
 SIGNS: tuple[Sign, ...] = (
     Sign(
         "the words name a closed account (`account deactivated`, `organization has been disabled`)",
-        (_CLIENT,),
+        _CLIENT,
         Trouble.ACCOUNT,
         re.compile(
             r"(account|organi[sz]ation|workspace) [\w ]{0,40}(deactivated|disabled|suspended|terminated|frozen)|account_deactivated"
@@ -165,7 +159,7 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         "4xx, or 200 without an answer, whose words speak of credit, billing, a budget or a day's quota (`credit balance is too low`)",
-        (_CLIENT, range(200, 201)),
+        (200, *_CLIENT),
         Trouble.ACCOUNT,
         re.compile(
             r"(credit|account|overdue) balance|(out of|no|any|not enough|more|all available) credits|credit[ _]limit|overdue\w*|"
@@ -174,17 +168,17 @@ SIGNS: tuple[Sign, ...] = (
             r"perday\w*|-per-day\b|usage limit (has been )?(reached|exceeded)|usage limits?\b.{0,40} regain access"
         ),
     ),
-    Sign("402", _status(402), Trouble.ACCOUNT),
+    Sign("402", (402,), Trouble.ACCOUNT),
     Sign(
         "429 that speaks of the plan or the current quota, and asks for no wait of less than an hour",
-        _status(429),
+        (429,),
         Trouble.ACCOUNT,
         re.compile(r"current quota|check your plan|quota exceeded for"),
-        short_wait=False,
+        no_short_wait=True,
     ),
     Sign(
         "the words name moderation or a content filter (`content_filter`, `flagged`, `requires moderation`)",
-        (_CLIENT, range(200, 201)),
+        (200, *_CLIENT),
         Trouble.SAMPLE,
         re.compile(
             r"content[_ -]?(filter|policy|management|moderation|safety|inspection)\w*|moderat(ion|ed)|\bflagged\b|responsible ?ai\w*|"
@@ -194,23 +188,23 @@ SIGNS: tuple[Sign, ...] = (
         ),
         Reason.REFUSED,
     ),
-    Sign("401 or 407", _status(401, 407), Trouble.ACCOUNT, is_about_key=True),
+    Sign("401 or 407", (401, 407), Trouble.ACCOUNT, is_about_key=True),
     Sign(
         "400 whose words name the API key",
-        _status(400),
+        (400,),
         Trouble.ACCOUNT,
         re.compile(r"api[ _-]?key"),
         is_about_key=True,
     ),
     Sign(
         "400 whose words name the country or the place that the call comes from",
-        _status(400),
+        (400,),
         Trouble.ACCOUNT,
         re.compile(r"(location|region|country)\b[\w ,]{0,40} not supported"),
     ),
     Sign(
         "403 whose words name the key or a permission",
-        _status(403),
+        (403,),
         Trouble.ACCOUNT,
         re.compile(
             r"\bkey\b|permission|unauthori[sz]ed|authenticat\w+|authori[sz]\w+|credential\w*|\btoken\b|"
@@ -218,10 +212,10 @@ SIGNS: tuple[Sign, ...] = (
         ),
         is_about_key=True,
     ),
-    Sign("any other 403", _status(403), Trouble.SAMPLE_OR_ACCOUNT, reason=Reason.REFUSED),
+    Sign("any other 403", (403,), Trouble.SAMPLE_OR_ACCOUNT, reason=Reason.REFUSED),
     Sign(
         "the words say that the model failed to load (`model_load_error`)",
-        (_CLIENT, _SERVER, range(200, 300)),
+        (*range(200, 300), *_CLIENT, *_SERVER),
         Trouble.ENDPOINT,
         re.compile(
             r"model_load_error|failed to load (the )?(model|weights|engine)|(model|engine)\b[^.]{0,60} failed to load"
@@ -229,19 +223,19 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         "202, or 5xx, 409, 425 or 429 whose words say that it is loading or starting",
-        (_SERVER, *_status(202, 409, 425, 429)),
+        (202, 409, 425, 429, *_SERVER),
         Trouble.LOADING,
         re.compile(
             rf"(\bloading\b|\b(re)?starting\b|initiali[sz](ing|ed)){_NO_PICTURE}|model_loading|server_initializing|"
             r"(?<!image )(?<!picture )(being|not( yet)?) loaded|warming|cold start|not (yet )?ready|not_ready"
         ),
     ),
-    Sign("202 without an answer", _status(202), Trouble.LOADING),
-    Sign("404 or 405", _status(404, 405, 410), Trouble.ENDPOINT),
-    Sign("429", _status(429), Trouble.PASSING, reason=Reason.RATE_LIMITED),
+    Sign("202 without an answer", (202,), Trouble.LOADING),
+    Sign("404 or 405", (404, 405, 410), Trouble.ENDPOINT),
+    Sign("429", (429,), Trouble.PASSING, reason=Reason.RATE_LIMITED),
     Sign(
         "400 whose words ask to come later, or tell of a crash (`ThrottlingException`)",
-        _status(400),
+        (400,),
         Trouble.PASSING,
         re.compile(
             r"throttl\w*|(wait|later) (before|and) try\w*|try (again|your request) (later|again)|too many (concurrent )?requests|"
@@ -250,11 +244,11 @@ SIGNS: tuple[Sign, ...] = (
     ),
     Sign(
         "408, 409, 421, 424, 425, 498, 499 or 5xx",
-        (*_status(408, 409, 421, 424, 425, 498, 499), _SERVER),
+        (408, 409, 421, 424, 425, 498, 499, *_SERVER),
         Trouble.PASSING,
     ),
-    Sign("3xx", (range(300, 400),), Trouble.ENDPOINT),
-    Sign("any other 4xx", (_CLIENT,), Trouble.REQUEST),
+    Sign("3xx", range(300, 400), Trouble.ENDPOINT),
+    Sign("any other 4xx", _CLIENT, Trouble.REQUEST),
     Sign("200 with an error, or without an answer", _ANY_ERROR, Trouble.PASSING),
 )
 
