@@ -1,11 +1,11 @@
 """A verifier made of a client and a model family: one call a question, answers read strictly."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from grounding_assets.core import prompts
-from grounding_assets.core.annotation.calls import Finish, ModelRequest
+from grounding_assets.core.annotation.calls import Finish, ModelReply, ModelRequest
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Answer
 from grounding_assets.core.budget.account import Account
@@ -129,23 +129,22 @@ class VlmVerifier:
             await self._caller.aclose()
 
     async def verify_box(self, image: Photo, caption: str, expression: str, box: PixelBox) -> Answer:
-        try:
-            picture = await asyncio.to_thread(photo_and_crop, image, box, self._family.image)
-        except SampleFailure as failure:
-            return Answer(None, failure.reason, str(failure))
-        return await self._ask("verify_box", picture, prompts.box_question(caption, expression, image.colour))
+        question = prompts.box_question(caption, expression, image.colour)
+        return await self._ask("verify_box", question, photo_and_crop, image, box)
 
     async def verify_expression(
         self, image: Photo, caption: str, expression: str, boxes: Sequence[PixelBox]
     ) -> Answer:
+        question = prompts.expression_question(caption, expression, image.colour, len(boxes))
+        return await self._ask("verify_expression", question, photo_with_boxes, image, boxes)
+
+    async def _ask(
+        self, prompt: str, question: str, draw: Callable[..., PreparedImage], image: Photo, what: Any
+    ) -> Answer:
         try:
-            picture = await asyncio.to_thread(photo_with_boxes, image, boxes, self._family.image)
+            picture = await asyncio.to_thread(draw, image, what, self._family.image)
         except SampleFailure as failure:
             return Answer(None, failure.reason, str(failure))
-        question = prompts.expression_question(caption, expression, image.colour, len(boxes))
-        return await self._ask("verify_expression", picture, question)
-
-    async def _ask(self, prompt: str, picture: PreparedImage, question: str) -> Answer:
         instructions = prompts.render(prompt)
         if self._family.instructions_in_text:
             instructions, question = "", f"{instructions}\n\n{question}"
@@ -164,15 +163,10 @@ class VlmVerifier:
             if failure.in_doubt:
                 raise
             return Answer(None, failure.reason, str(failure), attempts=failure.attempts)
-        try:
-            verdict = _read(outcome)
-        except SampleFailure as failure:
-            return _answer(outcome, None, failure.reason, str(failure))
-        return _answer(outcome, verdict)
+        return _answer(outcome)
 
 
-def _read(outcome: CallOutcome) -> Verdict:
-    reply = outcome.reply
+def _read(reply: ModelReply) -> Verdict:
     if reply.finish is Finish.REFUSED:
         raise SampleFailure(
             Reason.REFUSED, f"The endpoint refused this question ({reply.detail or 'no reason given'})."
@@ -182,10 +176,13 @@ def _read(outcome: CallOutcome) -> Verdict:
     return parse_verdict(reply.text)
 
 
-def _answer(
-    outcome: CallOutcome, verdict: Verdict | None, reason: Reason | None = None, message: str = ""
-) -> Answer:
+def _answer(outcome: CallOutcome) -> Answer:
     reply = outcome.reply
+    verdict, reason, message = None, None, ""
+    try:
+        verdict = _read(reply)
+    except SampleFailure as failure:
+        reason, message = failure.reason, str(failure)
     return Answer(
         verdict,
         reason,
