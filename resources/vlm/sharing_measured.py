@@ -59,8 +59,8 @@ def shares_pictures(spec: Spec, results_dir: Path) -> tuple[bool, str]:
     ):
         if is_so:
             return False, f"Pictures are not shared: {why}."
-    seen = _Kept(results_dir).find(spec)
-    if seen is None:
+    seen = _kept(results_dir).find(*_endpoint(spec))
+    if seen is None or seen.settings != _own_settings(spec):
         return (
             False,
             f"Pictures are not shared: whether that changes the boxes of {model_name(spec)} was not measured. {_HOW}",
@@ -82,7 +82,7 @@ def note_sharing(spec: Spec, results_dir: Path, judgement: Judgement) -> str:
     shared, alone = sorted(sides, key=lambda side: side.together, reverse=True)
     if not shared.together or alone.together:
         return ""
-    own = settings_fingerprint(result_settings(spec, Step.GROUNDING))
+    own = _own_settings(spec)
     if shared.settings | alone.settings != {own}:
         return "Nothing is kept on shared pictures: the two results were not both made with this spec's settings of step 1."
     sign = 1 if shared is sides[1] else -1
@@ -96,7 +96,7 @@ def note_sharing(spec: Spec, results_dir: Path, judgement: Judgement) -> str:
     seen = SharingSeen(
         own, judgement.comparison.samples, lowest, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     )
-    _Kept(results_dir).keep(spec, seen)
+    _kept(results_dir).keep(*_endpoint(spec), seen)
     follows = "shares pictures" if seen.keeps_boxes else "does not share pictures"
     return f"With shared pictures boxes are {seen.words}: workflow.share_pictures=auto {follows} in {results_dir}."
 
@@ -124,20 +124,12 @@ def _grounded(file: Path) -> Iterator[Mapping[str, Any]]:
         yield made if isinstance(made, dict) else {}
 
 
-class _Kept:
-    """What is known, by endpoint and model."""
+def _kept(results_dir: Path) -> KeptRows[SharingSeen]:
+    return KeptRows(results_dir, "shared_pictures.json", SharingSeen)
 
-    def __init__(self, results_dir: Path):
-        self._kept = KeptRows(results_dir, "shared_pictures.json", SharingSeen)
 
-    def find(self, spec: Spec) -> SharingSeen | None:
-        """Of the spec's endpoint, model and settings; None if these were not compared."""
-        seen = self._kept.find(*_endpoint(spec))
-        own = settings_fingerprint(result_settings(spec, Step.GROUNDING))
-        return seen if seen is not None and seen.settings == own else None
-
-    def keep(self, spec: Spec, seen: SharingSeen) -> None:
-        self._kept.keep(*_endpoint(spec), seen)
+def _own_settings(spec: Spec) -> str:
+    return settings_fingerprint(result_settings(spec, Step.GROUNDING))
 
 
 def _endpoint(spec: Spec) -> tuple[str, str, str]:
