@@ -163,5 +163,5 @@ class GrantedAccount(FileAccount):
 
     def _taken(self) -> Amounts:
         """All that was booked, at what it took where that is known, else at most."""
-        spent = self._ledger.with_what_is_open().total(self._prices)
+        spent = self._ledger.spent(with_open=True).total(self._prices)
         return Amounts(spent.calls, spent.tokens, spent.cost)

@@ -102,21 +102,12 @@ class Ledger:
             self._lost[booking] = intent
             self._lost_in_all[intent.model].add(*_most(intent))
 
-    def spent(self) -> Spent:
-        """All but what is in flight."""
-        return Spent(*(self._settled[model].usage() + self._lost_in_all[model].usage() for model in _MODELS))
-
-    def with_what_is_open(self) -> Spent:
-        """The same with what is in flight, at the most that it can take."""
-        spent = self.spent()
-        open_: dict[str, Usage] = dict.fromkeys(_MODELS, Usage())
-        for intent in self._open.values():
-            open_[intent.model] += Usage(*_most(intent))
-        return Spent(
-            spent.teacher + open_[OF_TEACHER],
-            spent.verifier + open_[OF_VERIFIER],
-            spent.batch + open_[OF_BATCH],
-        )
+    def spent(self, *, with_open: bool = False) -> Spent:
+        """All but what is in flight, or with that, at the most that it can take."""
+        taken = {model: self._settled[model].usage() + self._lost_in_all[model].usage() for model in _MODELS}
+        for intent in self._open.values() if with_open else ():
+            taken[intent.model] += Usage(*_most(intent))
+        return Spent(taken[OF_TEACHER], taken[OF_VERIFIER], taken[OF_BATCH])
 
     def lost(self) -> int:
         """Calls whose process ended before it could say what became of them."""

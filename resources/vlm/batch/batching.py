@@ -22,14 +22,14 @@ from grounding_assets.core.budget.cost import Usage, money
 from grounding_assets.core.budget.prices import Prices
 from grounding_assets.core.budget.usual_tokens import usual_tokens_out
 from grounding_assets.core.dataset.workspace import PendingSample, Workspace
-from grounding_assets.core.errors import RunStopped
+from grounding_assets.core.errors import RunStopped, SampleFailure
 from grounding_assets.core.files import to_json
 from grounding_assets.core.spec.model_settings import BatchSpec
 from grounding_assets.core.steps import Step
+from grounding_assets.core.store.checkpoint import Checkpoint
 from resources.vlm.batch.cards import CARDS
 from resources.vlm.batch.settlement import settle_job, settle_unsent
 from resources.vlm.batch.submission import Submission
-from resources.vlm.batch.using_up import UsingUp
 from resources.vlm.client import EndpointClient
 from resources.vlm.teacher import VlmTeacher
 
@@ -123,7 +123,7 @@ class Batching:
 
     def heard_by(self, listener: Listener) -> Listener:
         """The same listener; an answer is used up once what became of it is on disk."""
-        return UsingUp(listener, self._journal)
+        return _UsingUp(listener, self._journal)
 
     def ordered(self, pending: Sequence[PendingSample], workspace: Workspace) -> Iterator[PendingSample]:
         """Those with answers first; without those that wait for a job, and no more once no job has room."""
@@ -253,6 +253,22 @@ class Batching:
                 f"-o {folder}/results.jsonl --model {open_[0].model}; then run again."
             )
         return f"{words}. Results are due within a day: run again then, or now with --wait."
+
+
+class _UsingUp:
+    """See `core.annotation.listener.Listener`."""
+
+    def __init__(self, listener: Listener, journal: Journal):
+        self._listener, self._journal = listener, journal
+        self.started, self.finished, self.waiting = listener.started, listener.finished, listener.waiting
+
+    def done(self, checkpoint: Checkpoint, step: Step) -> None:
+        self._listener.done(checkpoint, step)
+        self._journal.used(checkpoint.sample_id, step)
+
+    def failed(self, sample_id: str, step: Step, failure: SampleFailure) -> None:
+        self._listener.failed(sample_id, step, failure)
+        self._journal.used(sample_id, step)
 
 
 def made_with(teacher: VlmTeacher, client: EndpointClient, service: BatchService) -> str:
