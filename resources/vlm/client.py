@@ -20,6 +20,7 @@ from resources.vlm.keys import Scrubber
 from resources.vlm.manners import Lesson, Manners, Teachable
 from resources.vlm.refusals import Refusal, Sign, document_of, loaded, sign_of
 from resources.vlm.transport import Answer, Transport
+from resources.vlm.untyped import as_dict
 
 IMAGE_PLACEHOLDER = "[image]"
 _MOST_LESSONS = 6
@@ -255,9 +256,8 @@ def _as_json(document: Any) -> str:
 
 def _status_within(document: Any) -> int:
     """The status that an error inside a 200 tells; 0 if it tells none."""
-    error = document.get("error") if isinstance(document, dict) else None
-    for code in (error.get("code"), error.get("status")) if isinstance(error, dict) else ():
-        text = str(code)
+    error = as_dict(as_dict(document).get("error"))
+    for text in (str(error.get("code")), str(error.get("status"))):
         if len(text) == 3 and text.isascii() and text.isdigit() and 400 <= int(text) < 600:
             return int(text)
     return 0

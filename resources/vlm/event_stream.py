@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from resources.vlm.untyped import dicts_in
+
 _BEGINS = re.compile(rb"(?::[^\n]*\n\s*+)*+(?:data|event|id|retry):")
 """A field, after comments and blank lines."""
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
@@ -33,12 +35,12 @@ def chat_completion(body: bytes) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for chunk in _chunks(body):
         document |= {name: chunk[name] for name in ("usage", "model", "error") if chunk.get(name)}
-        for choice in _dicts(chunk.get("choices"))[:1]:
+        for choice in dicts_in(chunk.get("choices"))[:1]:
             if choice.get("index", 0) != 0:
                 continue
             finish = choice.get("finish_reason") or finish
-            whole = next(iter(_dicts([choice.get("message")])), whole)
-            for delta in _dicts([choice.get("delta")]):
+            whole = next(iter(dicts_in([choice.get("message")])), whole)
+            for delta in dicts_in([choice.get("delta")]):
                 for name, part in delta.items():
                     if name == "content" and isinstance(part, list | dict):
                         said[name] += part if isinstance(part, list) else [part]
@@ -59,8 +61,4 @@ def _chunks(body: bytes) -> Iterator[dict[str, Any]]:
     for line in _LINE_ENDS.split(body.decode("utf-8-sig").lstrip()):
         name, colon, value = line.partition(":")
         if name == "data" and colon and value.strip() != "[DONE]":
-            yield from _dicts([json.loads(value)])
-
-
-def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+            yield from dicts_in([json.loads(value)])

@@ -11,14 +11,14 @@ from resources.vlm.client import IMAGE_PLACEHOLDER, EndpointClient, NoAnswer, to
 from resources.vlm.keys import Scrubber, header_key
 from resources.vlm.manners import Manners, Teachable
 from resources.vlm.transport import Transport
+from resources.vlm.untyped import as_dict, dicts_in, first_of
 
 _ADDRESS = "https://generativelanguage.googleapis.com"
 VERSION = "v1beta"
 """media_resolution and thinking levels are fields of v1beta."""
-_REFUSALS = frozenset(
-    {"SAFETY", "RECITATION", "SPII", "PROHIBITED_CONTENT", "BLOCKLIST", "IMAGE_SAFETY", "LANGUAGE",
-     "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"}
-)  # fmt: skip
+_REFUSALS = ("SAFETY", "RECITATION", "SPII", "PROHIBITED_CONTENT", "BLOCKLIST", "IMAGE_SAFETY", "LANGUAGE",
+             "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION")  # fmt: skip
+_FINISHES = {"MAX_TOKENS": Finish.LENGTH, **dict.fromkeys(_REFUSALS, Finish.REFUSED)}
 _SPOKEN_OF_AS = {
     "systemInstruction": re.compile(r"(developer|system)[ _]?instruction"),
     "mediaResolution": re.compile(r"media[ _]?resolution"),
@@ -104,8 +104,7 @@ class GenerateContent:
     def read(self, document: Any) -> ModelReply:
         if not isinstance(document, dict):
             raise NoAnswer(document)
-        usage = document.get("usageMetadata")
-        usage = usage if isinstance(usage, dict) else {}
+        usage = as_dict(document.get("usageMetadata"))
         tokens_in = token_count(usage.get("promptTokenCount"))
         written, thought = (
             token_count(usage.get(name, 0)) for name in ("candidatesTokenCount", "thoughtsTokenCount")
@@ -113,34 +112,23 @@ class GenerateContent:
         counts = tokens_in or 0, (written or 0) + (thought or 0)
         counted = None not in (tokens_in, written, thought)
         cached = token_count(usage.get("cachedContentTokenCount")) or 0
-        candidates = document.get("candidates")
-        candidate = candidates[0] if isinstance(candidates, list) and candidates else None
-        if not isinstance(candidate, dict):
-            feedback = document.get("promptFeedback")
-            blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
+        candidate = first_of(document.get("candidates"))
+        if candidate is None:
+            blocked = as_dict(document.get("promptFeedback")).get("blockReason")
             if not blocked:
                 raise NoAnswer(document)
             return ModelReply(
                 "", Finish.REFUSED, *counts, detail=str(blocked)[:100], counted=counted, tokens_cached=cached
             )
-        content = candidate.get("content")
-        parts = content.get("parts") if isinstance(content, dict) else None
-        parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+        parts = dicts_in(as_dict(candidate.get("content")).get("parts"))
         texts = [
             part["text"] for part in parts if isinstance(part.get("text"), str) and not part.get("thought")
         ]
         detail = str(candidate.get("finishReason") or "")[:100]
-        finish = (
-            Finish.LENGTH
-            if detail == "MAX_TOKENS"
-            else Finish.REFUSED
-            if detail in _REFUSALS
-            else Finish.COMPLETE
-        )
         thinking = bool(thought or any(part.get("thought") for part in parts))
         return ModelReply(
             "".join(texts),
-            finish,
+            _FINISHES.get(detail, Finish.COMPLETE),
             *counts,
             detail=detail,
             thinking=thinking,

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from resources.vlm.untyped import as_dict, dicts_in
+
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds or an HTTP date, RFC 9110 10.2.3)."""
@@ -34,10 +36,9 @@ def retry_info_seconds(document: Any) -> float | None:
     """The delay of a `google.rpc.RetryInfo` in an error body, such as "17s"."""
     # some gateways put the error into a list
     document = document[0] if isinstance(document, list) and document else document
-    error = document.get("error", document) if isinstance(document, dict) else {}
-    rows = error.get("details", []) if isinstance(error, dict) else []
-    for row in rows if isinstance(rows, list) else []:
-        delay = row.get("retryDelay") if isinstance(row, dict) else None
+    error = as_dict(document).get("error", document)
+    for row in dicts_in(as_dict(error).get("details")):
+        delay = row.get("retryDelay")
         seconds = _number(delay[:-1]) if isinstance(delay, str) and delay.endswith("s") else None
         if seconds is not None:
             return max(0.0, seconds)

@@ -13,6 +13,7 @@ from resources.vlm.client import IMAGE_PLACEHOLDER, EndpointClient, NoAnswer, to
 from resources.vlm.keys import Scrubber, header_key
 from resources.vlm.manners import Manners, Teachable
 from resources.vlm.transport import Transport
+from resources.vlm.untyped import as_dict, dicts_in, first_of
 
 _CUT = re.compile(r"length|max_?\w*token|token_?limit|context_window|truncat|error_limit")
 _REFUSED = re.compile(r"content_?filter|safety|sensitive|refus|moderat|block|prohibit|recitation|spii|guardrail|polic|violat|toxic|"
@@ -94,24 +95,20 @@ class ChatCompletions:
         return f"data:{request.image.mime_type};base64,"
 
     def read(self, document: Any) -> ModelReply:
-        choices = document.get("choices") if isinstance(document, dict) else None
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if isinstance(choice, dict) and choice.get("error"):
+        choice = first_of(as_dict(document).get("choices")) or {}
+        if choice.get("error"):
             raise NoAnswer({"error": choice["error"]})
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if not isinstance(choice, dict) or not isinstance(message, dict):
+        message = choice.get("message")
+        if not isinstance(message, dict):
             raise NoAnswer(document)
         detail = str(choice.get("finish_reason") or "")[:100]
         finish = finish_of(detail)
         if finish is None:
             raise NoAnswer(document, f"{self.where} broke off ({detail}).")
         text, thought = _text(message)
-        usage = document.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
-        tokens_in, tokens_out = (
-            token_count(usage.get("prompt_tokens")),
-            token_count(usage.get("completion_tokens")),
-        )
+        usage = as_dict(document.get("usage"))
+        tokens_in = token_count(usage.get("prompt_tokens"))
+        tokens_out = token_count(usage.get("completion_tokens"))
         refusal = message.get("refusal") or _refusal_part(message.get("content"))
         if isinstance(refusal, str) and refusal:
             text, finish, detail = refusal, Finish.REFUSED, "refusal"
@@ -128,7 +125,7 @@ class ChatCompletions:
             tokens_out or 0,
             detail=detail,
             thinking=bool(thought) or "</think>" in text,
-            tokens_cached=_cached(usage),
+            tokens_cached=token_count(as_dict(usage.get("prompt_tokens_details")).get("cached_tokens")) or 0,
             counted=tokens_in is not None and tokens_out is not None,
             remark=elsewhere,
         )
@@ -144,11 +141,6 @@ def finish_of(reason: str) -> Finish | None:
     return None if _BROKEN.search(how) else Finish.COMPLETE
 
 
-def _cached(usage: Mapping[str, Any]) -> int:
-    details = usage.get("prompt_tokens_details")
-    return (token_count(details.get("cached_tokens")) or 0) if isinstance(details, dict) else 0
-
-
 def _text(message: Mapping[str, Any]) -> tuple[str, str]:
     """(the model's text, the name of the field that holds its thoughts or "")."""
     content = message.get("content")
@@ -156,7 +148,7 @@ def _text(message: Mapping[str, Any]) -> tuple[str, str]:
     if isinstance(content, dict):
         content = [content]
     if isinstance(content, list):
-        if any(isinstance(part, dict) and part.get("type") in ("thinking", "reasoning") for part in content):
+        if any(part.get("type") in ("thinking", "reasoning") for part in dicts_in(content)):
             thought = thought or "a thinking part"
         content = "".join(_texts(content))
     text = content if isinstance(content, str) else ""
@@ -165,8 +157,7 @@ def _text(message: Mapping[str, Any]) -> tuple[str, str]:
 
 def _refusal_part(content: Any) -> Any:
     """What stands in a part of the content that refuses."""
-    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    return next((part.get("refusal") for part in parts if part.get("type") == "refusal"), None)
+    return next((part.get("refusal") for part in dicts_in(content) if part.get("type") == "refusal"), None)
 
 
 def _texts(parts: list[Any]) -> Iterator[str]:
@@ -182,14 +173,9 @@ def _texts(parts: list[Any]) -> Iterator[str]:
 
 def _arguments(message: Mapping[str, Any]) -> str:
     """What stands in the first tool call: a model that was given a schema may take it for a function's."""
-    calls = message.get("tool_calls")
-    call = calls[0] if isinstance(calls, list) and calls else None
-    function = call.get("function") if isinstance(call, dict) else message.get("function_call")
-    arguments = function.get("arguments") if isinstance(function, dict) else None
-    return (
-        json.dumps(arguments)
-        if isinstance(arguments, dict)
-        else arguments
-        if isinstance(arguments, str)
-        else ""
-    )
+    call = first_of(message.get("tool_calls"))
+    function = message.get("function_call") if call is None else call.get("function")
+    arguments = as_dict(function).get("arguments", "")
+    if isinstance(arguments, dict):
+        return json.dumps(arguments)
+    return arguments if isinstance(arguments, str) else ""

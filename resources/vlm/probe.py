@@ -12,6 +12,7 @@ from grounding_assets.core.annotation.calls import CallError
 from grounding_assets.core.errors import Reason
 from resources.vlm.client import EndpointClient
 from resources.vlm.refusals import Refusal, document_of, sign_of
+from resources.vlm.untyped import as_dict, dicts_in
 
 TIMEOUT_S = 10.0
 """Of each of the up to three requests."""
@@ -91,8 +92,7 @@ async def _readiness(client: EndpointClient) -> tuple[bool | None, str]:
 
 def _not_ready(body: Mapping[str, Any]) -> str:
     """Why, by either release's form of the body, and what to do."""
-    error = body.get("error")
-    state = str((error.get("type") if isinstance(error, dict) else body.get("reason")) or "not ready")[:100]
+    state = str(as_dict(body.get("error")).get("type") or body.get("reason") or "not ready")[:100]
     if state == "model_load_error":
         return f"{state}; waiting does not help: the server's log says why the model did not load"
     return f"{state}; wait, then try again"
@@ -100,12 +100,9 @@ def _not_ready(body: Mapping[str, Any]) -> str:
 
 def _names(document: Any) -> tuple[str, ...]:
     """Of OpenAI's form (`data[].id`) or Gemini's (`models[].name`, those that generate text)."""
-    if not isinstance(document, dict):
-        return ()
-    rows = document.get("data") or document.get("models")
-    if not isinstance(rows, list):
-        return ()
-    names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict) and _generates(row)]
+    listed = as_dict(document)
+    rows = dicts_in(listed.get("data") or listed.get("models"))
+    names = [row.get("id") or row.get("name") for row in rows if _generates(row)]
     return tuple(name.removeprefix("models/") for name in names if isinstance(name, str) and name)
 
 
