@@ -8,7 +8,7 @@ import io
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -120,8 +120,14 @@ class PhotoAlbum:
             nearest = int(distances.argmin())
             if distances[nearest] <= REJECT_ABOVE:
                 return Seen(size, digest, self._photos[nearest])
-        with Image.open(io.BytesIO(image)) as opened:
-            return Seen(size, digest, shapes=shapes_by_colour(opened))
+        return Seen(size, digest, shapes=_shapes_in(image))
+
+
+@lru_cache(maxsize=128)
+def _shapes_in(image: bytes) -> Mapping[str, Sequence[Shape]]:
+    """Looked for once a process: each endpoint is shown the same calibration cards."""
+    with Image.open(io.BytesIO(image)) as opened:
+        return shapes_by_colour(opened)
 
 
 def _photo(path: Path, captions: Mapping[str, Sequence[tuple[str, str, Sequence[Sequence[float]]]]]) -> Photo:
