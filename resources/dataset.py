@@ -15,7 +15,7 @@ from grounding_assets.core.budget.account import VerifierAccount
 from grounding_assets.core.budget.grants import Grants
 from grounding_assets.core.budget.opening import open_account
 from grounding_assets.core.dataset.extraction_edits import adopt_extractions, was_edited
-from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
+from grounding_assets.core.dataset.input_file import UsableLines
 from grounding_assets.core.dataset.names import dataset_name
 from grounding_assets.core.dataset.rollup import write_step_annotations
 from grounding_assets.core.dataset.sample_ids import SampleIds
@@ -24,15 +24,8 @@ from grounding_assets.core.dataset.tao_results import ASIDE, set_tao_files_aside
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.results import read_records
-from grounding_assets.core.files import (
-    remove_leftovers,
-    replacing,
-    short_file_stamp,
-    stopping_if_unwritable,
-    to_json,
-)
+from grounding_assets.core.files import remove_leftovers, replacing, short_file_stamp, stopping_if_unwritable
 from grounding_assets.core.images.locations import ImageLocation, ImageRoot
-from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.report import WrittenReport, report_file, write_results_report
 from grounding_assets.core.shards.layout import check_slice, refuse_cut
 from grounding_assets.core.shards.manifest import is_shard
@@ -127,14 +120,9 @@ class DataSet:
             next(read_records(self.gold_file), None)
         check_verifier(self.spec, self.credentials)
         self._require_extractions()
-        first_reason = ""
-        for line in read_input(self.input_file):
-            if isinstance(line, InputLine):
-                return
-            first_reason = first_reason or f" Line {line.number}: {line.reason}."
-        first_reason = first_reason or " The file is empty or holds only blank lines."
-        advice = conversion_advice(self.input_file)
-        raise InputError(f"No input records at {self.input_file}.{first_reason}{advice}")
+        lines = UsableLines(self.input_file)
+        if next(iter(lines), None) is None:
+            raise lines.nothing_usable()
 
     def sample_ids(self) -> SampleIds:
         """The ids given so far, as they are remembered on disk."""
@@ -196,14 +184,10 @@ class DataSet:
         rejected, root = self.results_dir / "rejected.jsonl", self.image_root
         stored = STORED if self.spec.data.recheck_images == "on" else 0
         with stopping_if_unwritable(rejected), replacing(rejected) as stream:
-
-            def reject(line: RejectedLine) -> None:
-                stream.write(to_json(line.to_record()) + b"\n")
-
             samples = SampleIndex.build(
                 self.input_file,
                 ids,
-                on_rejected=reject,
+                rejected=stream,
                 image_stamp=lambda path: _image_stamp(root / path, stored),
             )
         ids.save()

@@ -111,8 +111,8 @@ def test_reading_one_sample_notices_the_change_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "the file is empty"),
-        (b"\n \r\n", "the file is empty"),
+        (b"", "The file is empty"),
+        (b"\n \r\n", "The file is empty"),
         (b"{\n[]\n", r"2 lines were rejected\. Line 1: not JSON"),
         ('{"caption": "a"}\n'.encode("utf-16"), "Line 1: not UTF-8"),
     ],

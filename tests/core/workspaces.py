@@ -12,13 +12,12 @@ from PIL import Image
 
 from grounding_assets.core.annotation.annotator import Annotator
 from grounding_assets.core.dataset.extraction_edits import AdoptedEdits, adopt_extractions
-from grounding_assets.core.dataset.input_file import RejectedLine
 from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import RunStopped, SampleFailure
-from grounding_assets.core.files import short_file_stamp, write_lines
+from grounding_assets.core.files import replacing, short_file_stamp
 from grounding_assets.core.images.image_policy import ImagePolicy
 from grounding_assets.core.images.locations import ImageLocation
 from grounding_assets.core.images.prepared_image import PreparedImage, prepare_image
@@ -60,15 +59,14 @@ def open_workspace(folder: Path) -> Workspace:
     """`input.jsonl` and the pictures beside it, with `results` as its results folder."""
     results = folder / "results"
     ids = SampleIds(results / "samples.jsonl")
-    rejected: list[RejectedLine] = []
-    samples = SampleIndex.build(
-        folder / "input.jsonl",
-        ids,
-        on_rejected=rejected.append,
-        image_stamp=lambda path: short_file_stamp(folder / path),
-    )
+    with replacing(results / "rejected.jsonl") as rejected:
+        samples = SampleIndex.build(
+            folder / "input.jsonl",
+            ids,
+            rejected=rejected,
+            image_stamp=lambda path: short_file_stamp(folder / path),
+        )
     ids.save()
-    write_lines(results / "rejected.jsonl", (line.to_record() for line in rejected))
     workspace = Workspace(samples, results, folder)
     for step in BOTH:
         workspace.step(step).store.prepare()

@@ -5,14 +5,14 @@ Not here: which sample a line belongs to (`samples`).
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.files import to_json
 from grounding_assets.core.input_forms import conversion_advice
 
 MAX_LINE_BYTES = 1 << 20
@@ -22,7 +22,6 @@ MAX_NESTING = 100
 REJECTED_TEXT_CHARS = 500
 CAPTION_FROM_MODEL = "caption_from_model"
 """A line with this set may have an empty caption: step 0 then describes the image first."""
-_PART_BYTES = 16 << 10
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -89,6 +88,37 @@ def read_input(
             yield RejectedLine(line.number, str(error), _beginning(line.raw))
 
 
+class UsableLines:
+    """The lines of an input that hold a record, up to `end_offset`; the others are counted, and written to `rejected`."""
+
+    def __init__(self, path: Path, rejected: IO[bytes] | None = None, *, end_offset: int | None = None):
+        self._path, self._stream, self._end_offset = path, rejected, end_offset
+        self.rejected = 0
+        self._first_reason = ""
+
+    def __iter__(self) -> Iterator[InputLine]:
+        for line in read_input(self._path, end_offset=self._end_offset):
+            if isinstance(line, InputLine):
+                yield line
+                continue
+            self.rejected += 1
+            self._first_reason = self._first_reason or f" Line {line.number}: {line.reason}."
+            if self._stream is not None:
+                self._stream.write(to_json(line.to_record()) + b"\n")
+
+    def nothing_usable(self) -> InputError:
+        """What to raise where there was none."""
+        if not self.rejected:
+            return InputError(
+                f"No input records at {self._path}. The file is empty or holds only blank lines. Put image_path and "
+                "caption on each line."
+            )
+        return InputError(
+            f"No input records at {self._path}: {self.rejected} lines were rejected.{self._first_reason}"
+            f"{conversion_advice(self._path)}"
+        )
+
+
 def bounded_lines(
     path: Path, *, start_offset: int = 0, end_offset: int | None = None
 ) -> Iterator[BoundedLine]:
@@ -112,29 +142,6 @@ def bounded_lines(
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
             if raw.strip():
                 yield BoundedLine(number, start, raw)
-
-
-def line_at(path: Path, offset: int) -> bytes:
-    """The line that begins at this byte, read in as few system calls as there can be.
-
-    Raises:
-        InputError: the file cannot be opened or read.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            line = b""
-            while b"\n" not in line and len(line) <= MAX_LINE_BYTES:
-                part = os.pread(descriptor, _PART_BYTES, offset + len(line))
-                if not part:
-                    break
-                line += part
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise InputError(f"Cannot read the input {path}: {error.strerror}.") from None
-    line = line.partition(b"\n")[0]
-    return line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line
 
 
 def open_input(path: Path) -> BinaryIO:

@@ -4,23 +4,23 @@ Only ids, offsets and digests are held, so that 100,000 samples fit in a few ten
 records themselves are read from the input again when they are needed, unless the input is small.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from grounding_assets.core.dataset.input_file import (
+    MAX_LINE_BYTES,
     InputLine,
-    RejectedLine,
+    UsableLines,
     declared_size,
-    line_at,
     parse_line,
     read_input,
 )
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.records import Sample
 from grounding_assets.core.store.compact_dict import (
     DIGEST_BYTES,
@@ -37,6 +37,7 @@ _KEPT_INPUT_BYTES = 4 << 20
 """The records of an input up to this size are kept: some 20,000 lines, which take five times the room."""
 _SETTLED_NS = 1_000_000_000
 """A file that changed within this time before it was read can change again without another time of change."""
+_PART_BYTES = 16 << 10
 _OFFSET_BYTES = _STAMP_BYTES = 8
 _HEAD_BYTES = _OFFSET_BYTES + _STAMP_BYTES
 
@@ -114,7 +115,7 @@ class SampleIndex:
         if self._is_kept():
             return to_sample(sample_id, self._kept[entry.offset])
         try:
-            sample = to_sample(sample_id, parse_line(line_at(self.path, entry.offset)))
+            sample = to_sample(sample_id, parse_line(_line_at(self.path, entry.offset)))
         except ValueError:
             raise self._changed() from None
         if extraction_fingerprint(sample) != entry.fingerprint:
@@ -170,12 +171,13 @@ class SampleIndex:
         path: Path,
         ids: SampleIds,
         *,
-        on_rejected: Callable[[RejectedLine], None] = lambda _: None,
+        rejected: IO[bytes] | None = None,
         image_stamp: Callable[[str], int] = lambda _: 0,
     ) -> "SampleIndex":
         """Reads the whole input once.
 
         Args:
+            rejected: what refused lines are written to.
             image_stamp: of the image file at a path as given; see `SampleEntry.image_stamp`.
 
         Raises:
@@ -186,13 +188,8 @@ class SampleIndex:
         if path.is_file():
             changed_ns, index._end_offset = index._kept_of = index.stamp
             keeps = index._end_offset <= _KEPT_INPUT_BYTES and time.time_ns() - changed_ns > _SETTLED_NS
-        first_reason = ""
-        for line in read_input(path, end_offset=index._end_offset or None):
-            if isinstance(line, RejectedLine):
-                index.rejected += 1
-                first_reason = first_reason or f" Line {line.number}: {line.reason}."
-                on_rejected(line)
-                continue
+        lines = UsableLines(path, rejected, end_offset=index._end_offset or None)
+        for line in lines:
             if keeps:
                 index._kept[line.offset] = line.record
             sample_id = ids.assign(line.record)
@@ -203,14 +200,33 @@ class SampleIndex:
             else:
                 stamp = image_stamp(line.record["image_path"])
                 index.entries[sample_id] = SampleEntry(line.offset, fingerprint, stamp)
+        index.rejected = lines.rejected
         if not index.entries:
-            raise InputError(
-                f"No input records at {path}: {index.rejected} lines were rejected.{first_reason}"
-                f"{conversion_advice(path)}"
-                if index.rejected
-                else f"No input records at {path}: the file is empty. Put image_path and caption on each line."
-            )
+            raise lines.nothing_usable()
         return index
+
+
+def _line_at(path: Path, offset: int) -> bytes:
+    """The line that begins at this byte, read in as few system calls as there can be.
+
+    Raises:
+        InputError: the file cannot be opened or read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            line = b""
+            while b"\n" not in line and len(line) <= MAX_LINE_BYTES:
+                part = os.pread(descriptor, _PART_BYTES, offset + len(line))
+                if not part:
+                    break
+                line += part
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise InputError(f"Cannot read the input {path}: {error.strerror}.") from None
+    line = line.partition(b"\n")[0]
+    return line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line
 
 
 def _pack(entry: SampleEntry) -> bytes:

@@ -6,18 +6,15 @@ in the input now, cutting stops and says which. A slice that is missing is store
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from grounding_assets.core.dataset.input_file import InputLine, RejectedLine, read_input
+from grounding_assets.core.dataset.input_file import InputLine, UsableLines
 from grounding_assets.core.dataset.sample_ids import pair_key
 from grounding_assets.core.errors import InputError
-from grounding_assets.core.files import to_json
-from grounding_assets.core.input_forms import conversion_advice
 from grounding_assets.core.shards.manifest import Manifest, Slice, key_of, part_of
 from grounding_assets.core.shards.place import Shards
 from grounding_assets.core.spec.shards import SLICE
@@ -36,10 +33,12 @@ def cut_input(input_file: Path, shard_size: int, shards: Shards) -> Manifest:
     """
     with shards.cutting():
         before = shards.manifest() or Manifest(shard_size)
+        pairs = array("Q")
         with shards.writing("rejected.jsonl") as rejected:
-            lines = _UsableLines(input_file, rejected)
+            usable = UsableLines(input_file, rejected)
+            lines = _noting_pairs(usable, pairs)
             slices = [
-                _as_it_was_cut(lines, known, key, shards)
+                _as_it_was_cut(lines, input_file, known, key, shards)
                 for key, known in zip(before.keys, before.slices, strict=True)
             ]
             while True:
@@ -48,45 +47,23 @@ def cut_input(input_file: Path, shard_size: int, shards: Shards) -> Manifest:
                     break
                 slices.append(added)
         if not slices:
-            raise InputError(
-                f"No input records at {input_file}: {lines.rejected} lines were rejected.{lines.first_reason}"
-                f"{conversion_advice(input_file)}"
-            )
-        repeated = _repeated_in_other_shards(lines.pairs, [one.lines for one in slices])
-        manifest = Manifest(before.shard_size, tuple(slices), lines.rejected, repeated)
+            raise usable.nothing_usable()
+        repeated = _repeated_in_other_shards(pairs, [one.lines for one in slices])
+        manifest = Manifest(before.shard_size, tuple(slices), usable.rejected, repeated)
         if manifest != shards.manifest():
             shards.keep(manifest)
     return manifest
 
 
-class _UsableLines:
-    """The lines of the input that hold a record; the others are written down."""
-
-    def __init__(self, input_file: Path, rejected: IO[bytes]):
-        self.input_file = input_file
-        self.rejected = 0
-        self.first_reason = ""
-        self.pairs = array("Q")
-        """Half of the digest of each line's image path and caption."""
-        self._lines = self._usable(rejected)
-
-    def next(self) -> InputLine | None:
-        return next(self._lines, None)
-
-    def _usable(self, rejected: IO[bytes]) -> Iterator[InputLine]:
-        for line in read_input(self.input_file):
-            if isinstance(line, RejectedLine):
-                self.rejected += 1
-                self.first_reason = self.first_reason or f" Line {line.number}: {line.reason}."
-                rejected.write(to_json(line.to_record()) + b"\n")
-                continue
-            record = line.record
-            self.pairs.append(int(pair_key(record["image_path"], record["caption"])[:16], 16))
-            yield line
+def _noting_pairs(lines: Iterable[InputLine], pairs: "array[int]") -> Iterator[InputLine]:
+    """The same lines; `pairs` gets half of the digest of each one's image path and caption."""
+    for line in lines:
+        pairs.append(int(pair_key(line.record["image_path"], line.record["caption"])[:16], 16))
+        yield line
 
 
-def _cut_next(lines: _UsableLines, shard_size: int, key: str, shards: Shards) -> Slice | None:
-    first = lines.next()
+def _cut_next(lines: Iterator[InputLine], shard_size: int, key: str, shards: Shards) -> Slice | None:
+    first = next(lines, None)
     if first is None:
         return None
     digest, count = hashlib.sha256(), 0
@@ -97,21 +74,23 @@ def _cut_next(lines: _UsableLines, shard_size: int, key: str, shards: Shards) ->
             stream.write(stored)
             digest.update(stored)
             count += 1
-            line = lines.next() if count < shard_size else None
+            line = next(lines, None) if count < shard_size else None
     return Slice(count, first.number, digest.hexdigest())
 
 
-def _as_it_was_cut(lines: _UsableLines, known: Slice, key: str, shards: Shards) -> Slice:
+def _as_it_was_cut(
+    lines: Iterator[InputLine], input_file: Path, known: Slice, key: str, shards: Shards
+) -> Slice:
     """The slice, made sure that the input still holds its lines, or that somebody changed both alike."""
     name = part_of(key, SLICE)
     lost = not shards.size(name)
     digest, count, first_line = hashlib.sha256(), 0, known.first_line
     with shards.writing(name) if lost else nullcontext() as stream:
         while count < known.lines:
-            line = lines.next()
+            line = next(lines, None)
             if line is None:
                 raise InputError(
-                    f"{lines.input_file} lacks lines that were cut into shard {key}: lines may be added at its end, and not "
+                    f"{input_file} lacks lines that were cut into shard {key}: lines may be added at its end, and not "
                     "be removed. Put them back, or take another results_dir."
                 )
             first_line = line.number if count == 0 else first_line
@@ -125,13 +104,13 @@ def _as_it_was_cut(lines: _UsableLines, known: Slice, key: str, shards: Shards) 
         if lost:
             # raised within the block, which then stores nothing
             raise InputError(
-                f"{shards.where}/{name} is missing, and its {count:,} lines from line {first_line} of {lines.input_file} on are "
+                f"{shards.where}/{name} is missing, and its {count:,} lines from line {first_line} of {input_file} on are "
                 "not what was cut: put back the file, or the lines as they were."
             )
-    changed = _first_difference(lines.input_file, first_line, key, shards)
+    changed = _first_difference(input_file, first_line, key, shards)
     if changed is not None:
         raise InputError(
-            f"Line {changed} of {lines.input_file} is not what it was when it was cut into shard {key}: lines may be added at "
+            f"Line {changed} of {input_file} is not what it was when it was cut into shard {key}: lines may be added at "
             f"the end, and not be changed. Put the old line back; or change it in {shards.where}/{name} as "
             "well, and run again to annotate it; or take another results_dir."
         )
@@ -140,9 +119,7 @@ def _as_it_was_cut(lines: _UsableLines, known: Slice, key: str, shards: Shards) 
 
 def _first_difference(input_file: Path, first_line: int, key: str, shards: Shards) -> int | None:
     """Number of the first line of the input that the shard's slice does not hold in its place; None: it holds all."""
-    usable = (
-        line for line in read_input(input_file) if isinstance(line, InputLine) and line.number >= first_line
-    )
+    usable = (line for line in UsableLines(input_file) if line.number >= first_line)
     content = shards.reading(part_of(key, SLICE))
     if content is None:
         return first_line
