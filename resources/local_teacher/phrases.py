@@ -283,10 +283,9 @@ def _without_verb(phrase: Sequence[Token]) -> int:
 
 
 def _is_visible(phrase: Sequence[Token]) -> bool:
-    if _thing(phrase) is not phrase:
-        return phrase[0].word != "no"
     head = phrase[-1].word
-    return (head in FORMS or head not in ABSTRACT) and phrase[0].word != "no"
+    names_something = _thing(phrase) is not phrase or head in FORMS or head not in ABSTRACT
+    return names_something and phrase[0].word != "no"
 
 
 def _head(caption: str, phrase: Sequence[Token]) -> str:

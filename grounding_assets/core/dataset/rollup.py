@@ -133,14 +133,11 @@ def _annotated_records(
         shown = workspace.shown_step(sample_id, step)
         if shown is None:
             continue
-        checkpoint = workspace.step(shown).store.load(sample_id)
-        if checkpoint is None:
-            workspace.step(shown).index.forget(sample_id)
+        made = _results_so_far(workspace, sample_id, shown)
+        if made is None:
             continue
-        provenance = _provenance_before(workspace, sample_id, shown)
-        if provenance is None:
-            continue
-        provenance[shown.provenance_key] = dict(checkpoint.provenance)
+        checkpoint = made[shown]
+        provenance = {each.provenance_key: dict(one.provenance) for each, one in made.items()}
         if step is Step.EXTRACTION:
             digest = text_digest(checkpoint.cleaned_caption, checkpoint.expressions)
             provenance[step.provenance_key]["text_digest"] = digest
@@ -156,17 +153,16 @@ def _annotated_records(
         yield annotated_record(record, checkpoint, shown, provenance)
 
 
-def _provenance_before(workspace: Workspace, sample_id: str, step: Step) -> dict[str, Any] | None:
-    """Of the steps before; None if a checkpoint of theirs has turned out to be gone."""
-    provenance = {}
-    for earlier in step.earlier:
-        results = workspace.step(earlier)
-        made = results.store.load(sample_id)
-        if made is None:
+def _results_so_far(workspace: Workspace, sample_id: str, last: Step) -> dict[Step, Checkpoint] | None:
+    """Of the steps up to `last`; None if one of them has turned out to be gone."""
+    made = {}
+    for step in last.so_far:
+        results = workspace.step(step)
+        made[step] = results.store.load(sample_id)
+        if made[step] is None:
             results.index.forget(sample_id)
             return None
-        provenance[earlier.provenance_key] = dict(made.provenance)
-    return provenance
+    return made
 
 
 def annotated_record(

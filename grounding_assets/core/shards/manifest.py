@@ -81,18 +81,14 @@ class Manifest:
         """Raises InputError if it is damaged."""
         try:
             row: dict[str, Any] = json.loads(content)
-            slices = tuple(Slice(**one) for one in row.pop("slices"))
-            manifest = cls(**row, slices=slices)
-            sound = all(
-                isinstance(number, int) for number in (manifest.shard_size, *(one.lines for one in slices))
-            )
-        except (ValueError, TypeError, KeyError, AttributeError):
-            sound, manifest = False, cls(0)
-        if not sound:
-            raise InputError(
-                f"{where} is damaged: put it back from a copy. Without it nobody knows which lines are in which shard."
-            )
-        return manifest
+            manifest = cls(**{**row, "slices": tuple(Slice(**one) for one in row["slices"])})
+            if all(isinstance(size, int) for size in (manifest.shard_size, manifest.lines)):
+                return manifest
+        except (ValueError, TypeError, KeyError):
+            pass
+        raise InputError(
+            f"{where} is damaged: put it back from a copy. Without it nobody knows which lines are in which shard."
+        )
 
 
 def key_of(number: int) -> str:

@@ -113,14 +113,13 @@ class CheckpointStore:
         """The same of a result that lies elsewhere."""
         try:
             raw = _read(path)
-            checkpoint = (
-                None if raw is None else Checkpoint.from_json(json.loads(raw, parse_constant=_refuse))
-            )
+            if raw is None:
+                return None
+            checkpoint = Checkpoint.from_json(json.loads(raw, parse_constant=_refuse))
+            if checkpoint.sample_id != sample_id:
+                # copied or renamed by hand: the ids in it are those of another sample
+                raise CorruptCheckpoint(f"of {checkpoint.sample_id}")
         except (CorruptCheckpoint, ValueError, RecursionError):
-            self._set_aside(path)
-            return None
-        if checkpoint is not None and checkpoint.sample_id != sample_id:
-            # copied or renamed by hand: the ids in it are those of another sample
             self._set_aside(path)
             return None
         return checkpoint
