@@ -3,10 +3,13 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log import SqlEventLogStorage
 
 from resources.event_log.event_json import EventJson
 
@@ -22,7 +25,7 @@ _ONCE_A_PARTITION = {
 }
 
 
-class GroupingEventLogStorage:
+class GroupingEventLogStorage(SqlEventLogStorage):
     """An event log whose `store_event_batch` takes a mixed group: any assets, any types, in their order."""
 
     @property
@@ -30,18 +33,25 @@ class GroupingEventLogStorage:
         """Where the database is, fit for a message: no password."""
         raise NotImplementedError
 
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Stores events in their order, each unbroken sequence of asset events as `store_asset_events` does."""
+        for grouped, group in groupby(events, key=is_asset_event):
+            if grouped:
+                self.store_asset_events(list(group))
+            else:
+                for event in group:
+                    self.store_event(event)
 
-class AssetEventRows:
-    """Asset events as rows of Dagster's table, the same that it makes itself."""
+    def store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
+        """Stores materializations, planned ones and observations in one transaction per database: all or none."""
+        raise NotImplementedError
 
-    def __init__(self) -> None:
-        self._json = EventJson()
+    @cached_property
+    def _json(self) -> EventJson:
+        return EventJson()
 
-    def of(self, events: Sequence[EventLogEntry]) -> list[dict[str, Any]]:
-        """The rows, by their columns."""
-        return [self._row(event) for event in events]
-
-    def _row(self, entry: EventLogEntry) -> dict[str, Any]:
+    def row_of(self, entry: EventLogEntry) -> dict[str, Any]:
+        """An asset event by the columns of Dagster's table, the same that it makes itself."""
         event = entry.get_dagster_event()
         return {
             "run_id": entry.run_id,

@@ -5,7 +5,6 @@ Dagster. Needs the extra `postgres`, and is imported only where `dagster.yaml` n
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as db
@@ -17,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from resources.event_log.asset_events import (
-    AssetEventRows,
     GroupingEventLogStorage,
     group_planned_events,
     is_asset_event,
@@ -50,7 +48,7 @@ _KEPT_S = 60
 """A connection is kept so long: routers between machines drop those that were silent for some minutes, and tell nobody."""
 
 
-class BatchedPostgresEventLogStorage(PostgresEventLogStorage, GroupingEventLogStorage):
+class BatchedPostgresEventLogStorage(GroupingEventLogStorage, PostgresEventLogStorage):
     """Dagster's PostgreSQL event log with a `store_event_batch` that takes any group of asset events.
 
     Constructing it also calls `group_planned_events`.
@@ -73,7 +71,6 @@ class BatchedPostgresEventLogStorage(PostgresEventLogStorage, GroupingEventLogSt
     ):
         """As Dagster's own. Raises `DatabaseUnusable` if nobody answers or lets in."""
         group_planned_events()
-        self._rows = AssetEventRows()
         postgres_url = _url_that_answers(postgres_url, token_provider)
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
         self._tables: set[str] = set()
@@ -109,21 +106,12 @@ class BatchedPostgresEventLogStorage(PostgresEventLogStorage, GroupingEventLogSt
 
     def store_event(self, event: EventLogEntry) -> None:
         if is_asset_event(event):
-            self._store_asset_events([event])
+            self.store_asset_events([event])
         else:
             super().store_event(event)
 
-    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Stores events in their order, each unbroken sequence of asset events in one transaction: all or none."""
-        for grouped, group in groupby(events, key=is_asset_event):
-            if grouped:
-                self._store_asset_events(list(group))
-            else:
-                for event in group:
-                    super().store_event(event)
-
-    def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
-        rows = self._rows.of(events)
+    def store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
+        rows = [*map(self.row_of, events)]
         table = SqlEventLogStorageTable
         with self.index_transaction() as connection:
             _take_turns(connection, {row["asset_key"] for row in rows})

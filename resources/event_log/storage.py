@@ -9,7 +9,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,10 +26,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from resources.event_log.asset_events import (
-    AssetEventRows,
     GroupingEventLogStorage,
     group_planned_events,
-    is_asset_event,
     positions_that_last,
 )
 
@@ -52,7 +49,7 @@ _CONFIG: UserConfigSchema = {
 }
 
 
-class BatchedSqliteEventLogStorage(SqliteEventLogStorage, GroupingEventLogStorage):
+class BatchedSqliteEventLogStorage(GroupingEventLogStorage, SqliteEventLogStorage):
     """Dagster's SQLite event log with a `store_event_batch` that really is one.
 
     Constructing it also calls `group_planned_events`.
@@ -71,7 +68,6 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage, GroupingEventLogStorag
         self._engines: dict[str, Engine] = {}
         self._partitions: dict[str, tuple[Any, Sequence[str]]] = {}
         """By name of the set: (state in which they were read, keys)."""
-        self._rows = AssetEventRows()
         group_planned_events()
 
     @classmethod
@@ -128,24 +124,13 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage, GroupingEventLogStorag
                 known = self._partitions[partitions_def_name] = state, keys
         return list(known[1])
 
-    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Stores events in their order, materializations, planned ones and observations in one transaction per database.
-
-        Of each unbroken sequence of such events either all are stored or, if this raises, none: the run
-        shards are committed first and the index, which every status is read from, last. Other events are
-        stored one by one, as Dagster does it.
+    def store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
+        """The run shards are committed first and the index, which every status is read from, last.
 
         Raises `sqlalchemy.exc.OperationalError` if another process holds a database for longer than the
         busy timeout, or the disk is full.
         """
-        for grouped, group in groupby(events, key=is_asset_event):
-            if grouped:
-                self._store_asset_events(list(group))
-            else:
-                super().store_event_batch(list(group))
-
-    def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
-        rows = self._rows.of(events)
+        rows = [*map(self.row_of, events)]
         rows_by_run: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
             rows_by_run[row["run_id"]].append(row)
