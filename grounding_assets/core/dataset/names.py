@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -58,7 +57,7 @@ def proposed_name(results_dir: Path) -> str:
     kept = _kept(results_dir)
     if kept is not None and not _is_copy(results_dir, kept):
         return kept.name
-    if kept is None and any(_results(results_dir)):
+    if kept is None and any((results_dir / step.folder).is_dir() for step in Step):
         return name_of_path(results_dir)
     return _named(results_dir, secrets.token_hex(3))
 
@@ -77,10 +76,6 @@ def name_of_path(results_dir: Path) -> str:
 def _named(results_dir: Path, digits: str) -> str:
     slug = re.sub(r"[^A-Za-z0-9]+", "_", results_dir.absolute().name).strip("_").lower()[:60] or "results"
     return f"{slug}_{digits}"
-
-
-def _results(results_dir: Path) -> Iterator[Path]:
-    return (folder for step in Step if (folder := results_dir / step.folder).is_dir())
 
 
 def _kept(results_dir: Path) -> _Kept | None:

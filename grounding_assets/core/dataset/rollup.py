@@ -46,9 +46,6 @@ class RollupCounts:
             self.refuted += sum(instance.verified is False for instance in expression.instances)
             self.incomplete += expression.complete is False
 
-    def to_dict(self) -> dict[str, int]:
-        return asdict(self)
-
     def figures(self, step: Step) -> dict[str, float]:
         """What is worth plotting of a step's output: boxes are counted where step 1 has run."""
         shown: dict[str, float] = {
@@ -94,16 +91,12 @@ def write_step_annotations(
         return counts
     source = _source_digest(workspace, step)
     mark = written_mark(annotations)
-    if (
-        mark is not None
-        and mark["source"] == source
-        and mark["figures"].keys() == RollupCounts().to_dict().keys()
-    ):
+    if mark is not None and mark["source"] == source and mark["figures"].keys() == asdict(counts).keys():
         return RollupCounts(**mark["figures"])
     edited = edited_meanwhile(workspace, annotations, notice) if step is Step.EXTRACTION else {}
     write_lines(annotations, _annotated_records(workspace, step, counts, edited))
     if not edited:
-        mark_as_written(annotations, source, counts.to_dict())
+        mark_as_written(annotations, source, asdict(counts))
     return counts
 
 

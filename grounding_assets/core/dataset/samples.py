@@ -74,6 +74,7 @@ class SampleIndex:
 
     def packed_fingerprint(self, sample_id: str) -> bytes:
         """The sample's fingerprint as `pack_digest` makes it."""
+        # asked for as often as `packed`, so without a call between
         packed = self.entries.packed(sample_id)
         if packed is None:
             raise KeyError(sample_id)
@@ -96,10 +97,7 @@ class SampleIndex:
 
     def image_stamp(self, sample_id: str) -> int:
         """See `SampleEntry.image_stamp`."""
-        packed = self.entries.packed(sample_id)
-        if packed is None:
-            raise KeyError(sample_id)
-        return int.from_bytes(packed[_OFFSET_BYTES:_HEAD_BYTES], "big")
+        return int.from_bytes(self.entries.packed_there(sample_id)[_OFFSET_BYTES:_HEAD_BYTES], "big")
 
     def note_image_stamp(self, sample_id: str, stamp: int) -> None:
         """What the storage tells of the image, which building the index did not ask for."""

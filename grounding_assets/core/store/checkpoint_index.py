@@ -126,18 +126,12 @@ class CheckpointIndex:
 
     def image_stamp(self, sample_id: str) -> int:
         """Of the sample's entry, which must be there."""
-        return int.from_bytes(self._head(sample_id)[_STAMP_BYTES:_ORDER_START], "big")
+        return int.from_bytes(self.entries.packed_there(sample_id)[_STAMP_BYTES:_ORDER_START], "big")
 
     def order_id(self, sample_id: str) -> str:
         """Of the sample's entry, which must be there."""
-        order = self._head(sample_id)[_ORDER_START:_HEAD_BYTES]
+        order = self.entries.packed_there(sample_id)[_ORDER_START:_HEAD_BYTES]
         return order.hex() if any(order) else ""
-
-    def _head(self, sample_id: str) -> bytes:
-        packed = self.entries.packed(sample_id)
-        if packed is None:
-            raise KeyError(sample_id)
-        return packed
 
     def amend(self, sample_id: str, *, image_stamp: int | None = None, order_id: str | None = None) -> None:
         """Remembers more of a result that stays as it is. Thread-safe."""

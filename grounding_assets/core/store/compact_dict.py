@@ -64,11 +64,15 @@ class PackedEntries(MutableMapping[str, RecordT], Generic[RecordT]):
             return bytes(self._row[start : start + self._usual])
         return self._aside[number] if state == _ASIDE else None
 
-    def __getitem__(self, key: str) -> RecordT:
+    def packed_there(self, key: str) -> bytes:
+        """The same of a record that must be there; raises KeyError."""
         packed = self.packed(key)
         if packed is None:
             raise KeyError(key)
-        return self._unpack(packed)
+        return packed
+
+    def __getitem__(self, key: str) -> RecordT:
+        return self._unpack(self.packed_there(key))
 
     def __setitem__(self, key: str, record: RecordT) -> None:
         self.put_packed(key, self._pack(record))
