@@ -79,12 +79,8 @@ class BatchedSqliteEventLogStorage(GroupingEventLogStorage, SqliteEventLogStorag
         return cls(**_with_absolute_base_dir(config_value), inst_data=inst_data)
 
     @property
-    def base_dir(self) -> str:
-        """Absolute folder of `index.db` and of one database a run."""
-        return self._base_dir
-
-    @property
     def place(self) -> str:
+        """Absolute folder of `index.db` and of one database a run."""
         return self._base_dir
 
     @contextmanager

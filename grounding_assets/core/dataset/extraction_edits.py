@@ -7,7 +7,7 @@ say nothing, since copying changes them.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.files import replacing, stopping_if_unwritable
 from grounding_assets.core.images.prepared_image import declared_or_header_size
-from grounding_assets.core.records import Span
+from grounding_assets.core.records import Expression
 from grounding_assets.core.spans.alignment import Phrase, SpannedExpressions, to_expressions
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
-from grounding_assets.core.store.fingerprint import grounding_fingerprint, written_text_digest
+from grounding_assets.core.store.fingerprint import grounding_fingerprint, text_digest, written_text_digest
 from grounding_assets.core.store.output_stamps import written_mark
 from grounding_assets.core.store.sample_locks import Claims
 
@@ -212,11 +212,8 @@ def _is_as_written(record: Mapping[str, Any]) -> bool:
     return written is not None and written == written_text_digest(record["cleaned_caption"], rows)
 
 
-def _same(before: Checkpoint, cleaned: str, expressions: Any) -> bool:
-    def essence(rows: Any) -> list[tuple[str, Span, str]]:
-        return [(e.text, e.char_span, e.noun_chunk) for e in rows]
-
-    return before.cleaned_caption == cleaned and essence(before.expressions) == essence(expressions)
+def _same(before: Checkpoint, cleaned: str, expressions: Sequence[Expression]) -> bool:
+    return text_digest(before.cleaned_caption, before.expressions) == text_digest(cleaned, expressions)
 
 
 def _phrases(record: dict[str, Any], where: str) -> tuple[str, list[Phrase]]:

@@ -90,7 +90,8 @@ class RedoOrders:
     def order_of(self, sample_id: str, step: Step) -> RedoOrder | None:
         """The order that this run redoes the result for."""
         order = self.latest(sample_id, step)
-        return order if order is not None and self._is_own(order, step) else None
+        own = self._settings is None or order is None or self._settings.get(step) == order.settings[step]
+        return order if own else None
 
     def latest(self, sample_id: str, step: Step) -> RedoOrder | None:
         """The last order that names the result, whatever its settings."""
@@ -127,9 +128,6 @@ class RedoOrders:
                 self._file(order).unlink(missing_ok=True)
             self.open.remove(order)
             self._unwritten = [other for other in self._unwritten if other is not order]
-
-    def _is_own(self, order: RedoOrder, step: Step) -> bool:
-        return self._settings is None or self._settings.get(step) == order.settings[step]
 
     def _file(self, order: RedoOrder) -> Path:
         return self._folder / f"{order.order_id}.json"

@@ -163,23 +163,10 @@ def annotated_record(
 ) -> dict[str, Any]:
     """An output line: the input line's own fields, the result, and where it came from."""
     result = checkpoint.to_json()["record"]
-    given = record.get("image_id")
-    leading = {
-        "image_id": image_id_of(record) if given in (None, "") else given,
-        "sample_id": checkpoint.sample_id,
-    }
+    leading = {"image_id": image_id_of(record), "sample_id": checkpoint.sample_id}
     steps = [made.record_name for made in step.so_far]
-    return (
-        leading
-        | record
-        | leading
-        | result
-        | {
-            "source": SOURCE,
-            "pipeline_steps": steps,
-            "provenance": provenance,
-        }
-    )
+    origin = {"source": SOURCE, "pipeline_steps": steps, "provenance": provenance}
+    return leading | record | leading | result | origin
 
 
 @dataclass(slots=True)
@@ -197,10 +184,9 @@ def write_failures(workspace: Workspace, steps: Sequence[Step]) -> FailureCounts
     A line's `in_annotations` tells whether `annotations.jsonl` shows an earlier result of the sample nevertheless.
     """
     counts = FailureCounts()
-    if not any(workspace.missing(sample_id, steps) for sample_id in workspace.samples.entries):
-        write_lines(workspace.results_dir / "failures.jsonl", ())
-        return counts
-    write_lines(workspace.results_dir / "failures.jsonl", _failure_rows(workspace, steps, counts))
+    lacking = any(workspace.missing(sample_id, steps) for sample_id in workspace.samples.entries)
+    rows = _failure_rows(workspace, steps, counts) if lacking else ()
+    write_lines(workspace.results_dir / "failures.jsonl", rows)
     return counts
 
 

@@ -8,6 +8,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +69,11 @@ def _cut_next(lines: Iterator[InputLine], shard_size: int, key: str, shards: Sha
         return None
     digest, count = hashlib.sha256(), 0
     with shards.writing(part_of(key, SLICE)) as stream:
-        line: InputLine | None = first
-        while line is not None:
+        for line in chain((first,), islice(lines, shard_size - 1)):
             stored = line.raw + b"\n"
             stream.write(stored)
             digest.update(stored)
             count += 1
-            line = next(lines, None) if count < shard_size else None
     return Slice(count, first.number, digest.hexdigest())
 
 

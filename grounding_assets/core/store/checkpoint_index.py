@@ -172,12 +172,12 @@ class CheckpointIndex:
         if self._unsaved:
             # one write in append mode: lines of two processes do not mix; if the folder has gone, what
             # they are about has gone with it
-            with stopping_if_unwritable(self._journal), suppress(FileNotFoundError):
-                descriptor = os.open(self._journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-                try:
-                    os.write(descriptor, b"".join(self._unsaved))
-                finally:
-                    os.close(descriptor)
+            with (
+                stopping_if_unwritable(self._journal),
+                suppress(FileNotFoundError),
+                self._journal.open("ab", buffering=0) as stream,
+            ):
+                stream.write(b"".join(self._unsaved))
             self._unsaved.clear()
 
     def _no_entries(self) -> PackedEntries[IndexEntry]:

@@ -151,8 +151,7 @@ class CheckpointStore:
 
     def failure_stamps(self) -> dict[str, int]:
         """The stamp of each failure that is there, by sample id."""
-        stamps = ((path.stem, file_stamp(path)) for path in self.failed_dir.glob("*.json"))
-        return dict(stamps)
+        return {path.stem: file_stamp(path) for path in self.failed_dir.glob("*.json")}
 
     def failure_stamp(self, sample_id: str) -> int:
         return file_stamp(self._failed_path(sample_id))

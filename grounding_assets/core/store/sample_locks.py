@@ -9,7 +9,6 @@ import fcntl
 import os
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from grounding_assets.core.files import make_folder, stopping_if_unwritable
@@ -36,9 +35,7 @@ class Claims:
             self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
     def take(self, sample_id: str, *, wait: bool = False) -> bool:

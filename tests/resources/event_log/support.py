@@ -57,7 +57,7 @@ def batched_instance(folder: Path, busy_timeout_s: int = 30) -> dg.DagsterInstan
 def shard(instance: dg.DagsterInstance, name: str) -> Path:
     storage = instance.event_log_storage
     assert isinstance(storage, BatchedSqliteEventLogStorage)
-    return Path(storage.base_dir) / f"{name}.db"
+    return Path(storage.place) / f"{name}.db"
 
 
 def rows(database: Path, query: str) -> list[Any]:

@@ -76,7 +76,7 @@ def test_an_absolute_folder_stays_where_it_is(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "dagster.yaml").write_text(UNIFIED.replace(".dagster", str(tmp_path / "other")))
     with dg.DagsterInstance.get() as instance:
         assert isinstance(instance.event_log_storage, BatchedSqliteEventLogStorage)
-        assert instance.event_log_storage.base_dir == str(tmp_path / "other" / "history" / "runs")
+        assert instance.event_log_storage.place == str(tmp_path / "other" / "history" / "runs")
 
 
 def test_a_wrong_setting_is_refused(tmp_path: Path) -> None:
