@@ -16,26 +16,37 @@ from grounding_assets.core.review.judged import sample_id_of
 ROWS_A_GROUP = 500
 BYTES_A_GROUP = 64 << 20
 """Of embedded images."""
-_RECORD = (
-    "sample_id",
-    "image_path",
-    "caption",
-    "width",
-    "height",
-    "cleaned_caption",
-    "source",
-    "pipeline_steps",
-)
-_EXPRESSION = (
-    "expression_id",
-    "text",
-    "char_span",
-    "noun_chunk",
-    "span_status",
-    "grounding_status",
-    "complete",
-)
-_INSTANCE = ("bbox_id", "bbox", "score", "score_source", "verified")
+_INSTANCE = {
+    "bbox_id": "string",
+    "bbox": ["int32"],
+    "score": "double",
+    "score_source": "string",
+    "verified": "bool",
+}
+_EXPRESSION = {
+    "expression_id": "string",
+    "text": "string",
+    "char_span": ["int32"],
+    "noun_chunk": "string",
+    "span_status": "string",
+    "grounding_status": "string",
+    "complete": "bool",
+    "instances": [_INSTANCE],
+}
+_RECORD = {
+    "image_id": "string",
+    "sample_id": "string",
+    "image_path": "string",
+    "caption": "string",
+    "width": "int32",
+    "height": "int32",
+    "cleaned_caption": "string",
+    "expressions": [_EXPRESSION],
+    "source": "string",
+    "pipeline_steps": ["string"],
+    "provenance": "string",
+}
+"""Columns and their Arrow types; each struct has `other_fields` besides."""
 
 
 class ParquetWriter(Writer):
@@ -49,7 +60,10 @@ class ParquetWriter(Writer):
         except ImportError:
             raise SpecError("format=parquet needs pyarrow: run `pip install pyarrow`.") from None
         self._images = job.images if self.settings.embed_images else None
-        self._pyarrow, self._schema = pyarrow, _schema(pyarrow, embed_images=bool(self._images))
+        self._pyarrow, self._schema = pyarrow, pyarrow.schema(list(_type(pyarrow, _RECORD)))
+        if self._images:
+            image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+            self._schema = self._schema.append(pyarrow.field("image", image))
         self._writers = self.each_split(
             ".parquet", lambda path: pyarrow.parquet.ParquetWriter(path, self._schema)
         )
@@ -89,62 +103,28 @@ class ParquetWriter(Writer):
 def parquet_row(sample: AnnotatedSample) -> dict[str, Any]:
     """A record with a fixed set of columns; columns that the record lacks are null."""
     record = sample.record
-    row = _columns(record, _RECORD, without={"image_id", "expressions", "provenance"})
+    row = _columns(record, _RECORD)
     row["image_id"], row["sample_id"] = sample.image_id, sample_id_of(record)
-    row["provenance"] = _json_or_none(record.get("provenance"))
-    row["expressions"] = []
-    for expression in record["expressions"]:
-        columns = _columns(expression, _EXPRESSION, without={"instances"})
-        columns["instances"] = [
-            _columns(instance, _INSTANCE, without=set()) for instance in expression["instances"]
-        ]
-        row["expressions"].append(columns)
+    row["provenance"] = _json_or_none(row["provenance"])
+    row["expressions"] = [_columns(expression, _EXPRESSION) for expression in row["expressions"]]
+    for expression in row["expressions"]:
+        expression["instances"] = [_columns(instance, _INSTANCE) for instance in expression["instances"]]
     return row
 
 
-def _columns(fields: Mapping[str, Any], names: tuple[str, ...], *, without: set[str]) -> dict[str, Any]:
-    other = {name: value for name, value in fields.items() if name not in names and name not in without}
-    return {name: fields.get(name) for name in names} | {"other_fields": _json_or_none(other or None)}
+def _columns(fields: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    other = {name: value for name, value in fields.items() if name not in columns}
+    return {name: fields.get(name) for name in columns} | {"other_fields": _json_or_none(other or None)}
 
 
 def _json_or_none(value: Any) -> str | None:
     return None if value is None else json.dumps(value)
 
 
-def _schema(pa: Any, *, embed_images: bool) -> Any:
-    instance = {
-        "bbox_id": pa.string(),
-        "bbox": pa.list_(pa.int32()),
-        "score": pa.float64(),
-        "score_source": pa.string(),
-        "verified": pa.bool_(),
-        "other_fields": pa.string(),
-    }
-    expression = {
-        "expression_id": pa.string(),
-        "text": pa.string(),
-        "char_span": pa.list_(pa.int32()),
-        "noun_chunk": pa.string(),
-        "span_status": pa.string(),
-        "grounding_status": pa.string(),
-        "complete": pa.bool_(),
-        "instances": pa.list_(pa.struct(list(instance.items()))),
-        "other_fields": pa.string(),
-    }
-    record = {
-        "image_id": pa.string(),
-        "sample_id": pa.string(),
-        "image_path": pa.string(),
-        "caption": pa.string(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "cleaned_caption": pa.string(),
-        "expressions": pa.list_(pa.struct(list(expression.items()))),
-        "source": pa.string(),
-        "pipeline_steps": pa.list_(pa.string()),
-        "provenance": pa.string(),
-        "other_fields": pa.string(),
-    }
-    if embed_images:
-        record["image"] = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    return pa.schema(list(record.items()))
+def _type(pa: Any, of: Any) -> Any:
+    """The Arrow type of a name, a list of one type, or a struct of columns."""
+    if isinstance(of, str):
+        return pa.type_for_alias(of)
+    if isinstance(of, list):
+        return pa.list_(_type(pa, of[0]))
+    return pa.struct([*((name, _type(pa, one)) for name, one in of.items()), ("other_fields", pa.string())])
