@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
@@ -23,7 +23,7 @@ class Phrase:
     """What is asked about: a text and the boxes that it refers to, none if the image does not show it."""
 
     text: str
-    boxes: tuple[PixelBox, ...] = ()
+    boxes: tuple[PixelBox, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Conversation:
 
     question: str
     answer: str
-    objects: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, Any]
     """What placeholders in the texts stand for."""
-    phrases: Sequence[Phrase] = ()
+    phrases: Sequence[Phrase]
 
 
 class Notation(Protocol):
@@ -42,6 +42,8 @@ class Notation(Protocol):
 
     form: str
     """What a question for boxes adds."""
+    objects: dict[str, Any]
+    """What placeholders stand for."""
 
     def quoted(self, phrases: Sequence[Phrase]) -> str:
         """The texts, as part of a sentence."""
@@ -63,9 +65,6 @@ class Notation(Protocol):
         """The caption with the boxes of its phrases, which stand in order and do not overlap."""
         ...
 
-    @property
-    def objects(self) -> dict[str, Any]: ...
-
 
 class JsonNotation:
     """Boxes as JSON in the target model's own numbers; a caption stands before them."""
@@ -74,6 +73,7 @@ class JsonNotation:
 
     def __init__(self, model: ChatModel, image_size: tuple[int, int], seen_size: tuple[int, int]):
         self._model, self._image_size, self._seen_size = model, image_size, seen_size
+        self.objects: dict[str, Any] = {}
 
     def quoted(self, phrases: Sequence[Phrase]) -> str:
         return ", ".join(f'"{phrase.text}"' for phrase in phrases)
@@ -96,10 +96,6 @@ class JsonNotation:
     def described(self, caption: str, phrases: Sequence[tuple[Span, Phrase]]) -> str:
         return f"{caption}\n{self.located([phrase for _, phrase in phrases])}"
 
-    @property
-    def objects(self) -> dict[str, Any]:
-        return {}
-
     def _written(self, bbox: PixelBox) -> list[float]:
         return self._model.written(bbox, self._image_size, self._seen_size)
 
@@ -110,18 +106,17 @@ class PlaceholderNotation:
     form = ""
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._boxes: list[list[int]] = []
+        self.objects: dict[str, Any] = {"ref": [], "bbox": []}
 
     def quoted(self, phrases: Sequence[Phrase]) -> str:
         return ", ".join(self.alone(phrase) for phrase in phrases)
 
     def alone(self, phrase: Phrase) -> str:
-        self._texts.append(phrase.text)
+        self.objects["ref"].append(phrase.text)
         return "<ref-object>"
 
     def boxes(self, phrase: Phrase) -> str:
-        self._boxes += map(list, phrase.boxes)
+        self.objects["bbox"] += map(list, phrase.boxes)
         return "<bbox>" * len(phrase.boxes)
 
     def located(self, phrases: Sequence[Phrase]) -> str:
@@ -133,10 +128,6 @@ class PlaceholderNotation:
             text += caption[reached:start] + self.alone(phrase) + self.boxes(phrase)
             reached = end
         return text + caption[reached:]
-
-    @property
-    def objects(self) -> dict[str, Any]:
-        return {"ref": self._texts, "bbox": self._boxes}
 
 
 def conversations(
@@ -153,7 +144,7 @@ def conversations(
             for phrase in _by_text(boxed):
                 written = notation()
                 question = f"Give an expression that refers to what is at {written.boxes(phrase)}."
-                yield _conversation(written, question, written.alone(phrase), [phrase])
+                yield Conversation(question, written.alone(phrase), written.objects, [phrase])
 
 
 def holds_markup(sample: AnnotatedSample) -> bool:
@@ -169,20 +160,18 @@ def is_contradicted(sample: AnnotatedSample) -> bool:
 def _grounding(
     sample: AnnotatedSample, phrases: list[Phrase], notation: Callable[[], Notation], *, refusals: bool
 ) -> Iterator[Conversation]:
-    if phrases:
+    asked = [phrases] if phrases else []
+    if refusals:
+        located = {phrase.text.casefold() for phrase in phrases}
+        absent = _by_text([one for one in sample.expressions if is_absent(one)])
+        asked += [[phrase] for phrase in absent if phrase.text.casefold() not in located]
+    for some in asked:
         written = notation()
-        question = f"Locate every instance of {written.quoted(phrases)} in the image.{written.form}"
-        yield _conversation(written, question, written.located(phrases), phrases)
-    if not refusals:
-        return
-    located = {phrase.text.casefold() for phrase in phrases}
-    for phrase in _by_text([one for one in sample.expressions if is_absent(one)]):
-        if phrase.text.casefold() not in located:
-            written = notation()
-            question = f"Locate every instance of {written.quoted([phrase])} in the image.{written.form}"
-            yield _conversation(
-                written, question, f"The image does not show {written.quoted([phrase])}.", [phrase]
-            )
+        question = f"Locate every instance of {written.quoted(some)} in the image.{written.form}"
+        answer = (
+            written.located(some) if some is phrases else f"The image does not show {written.quoted(some)}."
+        )
+        yield Conversation(question, answer, written.objects, some)
 
 
 def _detailed(sample: AnnotatedSample, notation: Callable[[], Notation]) -> Iterator[Conversation]:
@@ -193,11 +182,7 @@ def _detailed(sample: AnnotatedSample, notation: Callable[[], Notation]) -> Iter
     written = notation()
     question = f"Describe the image and locate what the description mentions.{written.form}"
     answer = written.described(sample.cleaned_caption, phrases)
-    yield _conversation(written, question, answer, [phrase for _, phrase in phrases])
-
-
-def _conversation(written: Notation, question: str, answer: str, phrases: Sequence[Phrase]) -> Conversation:
-    return Conversation(question, answer, written.objects, phrases)
+    yield Conversation(question, answer, written.objects, [phrase for _, phrase in phrases])
 
 
 def _by_text(expressions: Sequence[Expression]) -> list[Phrase]:

@@ -21,11 +21,9 @@ def filtered(sample: AnnotatedSample, settings: ExportSpec, left_out: Counter[st
         if settings.only_complete and expression.complete is not True and not vouched:
             left_out["expressions that verification did not find complete"] += 1
             continue
-        boxes = [
-            i
-            for i, instance in enumerate(expression.instances)
-            if _keeps(instance, sample.image_size, settings, left_out, vouched=vouched)
-        ]
+        faults = [_fault(box, sample.image_size, settings, vouched=vouched) for box in expression.instances]
+        left_out.update(fault for fault in faults if fault)
+        boxes = [i for i, fault in enumerate(faults) if not fault]
         if expression.instances and not boxes:
             left_out["expressions whose boxes were all filtered"] += 1
         elif not expression.instances and settings.drop_unboxed:
@@ -46,23 +44,15 @@ def is_verified(sample: AnnotatedSample) -> bool:
     )
 
 
-def _keeps(
-    instance: Instance,
-    image_size: tuple[int, int],
-    settings: ExportSpec,
-    left_out: Counter[str],
-    *,
-    vouched: bool,
-) -> bool:
+def _fault(
+    instance: Instance, image_size: tuple[int, int], settings: ExportSpec, *, vouched: bool
+) -> str | None:
+    """The kind of box that is left out, if it is of one."""
     x1, y1, x2, y2 = instance.bbox
-    share = (x2 - x1) * (y2 - y1) / (image_size[0] * image_size[1])
     if settings.drop_refuted and instance.verified is False and not vouched:
-        left_out["boxes that verification refuted"] += 1
-        return False
+        return "boxes that verification refuted"
     if instance.score < settings.min_score and not vouched:
-        left_out["boxes below min_score"] += 1
-        return False
-    if share > settings.max_box_share:
-        left_out["scene-sized boxes"] += 1
-        return False
-    return True
+        return "boxes below min_score"
+    if (x2 - x1) * (y2 - y1) / (image_size[0] * image_size[1]) > settings.max_box_share:
+        return "scene-sized boxes"
+    return None
