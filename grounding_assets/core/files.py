@@ -177,13 +177,19 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from None
     with stream:
         for number, line in enumerate(stream, 1):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict):
+            row = json_object(line)
+            if row is None:
                 raise InputError(f"{path}, line {number} is not a JSON object. Run again to rewrite it.")
             yield row
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """What the text says, or None if it is no JSON object."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def to_json(value: Any) -> bytes:

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from grounding_assets.core.evaluation.comparison import Comparison, compare
 from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
 from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey, sample_key
 from grounding_assets.core.evaluation.verification_effect import VerificationEffect, has_verdicts, is_kept
-from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
+from grounding_assets.core.files import json_object, replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.steps import Step
 
 EVALUATION = "evaluation.json"
@@ -137,20 +136,13 @@ def read_records(file: Path) -> Iterator[dict[str, Any]]:
         with file.open(encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, 1):
                 if line.strip():
-                    yield _object(line, f"{file}, line {number}")
+                    row = json_object(line)
+                    if row is None:
+                        raise InputError(f"{file}, line {number} is not a JSON object.")
+                    yield row
     except FileNotFoundError:
         raise InputError(f"There is no {file}.") from None
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise InputError(f"{file} is not UTF-8 text.") from None
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        row = None
-    if not isinstance(row, dict):
-        raise InputError(f"{where} is not a JSON object.")
-    return row

@@ -1,12 +1,12 @@
 """JSON as rows: an object a line, an array of objects, and COCO's document."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.dataset.input_file import MAX_LINE_BYTES, bounded_lines
 from grounding_assets.core.errors import InputError
+from grounding_assets.core.files import json_object
 from grounding_assets.core.importing.rows import LeftOut, Row
 from grounding_assets.core.json_arrays import elements, values
 
@@ -21,12 +21,8 @@ def read_json_lines(path: Path) -> Iterator[Row | LeftOut]:
         place = f"line {line.number}"
         if line.is_too_long:
             yield LeftOut(place, f"longer than {MAX_LINE_BYTES} bytes")
-            continue
-        try:
-            fields = json.loads(line.raw)
-        except (ValueError, RecursionError):
-            fields = None
-        yield _row_or_left_out(place, fields)
+        else:
+            yield _row_or_left_out(place, json_object(line.raw))
 
 
 def read_json_array(path: Path) -> Iterator[Row | LeftOut]:
