@@ -46,9 +46,7 @@ def _positions(judged: JudgedSample, result: Checkpoint) -> tuple[int, ...]:
     return tuple(
         position
         for position, key in enumerate(keys)
-        if (phrase := known.get(key)) is not None
-        and phrase.is_rejected
-        and phrase.boxes == [instance.bbox for instance in result.expressions[position].instances]
+        if key in known and known[key].is_rejected_in(result.expressions[position])
     )
 
 

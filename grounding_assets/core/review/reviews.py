@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.files import read_lines, write_lines
-from grounding_assets.core.records import Expression, GroundingStatus, Instance, PixelBox
+from grounding_assets.core.records import Expression, GroundingStatus, Instance
 from grounding_assets.core.review.judged import phrase_keys, result_digest, sample_id_of
 from grounding_assets.core.review.said import JudgedPhrase, JudgedSample
 from grounding_assets.core.shards.manifest import data_set_folder
@@ -66,12 +66,9 @@ class Reviews:
     def counts(self) -> dict[str, int]:
         """Marks by what they say."""
         counts = Counter(f"samples {one.verdict}ed" for one in self if one.verdict)
-        for phrase in (phrase for one in self for phrase in one.phrases if phrase.word):
-            assert phrase.word is not None
-            if phrase.word.verdict:
-                counts[f"expressions {phrase.word.verdict}ed"] += 1
-            if phrase.word.boxes is not None:
-                counts["expressions corrected"] += 1
+        words = [phrase.word for one in self for phrase in one.phrases if phrase.word]
+        counts.update(f"expressions {word.verdict}ed" for word in words if word.verdict)
+        counts.update("expressions corrected" for word in words if word.boxes is not None)
         return dict(sorted(counts.items()))
 
     def apply(
@@ -90,7 +87,7 @@ class Reviews:
         phrases, kept, vouched = judged.by_key(), [], set()
         for position, key in enumerate(phrase_keys(e.char_span for e in sample.expressions)):
             phrase, expression = phrases.get(key), sample.expressions[position]
-            if phrase is not None and phrase.is_rejected and _same_boxes(phrase, expression):
+            if phrase is not None and phrase.is_rejected_in(expression):
                 left_out["expressions that a reviewer rejected"] += 1
                 continue
             if phrase is not None and not phrase.is_rejected and judged.vouches_for(phrase):
@@ -145,11 +142,6 @@ def vouched_expression(phrase: JudgedPhrase) -> Expression:
 def _outcome(phrase: JudgedPhrase) -> str:
     corrected = phrase.word is not None and phrase.word.boxes is not None
     return f"expressions {'corrected' if corrected else 'accepted'} by a reviewer"
-
-
-def _same_boxes(phrase: JudgedPhrase, expression: Expression) -> bool:
-    boxes: list[PixelBox] = [instance.bbox for instance in expression.instances]
-    return phrase.boxes == boxes
 
 
 def _with_expressions(

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from grounding_assets.core.records import PixelBox
+from grounding_assets.core.records import Expression, PixelBox
 from grounding_assets.core.review.judged import phrase_keys
 from grounding_assets.core.review.marks import Verdict
 
@@ -48,6 +48,11 @@ class JudgedPhrase(BaseModel):
     def boxes(self) -> list[PixelBox]:
         """Of the result that was judged."""
         return [tuple(int(edge) for edge in instance["bbox"]) for instance in self.row["instances"]]  # type: ignore[misc]
+
+    def is_rejected_in(self, expression: Expression) -> bool:
+        """Whether it was rejected with the very boxes that the expression has."""
+        boxes: list[PixelBox] = [instance.bbox for instance in expression.instances]
+        return self.is_rejected and self.boxes == boxes
 
 
 class JudgedSample(BaseModel):

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample, read_samples
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.records import PixelBox
 from grounding_assets.core.review.judged import phrase_keys, result_digest, sample_id_of
-from grounding_assets.core.review.marks import MarkedBox, MarksFile, PhraseMark, SampleMark
+from grounding_assets.core.review.marks import MarkedBox, MarksFile, SampleMark
 from grounding_assets.core.review.reviews import Reviews, image_sha256
 from grounding_assets.core.review.said import JudgedPhrase, JudgedSample, Word
 
@@ -29,6 +28,21 @@ class Taken:
     overruled: list[str] = field(default_factory=list)
     """Where two marks disagree, in words; the one that was exported later counts."""
 
+    def later(self, said: Word, before: Word | None, what: str) -> Word | None:
+        """The one of the two that counts."""
+        if before is None:
+            if said.says == "unmarked":
+                return None
+            self.new += 1
+            return said
+        if (before.verdict, before.boxes) == (said.verdict, said.boxes):
+            self.known += 1
+            return before
+        later, earlier = (said, before) if said.at >= before.at else (before, said)
+        self.new += later is said
+        self.overruled.append(f"{what}: {earlier.says} by {earlier.by}, later {later.says} by {later.by}")
+        return later
+
 
 def take_marks(
     marks: MarksFile, records: Iterable[Mapping[str, Any]], reviews: Reviews, origin: str
@@ -45,55 +59,27 @@ def take_marks(
     waiting: dict[str, list[SampleMark]] = {}
     for mark in marks.marks:
         waiting.setdefault(mark.sample_id, []).append(mark)
-    words = Words(marks.reviewer, marks.exported_at, taken)
     for sample in read_samples(records, origin):
         # a file that was put together of several may mark a sample more than once
         for mark in waiting.pop(sample_id_of(sample.record), ()):
-            digest = result_digest(sample.record)
-            if digest != mark.result:
+            if result_digest(sample.record) != mark.result:
                 taken.stale.append(mark.sample_id)
                 continue
             before = reviews.of(mark.sample_id, sample.cleaned_caption)
-            reviews.put(_judged(sample, digest, mark, before, words))
+            reviews.put(_judged(sample, mark, before, marks, taken))
     taken.unknown += waiting
     return taken
 
 
-@dataclass(frozen=True)
-class Words:
-    """Marks of one export beside earlier ones."""
-
-    by: str
-    at: datetime
-    taken: Taken
-
-    def later(self, said: Word, before: Word | None, what: str) -> Word | None:
-        """The one that counts."""
-        if before is None:
-            if said.says == "unmarked":
-                return None
-            self.taken.new += 1
-            return said
-        if (before.verdict, before.boxes) == (said.verdict, said.boxes):
-            self.taken.known += 1
-            return before
-        later, earlier = (said, before) if said.at >= before.at else (before, said)
-        self.taken.new += later is said
-        self.taken.overruled.append(
-            f"{what}: {earlier.says} by {earlier.by}, later {later.says} by {later.by}"
-        )
-        return later
-
-
 def _judged(
-    sample: AnnotatedSample, digest: str, mark: SampleMark, before: JudgedSample | None, words: Words
+    sample: AnnotatedSample, mark: SampleMark, before: JudgedSample | None, marks: MarksFile, taken: Taken
 ) -> JudgedSample:
     name = mark.sample_id
-    current = before if before is not None and before.result == digest else None
+    current = before if before is not None and before.result == mark.result else None
     said_before = current.word if current else None
     if "verdict" in mark.model_fields_set:
-        said = Word(verdict=mark.verdict, by=words.by, at=words.at)
-        said_before = words.later(said, said_before, name)
+        said = Word(verdict=mark.verdict, by=marks.reviewer, at=marks.exported_at)
+        said_before = taken.later(said, said_before, name)
     phrases = _phrases(sample, before)
     for phrase_mark in mark.expressions:
         if phrase_mark.index >= len(phrases):
@@ -105,16 +91,18 @@ def _judged(
         old = phrases[phrase_mark.index]
         said = Word(
             verdict=phrase_mark.verdict,
-            boxes=_pixel_boxes(phrase_mark, sample.image_size, name),
-            by=words.by,
-            at=words.at,
+            boxes=None
+            if phrase_mark.boxes is None
+            else tuple(_pixel_box(box, sample.image_size, name) for box in phrase_mark.boxes),
+            by=marks.reviewer,
+            at=marks.exported_at,
         )
         said_of_these = old.word if old.boxes == now.boxes else None
-        word = words.later(said, said_of_these, f"{name}, '{now.row['text']}'")
+        word = taken.later(said, said_of_these, f"{name}, '{now.row['text']}'")
         phrases[phrase_mark.index] = JudgedPhrase(row=now.row, word=word)
     return JudgedSample(
         sample_id=name,
-        result=digest,
+        result=mark.result,
         image_path=sample.image_path,
         image_sha256=image_sha256(sample.record),
         caption=sample.caption,
@@ -142,14 +130,6 @@ def _carried(fresh: JudgedPhrase, old: JudgedPhrase | None, before: JudgedSample
     if old.boxes == fresh.boxes:
         return JudgedPhrase(row=fresh.row, word=old.word)
     return old if before.vouches_for(old) else fresh
-
-
-def _pixel_boxes(
-    mark: PhraseMark, image_size: tuple[int, int], sample_id: str
-) -> tuple[PixelBox, ...] | None:
-    if mark.boxes is None:
-        return None
-    return tuple(_pixel_box(box, image_size, sample_id) for box in mark.boxes)
 
 
 def _pixel_box(box: MarkedBox, image_size: tuple[int, int], sample_id: str) -> PixelBox:
