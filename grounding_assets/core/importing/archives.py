@@ -7,12 +7,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from grounding_assets.core.dataset.input_file import MAX_LINE_BYTES
 from grounding_assets.core.errors import InputError
 from grounding_assets.core.importing.extracted_images import MAX_IMAGE_BYTES, ExtractedImages
-from grounding_assets.core.importing.folders import TEXT_SUFFIXES, decoded, fields_of_json
+from grounding_assets.core.importing.folders import SIDECARS, sidecar_fields
 from grounding_assets.core.importing.options import ImportOptions
 from grounding_assets.core.importing.rows import LeftOut, Row
 from grounding_assets.core.input_forms import IMAGE_SUFFIXES, is_archive
@@ -72,7 +71,7 @@ def _contents(path: Path, archive: tarfile.TarFile) -> Iterator[tuple[str, str, 
         key, suffix = f"{folder}/{stem}".lstrip("/"), f".{suffix.lower()}"
         if not member.isreg():
             yield key, suffix, "no regular file but a link or a device"
-        elif suffix in IMAGE_SUFFIXES or suffix in (*TEXT_SUFFIXES, ".json"):
+        elif suffix in IMAGE_SUFFIXES or suffix in SIDECARS:
             most = MAX_IMAGE_BYTES if suffix in IMAGE_SUFFIXES else MAX_LINE_BYTES
             stream = archive.extractfile(member)
             yield (
@@ -89,22 +88,15 @@ def _read_sample(
     images: ExtractedImages,
     options: ImportOptions,
 ) -> Iterator[Row | LeftOut]:
-    fields: dict[str, Any] = {}
-    texts: dict[str, Any] = {}
-    image_path = ""
+    held: list[tuple[str, bytes]] = []
     try:
         for suffix, raw in parts:
             if isinstance(raw, str):
                 raise ValueError(raw)
-            if suffix in IMAGE_SUFFIXES:
-                image_path = image_path or images.add(raw)
-            elif suffix == ".json":
-                fields |= fields_of_json(raw)
-            else:
-                text = decoded(raw, options.encoding)
-                texts[options.caption_field or "caption"] = (
-                    text.splitlines() if options.caption_per_line else text
-                )
+            held.append((suffix, raw))
+        # first, so that no image is written for a sample that is left out for its text
+        fields = sidecar_fields((part for part in held if part[0] in SIDECARS), options)
+        image_path = next((images.add(raw) for suffix, raw in held if suffix in IMAGE_SUFFIXES), "")
     except ValueError as error:
         yield LeftOut(place, str(error))
         return
@@ -114,4 +106,4 @@ def _read_sample(
     # paths and addresses in the sidecar are of where the image was
     own = {"image_path": image_path, "image_id": fields.get("key") or key.rpartition("/")[2]}
     kept = {name: value for name, value in fields.items() if name not in ("key", "exif")}
-    yield Row(place, {**kept, **texts, **own})
+    yield Row(place, {**kept, **own})

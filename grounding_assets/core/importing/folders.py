@@ -3,7 +3,7 @@
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ from grounding_assets.core.importing.options import ImportOptions
 from grounding_assets.core.importing.rows import LeftOut, Row
 from grounding_assets.core.input_forms import IMAGE_SUFFIXES, encoding_of
 
-TEXT_SUFFIXES = (".txt", ".caption")
-_SIDECARS = (*TEXT_SUFFIXES, ".json")
+SIDECARS = (".txt", ".caption", ".json")
 
 
 def read_folder(root: Path, options: ImportOptions) -> Iterator[Row | LeftOut]:
@@ -43,7 +42,7 @@ def _read_one(
         stem, suffix = os.path.splitext(name)  # noqa: PTH122
         if suffix.lower() in IMAGE_SUFFIXES:
             images.append(name)
-        elif suffix.lower() in _SIDECARS:
+        elif suffix.lower() in SIDECARS:
             sidecars[stem][suffix.lower()] = name
         else:
             yield LeftOut(
@@ -59,7 +58,7 @@ def _read_one(
         reason = ""
         for owner in reversed(owners):
             try:
-                fields |= _sidecar_fields(folder, sidecars[owner], inside, options)
+                fields |= _fields_beside(folder, sidecars[owner], inside, options)
             except ValueError as error:
                 reason = str(error)
         # what a sidecar says of the image's place may be of another machine
@@ -71,41 +70,49 @@ def _read_one(
             yield LeftOut(str((folder / name).relative_to(root)), "no image beside the text")
 
 
-def _sidecar_fields(
+def _fields_beside(
     folder: Path, by_suffix: Mapping[str, str], inside: Path, options: ImportOptions
 ) -> dict[str, Any]:
-    """What the files beside an image say; a text file's caption goes before a JSON file's.
+    """What the files beside an image say.
 
     Raises:
         ValueError: one cannot be used; says why.
     """
-    fields: dict[str, Any] = {}
-    for suffix in reversed([suffix for suffix in _SIDECARS if suffix in by_suffix]):
+    parts: list[tuple[str, bytes]] = []
+    for suffix in reversed([suffix for suffix in SIDECARS if suffix in by_suffix]):
         path = folder / by_suffix[suffix]
         if not path.resolve().is_relative_to(inside):
             raise ValueError("its text is a link that leads out of the folder")
         try:
             if not path.is_file() or path.stat().st_size > MAX_LINE_BYTES:
                 raise ValueError(f"its text is no file of at most {MAX_LINE_BYTES} bytes")
-            raw = path.read_bytes()
+            parts.append((suffix, path.read_bytes()))
         except OSError as error:
             raise ValueError(f"its text cannot be read ({error.strerror})") from None
-        if suffix == ".json":
-            fields |= fields_of_json(raw)
-        else:
-            text = decoded(raw, options.encoding)
-            named = options.caption_field or "caption"
-            fields = {key: value for key, value in fields.items() if key != named}
-            fields[named] = text.splitlines() if options.caption_per_line else text
-    return fields
+    return sidecar_fields(parts, options)
 
 
-def fields_of_json(raw: bytes) -> dict[str, Any]:
-    """The fields of a sidecar: an object, or a caption or several alone.
+def sidecar_fields(parts: Iterable[tuple[str, bytes]], options: ImportOptions) -> dict[str, Any]:
+    """What text and JSON files say, each given by suffix and content; a text file's caption goes before JSON's.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: one cannot be used; says why.
     """
+    fields: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
+    for suffix, raw in parts:
+        if suffix == ".json":
+            fields |= _fields_of_json(raw)
+        else:
+            text = _decoded(raw, options.encoding)
+            texts[options.caption_field or "caption"] = (
+                text.splitlines() if options.caption_per_line else text
+            )
+    return fields | texts
+
+
+def _fields_of_json(raw: bytes) -> dict[str, Any]:
+    """Of an object, or a caption or several alone."""
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError):
@@ -117,12 +124,7 @@ def fields_of_json(raw: bytes) -> dict[str, Any]:
     raise ValueError("its JSON file holds neither an object nor captions")
 
 
-def decoded(raw: bytes, encoding: str) -> str:
-    """The text of a sidecar.
-
-    Raises:
-        ValueError: it is not in that encoding.
-    """
+def _decoded(raw: bytes, encoding: str) -> str:
     encoding = encoding or encoding_of(raw[:4])
     try:
         return raw.decode(encoding)
