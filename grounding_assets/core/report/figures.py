@@ -51,7 +51,6 @@ class Figures:
     """Lines with a result; a sample that stands twice in the input counts twice."""
     failures: Counter[str] = field(default_factory=Counter)
     """By reason."""
-    without_expressions: int = 0
     expressions: int = 0
     grounded_expressions: int = 0
     """Of which step 1 has been asked."""
@@ -78,7 +77,6 @@ class Figures:
     def observe(self, record: Mapping[str, Any]) -> None:
         """Counts one line of `annotations.jsonl`."""
         self.lines += 1
-        self.without_expressions += not record["expressions"]
         grounded = is_grounded(record)
         for expression in record["expressions"]:
             self.expressions += 1

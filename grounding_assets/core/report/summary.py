@@ -188,7 +188,8 @@ def _nice_bins(distribution: Distribution) -> _Bins:
 
 def _short(number: float) -> str:
     """Three digits at most: 950, 1.2k, 3.4M."""
-    for limit, unit in ((1e6, "M"), (1e3, "k")):
+    number = float(f"{number:.3g}")
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= limit:
             return f"{number / limit:.3g}{unit}"
     return f"{number:.3g}"

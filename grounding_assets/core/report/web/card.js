@@ -31,7 +31,7 @@ function cardElement(row, verdict) {
 }
 
 function photoElement(row) {
-  const figure = el("figure", { class: "photo", "data-waiting": true });
+  const figure = el("figure", { class: "photo" });
   shapePhoto(figure, row, row.size ?? [4, 3]);
   return figure;
 }
@@ -95,7 +95,6 @@ function showPhoto(figure, row) {
   const source = byId(`photo-${row.photo}`);
   const isWhole = source?.nextElementSibling || document.readyState !== "loading";
   if (!isWhole) return false;
-  figure.removeAttribute("data-waiting");
   if (!source || source.dataset.trouble) {
     figure.classList.add("missing");
     figure.prepend(el("p", {}, source?.dataset.trouble || "The photo is not in this file."));
