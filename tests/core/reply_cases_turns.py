@@ -42,6 +42,18 @@ for name, between in {
     "an image": "\n\nUser: And the next picture (2) in [brackets].\nAssistant: ",
 }.items():
     CASES.add(f"a turn of somebody else, {name}", FINAL + between + DRAFT, RIGHT)
+for name, between in {
+    "one more": "\nQ: Is that all?\nA: No, one more.\n",
+    "without a word": "\n\nQ: Is that all?\nA: ",
+    "forgotten": "\n**Question:** Did I forget one?\n**Answer:** ",
+    "to the user": "\n\nUser: Are you sure?\nAssistant: Sorry, the boat is further left:\n",
+    "asked twice": "\nQ: Is that all?\nA: No.\nQ: Where is it?\nA: ",
+}.items():
+    CASES.add(f"two answers, {name}", FINAL + between + DRAFT, FAILS)
+    CASES.add(f"two answers that are one, {name}", FINAL + between + FINAL, RIGHT)
+    lines = f"the white boat: {BOAT}{between}the white boat: {LIGHT}"
+    CASES.add(f"two answers in words, {name}", lines, FAILS, asked=ONE)
+CASES.add("thanks behind the answer", f"{FINAL}\nUser: Are you sure?\nAssistant: Yes (of course).", RIGHT)
 CASES.add("a question before the answer", f"Question: where is it?\nAnswer: {FINAL}", RIGHT)
 CASES.add("the example of a prompt said again", f"[INST] Such as {DRAFT} [/INST] {FINAL}", RIGHT)
 CASES.add("a prompt in tags said again", f"<user>Such as {DRAFT}</user>{FINAL}", RIGHT)

@@ -8,6 +8,7 @@ from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject
 from grounding_assets.core.replies.lenient_json import Scanner, well_formed
 from grounding_assets.core.replies.reasoning import NEXT_TURN, without_reasoning
+from grounding_assets.core.replies.wording import says_what
 
 MAX_REPLY_CHARS = 400_000
 """A longer reply is a model running in circles; 8192 tokens are about 30,000 characters."""
@@ -21,6 +22,9 @@ _OTHERS_TURN = re.compile(
 )
 """A line that opens a turn; with a box behind it, the word names what the box shows."""
 _OWN_TURN = re.compile(r"^[#* \t]*(?:assistant|answer|model|response|a)[* \t]*(?::|$)", re.I | re.M)
+_ABOUT_ANSWER = re.compile(r"\b(?:all|else|another|miss(?:ed|ing)|forg[eo]t\w*|sure|correct|again)\b", re.I)
+"""What a question says that asks for more than was answered."""
+_BRACKETED = re.compile(r"[\[({<].*[\])}>]", re.S)
 _CLOSING = re.compile(r"[\s\]})>`~'\"|,;.]*")
 
 
@@ -39,8 +43,8 @@ def answer_text(reply: str) -> tuple[str, bool]:
     """The reply without its reasoning, and whether it was cut off inside reasoning.
 
     Raises:
-        SampleFailure: `unparsable` for an empty or an absurdly long reply, `truncated` for one that is
-            nothing but reasoning.
+        SampleFailure: `unparsable` for an empty or an absurdly long reply, or one of two answers; `truncated` for
+            one that is nothing but reasoning.
     """
     if len(reply) > MAX_REPLY_CHARS:
         raise SampleFailure(
@@ -71,8 +75,26 @@ def _own_turn(text: str) -> str:
         last = max((found.start() for found in _OWN_TURN.finditer(text)), default=0)
         turns = (found for found in _OTHERS_TURN.finditer(text, answered.end()) if found.end() <= last)
         ends = [text.find(NEXT_TURN, answered.end()), next((found.start() for found in turns), -1)]
-        text = text[: min((end for end in ends if end >= 0), default=len(text))]
+        end = min((end for end in ends if end >= 0), default=len(text))
+        _refuse_second_answer(text[:end], text[end:].partition(NEXT_TURN)[0])
+        text = text[:end]
     return text.replace(NEXT_TURN, "\n")
+
+
+def _refuse_second_answer(answer: str, turns: str) -> None:
+    """Raises `SampleFailure` if the turns behind an answer speak of it and give another: nobody can say which counts."""
+    if not (own := _OWN_TURN.search(turns)):
+        return
+    question, said = turns[: own.start()], turns[own.end() :]
+    box = re.search(_BOX, said)
+    if box is None or not (_ABOUT_ANSWER.search(question) or says_what(said[: box.start()])):
+        return
+    first, second = ("".join("".join(_BRACKETED.findall(part)).split()) for part in (answer, said))
+    if first != second:
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"The reply asks itself about its answer and gives another one behind {excerpt(turns)}.",
+        )
 
 
 def json_parts(answer: str) -> JsonParts:
