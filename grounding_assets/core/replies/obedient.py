@@ -6,20 +6,37 @@ duplicate key, a name beside the id, an expression left out.
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from grounding_assets.core.boxes.coordinates import RawBox
-from grounding_assets.core.replies.boxes import MAX_COORDINATE
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from grounding_assets.core.replies.boxes import MAX_COORDINATE, as_score
 from grounding_assets.core.replies.grounding import MAX_BOXES
 from grounding_assets.core.replies.matching import MatchedExpression, MatchResult
 
-_BOX_KEYS = ("box_2d", "bbox_2d", "bbox")
-"""Those that the families are asked for."""
 _MAX_CHARS = 100_000
+_Number = Annotated[float, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 
 
-class _Otherwise(Exception):
-    """The reply is not exactly what was asked for."""
+class _Exactly(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _Box(_Exactly):
+    edges: list[_Number] = Field(
+        min_length=4, max_length=4, validation_alias=AliasChoices("box_2d", "bbox_2d", "bbox")
+    )
+    """Under one of the keys that the families are asked for."""
+    score: _Number | None = None
+
+
+class _Entry(_Exactly):
+    id: str
+    boxes: list[_Box]
+
+
+class _Reply(_Exactly):
+    expressions: list[_Entry]
 
 
 def read_obedient(reply: str, expressions: Sequence[tuple[str, str]]) -> MatchResult | None:
@@ -35,67 +52,25 @@ def read_obedient(reply: str, expressions: Sequence[tuple[str, str]]) -> MatchRe
     if len(reply) > _MAX_CHARS or not reply.startswith('{"') or "\\ud" in reply:
         return None
     try:
-        tree = json.loads(reply, object_pairs_hook=_unique, parse_constant=_refuse)
-        entries = _list(_only(tree, "expressions"))
-        found = dict(map(_entry, entries))
-        ids = [name for name, _ in expressions]
-        if len(entries) != len(ids) or found.keys() != set(ids):
-            return None
-    except (_Otherwise, ValueError, RecursionError):
+        entries = _Reply.model_validate(json.loads(reply, object_pairs_hook=_unique)).expressions
+    except (ValueError, RecursionError):
         return None
-    if sum(len(one.boxes) for one in found.values()) > MAX_BOXES:
+    boxes_of = {entry.id: entry.boxes for entry in entries}
+    ids = [name for name, _ in expressions]
+    if len(entries) != len(ids) or boxes_of.keys() != set(ids):
         return None
-    return MatchResult(tuple(found[name] for name in ids))
+    if sum(map(len, boxes_of.values())) > MAX_BOXES:
+        return None
+    return MatchResult(tuple(_matched(boxes_of[name]) for name in ids))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _Otherwise
+        raise ValueError("a key came twice")
     return members
 
 
-def _refuse(constant: str) -> float:
-    raise _Otherwise(constant)
-
-
-def _only(value: Any, key: str) -> Any:
-    if type(value) is not dict or len(value) != 1 or key not in value:
-        raise _Otherwise
-    return value[key]
-
-
-def _list(value: Any) -> list[Any]:
-    if type(value) is not list:
-        raise _Otherwise
-    return value
-
-
-def _entry(value: Any) -> tuple[str, MatchedExpression]:
-    if type(value) is not dict or value.keys() != {"id", "boxes"} or type(value["id"]) is not str:
-        raise _Otherwise
-    boxes = [_box(box) for box in _list(value["boxes"])]
-    scores = tuple(score for _, score in boxes)
-    return value["id"], MatchedExpression(True, tuple(box for box, _ in boxes), scores)
-
-
-def _box(value: Any) -> tuple[RawBox, float | None]:
-    if type(value) is not dict:
-        raise _Otherwise
-    score = value.pop("score", None)
-    key = next(iter(value), None)
-    if len(value) != 1 or key not in _BOX_KEYS:
-        raise _Otherwise
-    edges = _list(value[key])
-    if len(edges) != 4:
-        raise _Otherwise
-    a, b, c, d = map(_number, edges)
-    if score is not None:
-        score = _number(score)
-    return (a, b, c, d), score if score is not None and 0 <= score <= 1 else None
-
-
-def _number(value: Any) -> float:
-    if type(value) not in (int, float) or not abs(value) <= MAX_COORDINATE:
-        raise _Otherwise
-    return float(value)
+def _matched(boxes: Sequence[_Box]) -> MatchedExpression:
+    edges = [(a, b, c, d) for a, b, c, d in (box.edges for box in boxes)]
+    return MatchedExpression(True, tuple(edges), tuple(as_score(box.score) for box in boxes))
