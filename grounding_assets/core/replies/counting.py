@@ -47,10 +47,9 @@ def joined(mentions: Sequence[Mention], spoken: Mapping[int, set[int]]) -> Match
         boxes=tuple(box for entry in counting for box in entry.boxes),
         scores=tuple(score for entry in counting for score in entry.scores),
         unreadable=sum(entry.unreadable for entry in counting),
-        contradictory=_contradictory(mentions)
-        or _ends_aside(mentions)
+        contradictory=_ends_aside(mentions)
         or _in_two_places(counting)
-        or _said_otherwise_in_part(mentions, spoken),
+        or any(_contradicts(*pair, spoken) for pair in pairwise(_told_together(mentions))),
     )
 
 
@@ -92,19 +91,24 @@ def _ends_aside(mentions: Sequence[Mention]) -> bool:
     )
 
 
-def _said_otherwise_in_part(mentions: Sequence[Mention], spoken: Mapping[int, set[int]]) -> bool:
-    """Whether what follows a document speaks of less, or of as little without a word between, and does not say that
-    it corrects it: it may be an example, or more boxes."""
-    for earlier, following in pairwise(_told_together(mentions)):
-        (first, _), (later, _) = earlier[-1], following[0]
-        same = _boxes_of(earlier) == _boxes_of(following)
-        if same or later.takes_back or (first.is_line and later.is_line):
-            continue
-        before, now = spoken[id(first)], spoken[id(later)]
-        side_by_side = first.passage == later.passage
-        if now < before or (now == before and side_by_side and now != set().union(*spoken.values())):
-            return True
-    return False
+def _contradicts(
+    earlier: Sequence[Mention], following: Sequence[Mention], spoken: Mapping[int, set[int]]
+) -> bool:
+    """Whether what follows gives other boxes, and does not say that it corrects the earlier ones.
+
+    Lines do if they have the same name. A document does, or what follows it, if it speaks of less, or of as little
+    without a word between: it may be an example, or more boxes.
+    """
+    (first, one), (later, other) = earlier[-1], following[0]
+    if _boxes_of(earlier) == _boxes_of(following):
+        return False
+    if first.is_line and later.is_line:
+        return one.labels == other.labels and not _says(takes_back, earlier[-1], following[0])
+    if later.takes_back:
+        return False
+    before, now = spoken[id(first)], spoken[id(later)]
+    side_by_side = first.passage == later.passage
+    return now < before or (now == before and side_by_side and now != set().union(*spoken.values()))
 
 
 def _in_two_places(entries: Sequence[ReplyEntry]) -> bool:
@@ -113,17 +117,6 @@ def _in_two_places(entries: Sequence[ReplyEntry]) -> bool:
     for entry in entries:
         boxes[entry.place] += entry.boxes
     return len({tuple(sorted(of_place)) for of_place in boxes.values()}) > 1
-
-
-def _contradictory(mentions: Sequence[Mention]) -> bool:
-    return any(
-        earlier[-1][0].is_line
-        and later[0][0].is_line
-        and earlier[-1][1].labels == later[0][1].labels
-        and _boxes_of(earlier) != _boxes_of(later)
-        and not _says(takes_back, earlier[-1], later[0])
-        for earlier, later in pairwise(_told_together(mentions))
-    )
 
 
 def _told_together(mentions: Sequence[Mention]) -> list[list[Mention]]:

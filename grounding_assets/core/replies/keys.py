@@ -7,103 +7,58 @@ from typing import Literal
 from grounding_assets.core.replies.boxes import EDGE_NAMES, as_number
 from grounding_assets.core.replies.declared import Form, declared_forms
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject, JsonValue
+from grounding_assets.core.replies.wording import word_set
 
 Role = Literal["id", "label", "box", "score", "point", "edge", "form", "no_answer"]
 
-_IDS = {"id", "expression_id"}
-_LABELS = {
-    *("label", "labels", "name", "names", "text", "text_content", "expression", "phrase", "object", "class"),
-    *(
-        "object_name",
-        "class_name",
-        "category",
-        "caption",
-        "description",
-        "title",
-        "ref",
-        "referring_expression",
-    ),
-}
+_IDS = word_set("id expression_id")
+_LABELS = word_set(
+    "label labels name names text text_content expression phrase object class object_name class_name "
+    "category caption description title ref referring_expression"
+)
 _LABEL_PREFIXES = ("label_", "name_")
-_BOXES = {
-    *("box", "boxes", "box_2d", "boxes_2d", "box2d", "bbox", "bboxes", "bbox_2d", "bboxes_2d", "bbox2d"),
-    *("bbox_xyxy", "bounding_box", "bounding_boxes", "coordinates", "bndbox", "rect"),
-}
-_SCORES = {"score", "scores", "confidence", "confidences", "conf", "probability"}
-_POINTS = {"point", "points", "point_2d", "points_2d"}
-_COCO = {"iscrowd", "category_id"}
+_BOXES = word_set(
+    "box boxes box_2d boxes_2d box2d bbox bboxes bbox_2d bboxes_2d bbox2d bbox_xyxy bounding_box "
+    "bounding_boxes coordinates bndbox rect"
+)
+_COCO = word_set("iscrowd category_id")
 """Beside these a `bbox` is a corner and a size."""
-_TURNS = {"angle", "rotation", "theta", "rotation_angle", "rotation_degrees"}
+_TURNS = word_set("angle rotation theta rotation_angle rotation_degrees")
 _MOST_WORDS = 6
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]$)")
-_SHAPES = {"polygon", "polygons", "segmentation", "mask", "masks", "contour", "contours", "vertices", "quad"}
+_SHAPES = word_set("polygon polygons segmentation mask masks contour contours vertices quad")
 _ASIDE = re.compile(
     r"(?:rejected|discarded|excluded|ignored?|invalid|wrong|alternatives?|candidates?|previous|former|similar|other|not)(?:_|$)"
 )
 _CORRECTED = re.compile(r"(?:corrected|refined|revised|updated|adjusted|fixed|final)(?:_|$)")
-_ACCEPTED = {"valid", "is_valid", "correct", "is_correct", "accepted", "keep"}
+_ACCEPTED = word_set("valid is_valid correct is_correct accepted keep")
 _PRESENCE = re.compile(r"(?:is_)?(?:found|present|visible|detected|exists?|in_(?:the_)?image)")
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
-_WHOLE = {
-    "complete",
-    "completed",
-    "success",
-    "ok",
-    "done",
-    "final",
-    "finished",
-    "is_final",
-    "is_complete",
-    "stop",
-}
-_CUT = {
-    "truncated",
-    "is_truncated",
-    "partial",
-    "incomplete",
-    "omitted",
-    "remaining",
-    "more",
-    "has_more",
-    "continued",
-}
+_WHOLE = word_set("complete completed success ok done final finished is_final is_complete stop")
+_CUT = word_set("truncated is_truncated partial incomplete omitted remaining more has_more continued")
 _ABOUT_IMAGE = re.compile(
     r"image|img|width|height|size|resolution|file|model|version|language|prompt|query|type|format|unit|scale|time|date"
 )
 """Words in keys of what says nothing of how many things an answer should hold."""
-_FORMS = {"format", "bbox_format", "box_format", "bbox_mode", "box_mode", "coordinate_format"}
+_FORMS = word_set("format bbox_format box_format bbox_mode box_mode coordinate_format")
 _NO_FORM = re.compile(r"json|2d|1000|pixel|absolute|relative|normali[sz]ed", re.IGNORECASE)
 """What stands under a key for a form and says nothing of the order."""
-_NO_ANSWER = {
-    *(
-        "reasoning",
-        "reason",
-        "rationale",
-        "thought",
-        "thoughts",
-        "think",
-        "thinking",
-        "analysis",
-        "scratchpad",
-    ),
-    *(
-        "draft",
-        "explanation",
-        "chain_of_thought",
-        "reflection",
-        "arguments",
-        "parameters",
-        "tool_input",
-        "action_input",
-        "args",
-        "kwargs",
-    ),
-}
+_NO_ANSWER = word_set(
+    "reasoning reason rationale thought thoughts think thinking analysis scratchpad draft explanation "
+    "chain_of_thought reflection arguments parameters tool_input action_input args kwargs"
+)
 """Reasoning, and what a model asks of a tool."""
-ENVELOPES = {
-    *("expressions", "objects", "detections", "results", "result", "predictions", "annotations", "instances"),
-    *("entities", "answer", "final_answer", "output", "response"),
+_ROLES: dict[str, Role] = {
+    **dict.fromkeys(_NO_ANSWER, "no_answer"),
+    **dict.fromkeys(word_set("score scores confidence confidences conf probability"), "score"),
+    **dict.fromkeys(word_set("point points point_2d points_2d"), "point"),
+    **dict.fromkeys(_FORMS, "form"),
 }
+"""Of words that have one role whatever stands under them."""
+ENVELOPES = word_set(
+    "expressions objects detections results result predictions annotations instances entities answer "
+    "final_answer output response"
+)
 """Keys that hold the answer and name nothing themselves."""
 
 
@@ -119,19 +74,11 @@ def role_of(key: str, value: JsonValue) -> Role | None:
         return "id"
     if (word in _LABELS or word.startswith(_LABEL_PREFIXES)) and names_of(value):
         return "label"
-    if word in _NO_ANSWER:
-        return "no_answer"
     if word in _BOXES and (not isinstance(value, JsonObject) or _has_edges(value)):
         return "box"
-    if word in _SCORES:
-        return "score"
-    if word in _POINTS:
-        return "point"
     if word in EDGE_NAMES and not isinstance(value, JsonObject):
         return "edge"
-    if word in _FORMS:
-        return "form"
-    return None
+    return _ROLES.get(word)
 
 
 def form_of(pairs: Sequence[tuple[str, JsonValue]]) -> Form | None:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from grounding_assets.core.replies.wording import word_set
+
 _THOUGHT = r"think(?:ing)?|thoughts?|reasoning|analysis|scratchpad|思考(?:过程)?|推理|分析"
 _TAG = re.compile(
     r"<!--.*?(?P<comment_end>-->|\Z)"
@@ -36,20 +38,16 @@ NEXT_TURN = "\ufdd0"
 """Stands where a mark opens the turn of somebody else; `answer` takes this character out of what came."""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_BOX_TAGS = _words(
+_BOX_TAGS = word_set(
     "ref box bbox boxes phrase object det object_ref_start object_ref_end box_start box_end point points"
 )
 """Read by `native`."""
-_HOLDERS = _words("box bbox object det")
+_HOLDERS = word_set("box bbox object det")
 """Those of them that hold boxes: what else stands between them cannot be read, and is no reasoning."""
-_ANSWER_TAGS = _words("answer final final_answer output result results response reply solution json")
-_CALL_TAGS = _words("tool_call tool_calls tool_use function_call function_calls")
+_ANSWER_TAGS = word_set("answer final final_answer output result results response reply solution json")
+_CALL_TAGS = word_set("tool_call tool_calls tool_use function_call function_calls")
 """What a model asks of a tool, such as a part of the image to zoom into, is no answer either."""
-_LAYOUT_TAGS = _words(
+_LAYOUT_TAGS = word_set(
     "a b i u em strong p br hr div span ul ol li h1 h2 h3 h4 h5 h6 table thead tbody tr td th html head body "
     "pre code img image s pad eos bos unk im_start im_end endoftext end_of_text begin_of_text eot eot_id eom_id "
     "end return start message turn assistant user human inst system start_header_id end_header_id header_start header_end "

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 from grounding_assets.core.spans.folding import fold
 
-_FILLER_TEXT = (
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text that lists them."""
+    return frozenset(text.split())
+
+
+_FILLERS = word_set(
     "the a an is are was were at of for in to and or it its this that there here i can see found find located "
     "box boxes bounding bbox bboxes coordinate coordinates location locations position answer final result results "
     "output object objects image picture photo label labels name detected detection as follows following given by "
     "with shown in be"
 )
-_FILLERS = frozenset(_FILLER_TEXT.split())
 """Words that say nothing of what a box shows."""
 _NUMERAL_TEXT = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -79,12 +84,10 @@ def heading_of(words: str) -> Heading:
     telling = [line for line in lines if not _LIST_MARK.match(line)]
     if not telling:
         return Heading(breaks_line=len(lines) > 1)
-    on_line = telling[-1] is lines[-1]
     named = [line for line in telling if says_what(line)]
-    if not named:
-        return Heading("", on_line, True, len(lines) > 1, len(telling) > 1)
-    on_line = named[-1] is lines[-1]
-    return Heading(_cleaned(named[-1]), on_line, True, len(lines) > 1, len(telling) > 1)
+    name = _cleaned(named[-1]) if named else ""
+    on_line = (named or telling)[-1] is lines[-1]
+    return Heading(name, on_line, True, len(lines) > 1, len(telling) > 1)
 
 
 def leaves_out(words: str) -> bool:
