@@ -77,7 +77,7 @@ def _print_list(jobs: Sequence[Job], spec: Spec) -> None:
 
 def wait_for_jobs(spec: Spec) -> None:
     """Returns once a job under way has ended, telling how far they are meanwhile."""
-    begun = time.monotonic()
+    begun, rested = time.monotonic(), False
     with closing(_service(spec, read_jobs(spec.results_folder))) as service:
         while True:
             jobs = [job for job in read_jobs(spec.results_folder) if job.phase is Phase.SUBMITTED]
@@ -88,7 +88,8 @@ def wait_for_jobs(spec: Spec) -> None:
                 except (Gone, Refused, Unreachable) as error:
                     notice(f"Batch {job.id}: {error}")
                     continue
-                if state.ended and not job.problem:
+                # what could not be fetched is tried again, but not at once
+                if state.ended and (rested or not job.problem):
                     return
                 done += state.completed
             asked, waited = sum(job.requests for job in jobs), duration(time.monotonic() - begun)
@@ -96,6 +97,7 @@ def wait_for_jobs(spec: Spec) -> None:
             if not jobs:
                 return
             time.sleep(spec.vlm.batch.look_every)
+            rested = True
 
 
 def _service(spec: Spec, jobs: Sequence[Job]) -> BatchService:

@@ -1,6 +1,7 @@
 """Jobs that expire, are cancelled, fail or vanish, and result files that are not as they should be."""
 
 import json
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.cli.batch import batch
+from grounding_assets.cli.batch import batch, wait_for_jobs
 from grounding_assets.core.budget.call_file import read_ledger
 from grounding_assets.core.budget.cost import Usage, money
 from grounding_assets.core.budget.prices import Prices
@@ -265,3 +266,22 @@ def test_a_batch_and_ordinary_calls_side_by_side_keep_max_cost_but_for_what_is_i
         money(Usage(**row), specs[0].vlm.price) for model, row in booked_by_model(tmp_path) if model == ""
     )
     assert cap / 2 < total.cost <= cap + workers * dearest
+
+
+def test_waiting_ends_for_a_job_that_was_not_known_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(endpoint_with(BatchPlan(forgets_jobs=True))) as endpoint:
+        assert endpoint.batch is not None
+        monkeypatch.setenv("OPENAI_API_KEY", endpoint.key)
+        spec = prepared(tmp_path, endpoint, batch={"look_every": 1})
+        run(spec, endpoint)
+        jobs_ended(endpoint)
+        run(spec, endpoint)
+        assert job_files(tmp_path)[0]["problem"]
+        endpoint.batch.batches.plan = BatchPlan()
+        waiting = threading.Thread(target=wait_for_jobs, args=(spec,), daemon=True)
+        waiting.start()
+        waiting.join(60)
+        assert not waiting.is_alive()
+        assert run_to_the_end(spec, endpoint)[-1].pending == 0
