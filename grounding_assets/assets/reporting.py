@@ -5,8 +5,7 @@ in failure, that is what Dagster shows as a failed partition. An observation bes
 """
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 
@@ -52,11 +51,9 @@ class DagsterListener(RunListener):
         self._emitter.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._emitter.__exit__(kind, error, traceback)
-        super().__exit__(kind, error, traceback)
+    def __exit__(self, *raised: Any) -> None:
+        self._emitter.__exit__(*raised)
+        super().__exit__(*raised)
 
     def report_done(self, sample_ids: Sequence[str], *, everything: bool) -> None:
         """Reports results that were there before: all of them, or those that Dagster does not know.

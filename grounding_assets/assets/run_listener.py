@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import dagster as dg
 
@@ -29,9 +28,7 @@ class RunListener:
         self._progress.begin(self.summary)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         self._progress.end(self.summary)
 
     def notice(self, text: str) -> None:

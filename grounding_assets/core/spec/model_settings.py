@@ -220,15 +220,7 @@ class VerifierSpec(Section):
 
     def as_vlm(self) -> VlmSpec:
         """The same settings as those of a model that annotates. Raises ValueError if it is "same"."""
-        if self.backend == "same":
-            raise ValueError("the verifier has no settings of its own")
-        return VlmSpec(
-            backend=self.backend,
-            family=self.family,
-            gemini=self.gemini,
-            openai=self.openai,
-            price=self.price,
-        )
+        return VlmSpec(**dict(self))
 
 
 def verifier_or_default(verifier: object) -> object:
