@@ -46,16 +46,14 @@ class ShardsDisplay:
         self._counts[key] = ShardCounts(*counts)
         self._line.update()
 
-    def ended(self, key: str) -> None:
-        """Nobody works on the shard any more."""
+    def ended(self, key: str, complete: int = 0) -> None:
+        """Nobody works on the shard any more; `complete`: how many samples it has, if each has a result."""
         counts = self._counts.get(key)
         if counts is not None:
             self._counts[key] = counts._replace(in_flight=0)
-
-    def complete(self, key: str, samples: int) -> None:
-        """Every sample of the shard has a result."""
-        self._complete.add(key)
-        self._counts.setdefault(key, ShardCounts(done_before=samples))
+        if complete:
+            self._complete.add(key)
+            self._counts.setdefault(key, ShardCounts(done_before=complete))
 
     def _words(self) -> str:
         done_before, done, failed, in_flight = map(

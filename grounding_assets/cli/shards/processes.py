@@ -133,7 +133,6 @@ class ShardProcesses:
             "notice": self._notice,
             "update": self._watcher.update,
             "ended": self._watcher.ended,
-            "complete": self._watcher.complete,
         }
         for name in watcher.keys() & message.keys():
             watcher[name](*message[name])

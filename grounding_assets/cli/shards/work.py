@@ -33,8 +33,7 @@ class Watcher(Protocol):
         """`counts` as in `ShardCounts`."""
         ...
 
-    def ended(self, key: str) -> None: ...
-    def complete(self, key: str, samples: int) -> None: ...
+    def ended(self, key: str, complete: int = 0) -> None: ...
 
 
 class _ShardProgress:
@@ -114,10 +113,8 @@ class ShardWork:
         return True
 
     def _tell_end(self, key: str) -> None:
-        self._watcher.ended(key)
         status = current_status(self._shards, self._manifest, key, self._steps)
-        if status.is_complete:
-            self._watcher.complete(key, status.samples)
+        self._watcher.ended(key, status.samples if status.is_complete else 0)
 
     def _has_nothing_to_do(self, key: str) -> bool:
         """Whether another run went through the shard meanwhile; or it is complete, Dagster knows it, and nothing has changed."""

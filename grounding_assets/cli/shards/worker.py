@@ -44,11 +44,8 @@ class _Telling:
     def update(self, key: str, counts: Sequence[int]) -> None:
         self.tell(update=[key, counts])
 
-    def ended(self, key: str) -> None:
-        self.tell(ended=[key])
-
-    def complete(self, key: str, samples: int) -> None:
-        self.tell(complete=[key, samples])
+    def ended(self, key: str, complete: int = 0) -> None:
+        self.tell(ended=[key, complete])
 
 
 def main() -> int:
