@@ -5,10 +5,12 @@ Every process that runs tests imports this module, and few need what takes secon
 
 import http.client
 import json
+import os
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -46,15 +48,7 @@ class S3Server:
             store.pipe_file(address, content)
 
     def filesystem(self) -> AbstractFileSystem:
-        from s3fs import S3FileSystem
-
-        return S3FileSystem(
-            key=KEYS["AWS_ACCESS_KEY_ID"],
-            secret=KEYS["AWS_SECRET_ACCESS_KEY"],
-            endpoint_url=self.endpoint,
-            skip_instance_cache=True,
-            use_listings_cache=False,
-        )
+        return _filesystem(self.endpoint)
 
     @contextmanager
     def asking_for_permission(self) -> Iterator[None]:
@@ -87,6 +81,20 @@ class S3Server:
         )
         with urllib.request.urlopen(request) as answer:
             json.loads(answer.read())
+
+
+@cache
+def _filesystem(endpoint: str) -> AbstractFileSystem:
+    """Made once: a client reads the whole description of S3."""
+    from s3fs import S3FileSystem
+
+    return S3FileSystem(
+        key=KEYS["AWS_ACCESS_KEY_ID"],
+        secret=KEYS["AWS_SECRET_ACCESS_KEY"],
+        endpoint_url=endpoint,
+        skip_instance_cache=True,
+        use_listings_cache=False,
+    )
 
 
 @contextmanager
@@ -203,9 +211,18 @@ def use(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Sets them for this process, and forgets connections that were made with others."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    in_force = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    if in_force == _connected_with:
+        return
     from s3fs import S3FileSystem
 
     S3FileSystem.clear_instance_cache()
+    _connected_with.clear()
+    _connected_with.update(in_force)
+
+
+_connected_with: dict[str, str] = {}
+"""The variables of the connections that are remembered."""
 
 
 def folder_at(address: str) -> "StoredFolder":
