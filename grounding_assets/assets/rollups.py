@@ -13,7 +13,8 @@ from grounding_assets.assets.outcome import raise_for_vanished
 from grounding_assets.checks import annotation_check_specs, check_annotations
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.dataset.audit import audit_annotations, balance_lines
-from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.dataset.published import publish_annotations
+from grounding_assets.core.dataset.rollup import write_failures, write_step_annotations
 from grounding_assets.core.errors import visible
 from grounding_assets.core.files import read_lines
 from grounding_assets.core.images.locations import ImageRoot

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grounding_assets.cli.terminal import notice
+from grounding_assets.core.dataset.not_rolled_up import not_rolled_up
 from grounding_assets.core.spec.loading import load_spec
 from grounding_assets.core.spec.paths import scheme_of
 from grounding_assets.core.spec.settings import Spec
@@ -30,11 +31,16 @@ def results_to_read(spec_file: str, overrides: Sequence[str]) -> Spec:
 
 
 def tell_what_lacks(spec: Spec) -> None:
-    """Prints what the shards lack, if the data set is cut into some.
+    """Prints what the shards lack, if the data set is cut into some; else, what `annotations.jsonl` does.
 
     Raises:
-        InputError: the joined files are not of the shards as they are now.
+        InputError: the joined files are not of the shards as they are now, or the file cannot be read.
     """
     words = whole_words(spec)
+    if not words and not scheme_of(spec.results_dir) and (missing := not_rolled_up(spec.results_folder)):
+        words = (
+            f"{missing:,} samples have a result that annotations.jsonl does not show, since a run is under way or was "
+            "killed. `auto_label generate` adds them."
+        )
     if words:
         print(f"Not complete: {words}")

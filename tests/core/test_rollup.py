@@ -1,5 +1,6 @@
 """The rollups: input order, everything passed through, each file whole, in memory that does not grow with it."""
 
+import json
 import multiprocessing
 import os
 import tracemalloc
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.dataset.not_rolled_up import not_rolled_up
+from grounding_assets.core.dataset.published import publish_annotations
+from grounding_assets.core.dataset.rollup import write_failures, write_step_annotations
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError, Reason, SampleFailure
 from grounding_assets.core.files import to_json
@@ -239,13 +242,16 @@ def _results_on_disk(folder: Path, count: int) -> Workspace:
     return workspace.refresh()
 
 
-def test_before_the_published_file_gets_shorter_it_is_told_why(folder: Path) -> None:
+@pytest.mark.parametrize("others", [0, 2], ids=["shorter", "longer"])
+def test_before_lines_go_from_the_published_file_it_is_told_why(folder: Path, others: int) -> None:
     roll_up(open_workspace(folder))
     published = folder / "results" / "annotations.jsonl"
     before = len(json_lines(published))
     rows = (folder / "input.jsonl").read_bytes().splitlines()
-    (folder / "input.jsonl").write_bytes(b"\n".join(rows[1:]) + b"\n")
+    more = [to_json({**json.loads(rows[0]), "caption": f"A cat {n}."}) for n in range(others)]
+    (folder / "input.jsonl").write_bytes(b"\n".join(rows[1:] + more) + b"\n")
     workspace = open_workspace(folder)
+    annotate(workspace)
     for step in BOTH:
         write_step_annotations(workspace, step)
     told: list[tuple[str, int]] = []
@@ -256,5 +262,19 @@ def test_before_the_published_file_gets_shorter_it_is_told_why(folder: Path) -> 
     for _ in range(2):
         publish_annotations(workspace, Step.GROUNDING, notice)
     ((text, lines_then),) = told
-    assert lines_then == before and len(json_lines(published)) == before - 1
-    assert text.startswith(f"{published} gets 1 lines shorter: their samples were removed from the input")
+    assert lines_then == before and len(json_lines(published)) == before - 1 + others
+    assert text.startswith(f"{published} loses 1 lines: their samples were removed from the input")
+
+
+def test_results_that_no_file_shows_yet_are_counted(folder: Path) -> None:
+    results = folder / "results"
+    assert not_rolled_up(results) == 0, "there is no file yet, which readers of it say"
+    roll_up(open_workspace(folder))
+    for checkpoint in (results / "step_1_grounding" / ".ckpt").glob("*.json"):
+        checkpoint.touch()
+    assert not_rolled_up(results) == 0, "as in a copied folder"
+    write_input(folder / "input.jsonl", [{**row, "caption": "A dog."} for row in picture_rows(folder, 3)])
+    annotate(open_workspace(folder))
+    assert not_rolled_up(results) == 3
+    roll_up(open_workspace(folder))
+    assert not_rolled_up(results) == 0

@@ -12,7 +12,8 @@ from PIL import Image
 
 from grounding_assets.core.annotation.annotator import Annotator
 from grounding_assets.core.dataset.extraction_edits import AdoptedEdits, adopt_extractions
-from grounding_assets.core.dataset.rollup import publish_annotations, write_failures, write_step_annotations
+from grounding_assets.core.dataset.published import publish_annotations
+from grounding_assets.core.dataset.rollup import write_failures, write_step_annotations
 from grounding_assets.core.dataset.sample_ids import SampleIds
 from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.workspace import Workspace

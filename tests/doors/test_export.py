@@ -1,6 +1,7 @@
 """`auto_label export` and the export assets, out of the results of a whole run."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow.parquet
@@ -71,6 +72,22 @@ def test_the_specs_settings_hold_and_words_go_before_them(project):
     assert export(project, "format=parquet", "fractions={train: 0.5, val: 0.5}", "seed=3") == 0
     counts = json.loads((project.results / "exports" / "parquet" / "export.json").read_text())["splits"]
     assert set(counts) == {"train", "val"} and sum(one["images"] for one in counts.values()) == 6
+
+
+def test_results_that_the_annotations_do_not_show_are_told(project, capsys):
+    file = project.results / "annotations.jsonl"
+    content, stamp = file.read_bytes(), file.stat()
+    file.write_bytes(content[: content.rindex(b"\n", 0, -1) + 1])
+    os.utime(file, (stamp.st_mtime - 3600, stamp.st_mtime - 3600))
+    assert export(project, "format=coco") == 0
+    assert (
+        "Not complete: 1 samples have a result that annotations.jsonl does not show"
+        in capsys.readouterr().out
+    )
+    file.write_bytes(content)
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert export(project, "format=coco") == 0
+    assert "Not complete" not in capsys.readouterr().out
 
 
 def test_the_listed_formats_are_assets(project):

@@ -1,22 +1,21 @@
 """From checkpoints to the JSONL files: input order, streaming, each file replaced whole."""
 
 import hashlib
-import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.dataset.extraction_edits import edited_meanwhile
+from grounding_assets.core.dataset.published import publish_annotations
 from grounding_assets.core.dataset.sample_ids import image_id_of
 from grounding_assets.core.dataset.workspace import Workspace
-from grounding_assets.core.files import locked, replacing, stopping_if_unwritable, write_lines
+from grounding_assets.core.files import locked, write_lines
 from grounding_assets.core.records import SOURCE
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import text_digest
-from grounding_assets.core.store.output_stamps import is_current, mark_as_written, written_mark
+from grounding_assets.core.store.output_stamps import mark_as_written, written_mark
 
 
 @dataclass(slots=True)
@@ -239,37 +238,3 @@ def write_outputs_beside_other_runs(
     """The same after a run over some of the samples: with what other runs have stored meanwhile of the rest."""
     with locked(workspace.results_dir):
         write_outputs(workspace.refresh(), steps, notice)
-
-
-def publish_annotations(
-    workspace: Workspace, last_step: Step, notice: Callable[[str], None] = lambda _: None
-) -> Path:
-    """Copies the last step's output to `results_dir/annotations.jsonl`, where it is not there yet.
-
-    `notice` is told before the file gets shorter than it is.
-    """
-    original = workspace.step(last_step).annotations
-    published = workspace.results_dir / "annotations.jsonl"
-    mark = written_mark(original)
-    source = f"{last_step} {mark['mtime_ns']} {mark['size']}" if mark else ""
-    if source and is_current(published, source):
-        return published
-    fewer = _lines(published) - _lines(original)
-    if fewer > 0:
-        notice(
-            f"{published} gets {fewer} lines shorter: their samples were removed from the input, or have no current result "
-            "(their caption, image or expressions were changed), see failures.jsonl."
-        )
-    with stopping_if_unwritable(published), original.open("rb") as stream, replacing(published) as copy:
-        shutil.copyfileobj(stream, copy, 1 << 20)
-    if source:
-        mark_as_written(published, source)
-    return published
-
-
-def _lines(file: Path) -> int:
-    """0 if there is no file."""
-    if not file.is_file():
-        return 0
-    with file.open("rb") as stream:
-        return sum(part.count(b"\n") for part in iter(lambda: stream.read(1 << 20), b""))

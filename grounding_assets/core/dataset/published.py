@@ -1,0 +1,56 @@
+"""`results_dir/annotations.jsonl`: a copy of the last step's output, put in place whole."""
+
+import contextlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from grounding_assets.core.dataset.workspace import Workspace
+from grounding_assets.core.files import replacing, stopping_if_unwritable
+from grounding_assets.core.steps import Step
+from grounding_assets.core.store.output_stamps import is_current, mark_as_written, written_mark
+
+_SAMPLE_ID = re.compile(rb'"sample_id": ("(?:[^"\\]|\\.)*")')
+
+
+def publish_annotations(
+    workspace: Workspace, last_step: Step, notice: Callable[[str], None] = lambda _: None
+) -> Path:
+    """Copies the last step's output to `results_dir/annotations.jsonl`, where it is not there yet.
+
+    `notice` is told before lines of the file go.
+    """
+    original = workspace.step(last_step).annotations
+    published = workspace.results_dir / "annotations.jsonl"
+    mark = written_mark(original)
+    source = f"{last_step} {mark['mtime_ns']} {mark['size']}" if mark else ""
+    if source and is_current(published, source):
+        return published
+    lost = _lost_lines(workspace, last_step, published, original)
+    if lost > 0:
+        notice(
+            f"{published} loses {lost:,} lines: their samples were removed from the input, or have no current result "
+            "(their caption, image or expressions were changed), see failures.jsonl."
+        )
+    with stopping_if_unwritable(published), original.open("rb") as stream, replacing(published) as copy:
+        shutil.copyfileobj(stream, copy, 1 << 20)
+    if source:
+        mark_as_written(published, source)
+    return published
+
+
+def _lost_lines(workspace: Workspace, last_step: Step, published: Path, original: Path) -> int:
+    """Of samples that have no line any more; at least as many as the file gets shorter."""
+    lost = fewer = 0
+    with contextlib.suppress(FileNotFoundError), published.open("rb") as lines:
+        for line in lines:
+            fewer += 1
+            found = _SAMPLE_ID.search(line)
+            name = json.loads(found[1]) if found else None
+            lost += name is not None and (
+                name not in workspace.samples.entries or not workspace.shown_step(name, last_step)
+            )
+    with original.open("rb") as lines:
+        return max(lost, fewer - sum(1 for _ in lines))
