@@ -17,13 +17,13 @@ from typing import Any
 
 from PIL import Image
 
+from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.errors import GroundingError, SampleFailure
 from grounding_assets.core.records import Expression, Grounding
 from grounding_assets.core.spec.loading import validate_spec
 from resources.credentials import Credentials
-from resources.vlm.measurements import Measurements
-from resources.vlm.resource import build_teacher, make_sure_of_boxes
+from resources.vlm.session import work_with_teacher
 from resources.vlm.teacher import VlmTeacher
 from tests.corpus import CORPUS, coco24_gold
 from tests.endpoints.disobedient import MODELS, DisobedientModel
@@ -94,19 +94,18 @@ def tried(model: DisobedientModel, shown: Sequence[Photo]) -> Row:
         openai = {"base_url": endpoint.base_url, "model_name": endpoint.model, "api_key": endpoint.key}
         tree = {"results_dir": results, "image_grounding": {"vlm": {"backend": "openai", "openai": openai}}}
         spec = validate_spec(tree, where="the table")
-        return asyncio.run(_tried(model, shown, spec, Path(results)))
+        return _tried(model, shown, spec, Path(results))
 
 
-async def _tried(model: DisobedientModel, shown: Sequence[Photo], spec: Any, results: Path) -> Row:
-    try:
-        teacher = build_teacher(spec, Credentials.of(spec, {}))
-    except GroundingError as refused:
-        return Row(model, "stop", str(refused))
-    assert isinstance(teacher, VlmTeacher)
+def _tried(model: DisobedientModel, shown: Sequence[Photo], spec: Any, results: Path) -> Row:
+    said: list[str] = []
     failures: list[str] = []
     boxes = 0
-    try:
-        said = await make_sure_of_boxes(spec, teacher, Measurements(results))
+
+    async def work(teacher: Teacher[Any]) -> str:
+        """What is wrong with an accepted result; "" if nothing is."""
+        nonlocal boxes
+        assert isinstance(teacher, VlmTeacher)
         for photo in shown:
             spans = [Expression(p["text"], tuple(p["char_span"]), p["category"]) for p in photo.phrases]
             image = teacher.prepare(photo.file)
@@ -117,15 +116,20 @@ async def _tried(model: DisobedientModel, shown: Sequence[Photo], spec: Any, res
                 continue
             off = grid_error_px(CONVENTIONS[teacher.family.convention], image.sent_size, image.image_size)
             if problem := _problem(photo, grounding, off):
-                return Row(model, "wrong", problem)
+                return problem
             boxes += sum(len(p["boxes"]) for p in photo.phrases)
+        return ""
+
+    credentials = Credentials.of(spec, {})
+    try:
+        problem = asyncio.run(work_with_teacher(spec, credentials, results, work, said.append, said.append))
     except GroundingError as stopped:
         return Row(model, "stop", str(stopped))
-    finally:
-        await teacher.aclose()
+    if problem:
+        return Row(model, "wrong", problem)
     if failures:
         return Row(model, "failed", f"{len(failures)} of {len(shown)}: {failures[0]}")
-    return Row(model, "boxes", f"{boxes} boxes. {said.text}")
+    return Row(model, "boxes", f"{boxes} boxes. {' '.join(said)}")
 
 
 def _problem(photo: Photo, grounding: Grounding, off: tuple[float, float]) -> str:

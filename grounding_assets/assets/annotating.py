@@ -12,9 +12,13 @@ from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Verifier
 from grounding_assets.core.batch.held_samples import Held
 from grounding_assets.core.batch.journal import held_samples, read_jobs
+from grounding_assets.core.dataset.doubtful_results import set_aside
 from grounding_assets.core.dataset.workspace import PendingSample
-from grounding_assets.core.errors import GroundingError, Interrupted
+from grounding_assets.core.errors import BoxesInDoubt, GroundingError, Interrupted, Reason, SampleFailure
+from grounding_assets.core.steps import Step
 from resources.dataset import DataSet
+from resources.vlm.measurements import Measurements
+from resources.vlm.resource import endpoint_of
 from resources.vlm.shared_pictures import (
     SharingTeacher,
     after_extractions,
@@ -42,10 +46,27 @@ def annotate_pending(
             pending, held = _without_held(held, pending, listener), set()
         if pending or held:
             work = _Annotation(dataset, pending, listener).work
-            dataset.with_teacher(work, listener.notice, listener.warn)
+            try:
+                dataset.with_teacher(work, listener.notice, listener.warn)
+            except BoxesInDoubt as doubt:
+                _set_aside(dataset, listener, doubt)
+                raise
     except GroundingError as error:
         return error
     return None
+
+
+def _set_aside(dataset: DataSet, listener: RunListener, doubt: BoxesInDoubt) -> None:
+    """What is in doubt has failed; only then is it measured anew, so that a kill in between leaves nothing behind."""
+    workspace, step, last = dataset.workspace(), Step.GROUNDING, dataset.spec.workflow.run_steps[-1]
+    failure = SampleFailure(Reason.COORDINATES, str(doubt))
+    settings = dataset.settings_fingerprint(step)
+    done: dict[str, bool] = {}
+    for sample_id in set_aside(workspace, step, settings, doubt.right_until_ns, failure):
+        done[sample_id] = workspace.is_done(sample_id, last)
+    for sample_id, was_done in done.items():
+        listener.taken_back(sample_id, step, failure, was_done=was_done)
+    Measurements(dataset.results_dir).forget(*endpoint_of(dataset.spec))
 
 
 class _Annotation:

@@ -60,6 +60,12 @@ class RunListener:
                 visible(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
             )
 
+    def taken_back(self, sample_id: str, step: Step, failure: SampleFailure, *, was_done: bool) -> None:
+        """A result that had been stored is none; `was_done`: the sample had counted as done."""
+        if was_done:
+            self.summary.take_back()
+        self.failed(sample_id, step, failure)
+
     def waiting(self, count: int) -> None:
         self._progress.notice(
             f"Another run is working on {count} of these samples: waiting for their results."

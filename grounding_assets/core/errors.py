@@ -4,6 +4,7 @@ A message says what is wrong, where, and what to do, in one or two sentences. It
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -55,6 +56,20 @@ class RunStopped(GroundingError):
 
 class StorageUnavailable(RunStopped):
     """Object storage does not answer, after several attempts: what it holds is neither missing nor damaged."""
+
+
+class BoxesInDoubt(RunStopped):
+    """An endpoint writes boxes otherwise than when it was measured."""
+
+    def __init__(self, model: str, doubt: str, right_until_ns: int):
+        """`doubt` says what was seen; results stored until `right_until_ns`, nanoseconds since 1970, are right."""
+        since = datetime.fromtimestamp(right_until_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        super().__init__(
+            f"{model} no longer answers as it was measured: {doubt}. Another model is served by that name, or a cache "
+            f"answers without the picture. Boxes that were made since {since} are set aside as failed: see to the "
+            "endpoint, then run again, which measures anew and makes them again."
+        )
+        self.right_until_ns = right_until_ns
 
 
 class Interrupted(RunStopped):

@@ -106,6 +106,11 @@ def stamp_of(status: os.stat_result) -> int:
     return status.st_mtime_ns % (1 << 80) << 40 | status.st_size
 
 
+def written_ns(stamp: int) -> int:
+    """The time of change in it, in nanoseconds since 1970."""
+    return stamp >> 40
+
+
 def file_stamp(path: Path) -> int:
     """The stamp of what lies at the path; 0 if nothing can be found out about it."""
     try:

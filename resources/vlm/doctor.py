@@ -17,6 +17,7 @@ from resources.vlm.resource import (
     base_url,
     build_client,
     build_teacher,
+    endpoint_of,
     model_name,
     server_settings,
 )
@@ -68,9 +69,7 @@ async def examine(
     teacher = build_teacher(_impatient(spec), credentials, None, account, notice)
     assert isinstance(teacher, VlmTeacher)
     try:
-        measurement = await measure(
-            teacher, spec.vlm.backend, base_url(spec), model_name(spec), server_settings(spec)
-        )
+        measurement = await measure(teacher, *endpoint_of(spec), server_settings(spec))
     except GroundingError as error:
         return Examination((*findings, Finding("calibration cards", "failed", str(error))), None)
     finally:

@@ -28,8 +28,13 @@ class KeptRows(Generic[Row]):
         return None if row is None else self._row(**row)
 
     def keep(self, backend: str, base_url: str, model: str, row: Row) -> None:
-        rows = self._rows()
-        rows[_key(backend, base_url, model)] = asdict(row)
+        self._write(self._rows() | {_key(backend, base_url, model): asdict(row)})
+
+    def forget(self, backend: str, base_url: str, model: str) -> None:
+        gone = _key(backend, base_url, model)
+        self._write({key: row for key, row in self._rows().items() if key != gone})
+
+    def _write(self, rows: dict[str, Any]) -> None:
         with replacing(self._file) as stream:
             stream.write(to_json(rows))
 

@@ -34,6 +34,8 @@ class Measurement:
     structured_output: str = ""
     manners: Mapping[str, Any] = field(default_factory=dict)
     measured_at: str = ""
+    confirmed_ns: int = 0
+    """When a card was last asked whose boxes were right, in nanoseconds since 1970: what was stored before is right."""
 
 
 class Measurements:
@@ -47,3 +49,6 @@ class Measurements:
 
     def keep(self, measurement: Measurement) -> None:
         self._kept.keep(measurement.backend, measurement.base_url, measurement.model, measurement)
+
+    def forget(self, backend: str, base_url: str, model: str) -> None:
+        self._kept.forget(backend, base_url, model)

@@ -10,7 +10,14 @@ from typing import Any, Literal
 
 from grounding_assets.core import prompts
 from grounding_assets.core.annotation.asking import Deferred
-from grounding_assets.core.boxes.calibration import CardReply, Finding, agree, judge, size_seen
+from grounding_assets.core.boxes.calibration import (
+    PICTURE_NOT_SEEN,
+    CardReply,
+    Finding,
+    agree,
+    judge,
+    size_seen,
+)
 from grounding_assets.core.boxes.cards import Card, calibration_card
 from grounding_assets.core.boxes.coordinates import CONVENTIONS
 from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
@@ -24,7 +31,7 @@ from resources.vlm.measurements import Measurement, Measurements
 from resources.vlm.sizes import card_sizes, measuring_policy, narrowed, proven, small_card_size
 from resources.vlm.teacher import VlmTeacher
 
-_METHOD = 2
+_METHOD = 3
 """Counted up when cards or judging change, so that what was measured before is measured again."""
 _MAX_ROUNDS = 5
 _BOUNDS = ("max_side_px", "max_short_side_px", "max_pixels", "min_pixels", "multiple_of")
@@ -55,7 +62,7 @@ async def measure(
         SampleFailure: the endpoint gave no reply.
         Deferred: cards wait in a batch.
     """
-    begun = time.monotonic()
+    begun, begun_ns = time.monotonic(), time.time_ns()
     calls_before = teacher.caller.stats.calls
     family = teacher.family
     expected = family.convention if family.is_sure else None
@@ -64,7 +71,7 @@ async def measure(
     except Deferred:
         if CONVENTIONS[family.convention].grid is None:
             # what is asked next if the size is kept, in the same job
-            await _ask(teacher, calibration_card(small_card_size(measuring_policy(family))))
+            await ask_about(teacher, calibration_card(small_card_size(measuring_policy(family))))
         raise
     sizes = None
     if finding.convention and finding.seen and finding.size_is_kept:
@@ -88,6 +95,7 @@ async def measure(
         structured_output=teacher.caller.structured_output,
         manners=teacher.caller.manners,
         measured_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        confirmed_ns=begun_ns,
     )
 
 
@@ -110,7 +118,7 @@ async def _smallest(teacher: VlmTeacher, policy: ImagePolicy, convention: str) -
     """The size of a small card that the server keeps; some enlarge small pictures, so it is tried twice."""
     for _ in range(2):
         card = calibration_card(small_card_size(policy))
-        seen = size_seen(await _ask(teacher, card), convention)
+        seen = size_seen(await ask_about(teacher, card), convention)
         if seen is None:
             return None
         if seen.is_as_sent:
@@ -128,7 +136,7 @@ async def _ask_each(teacher: VlmTeacher, cards: Sequence[Card]) -> list[CardRepl
     deferred: Deferred | None = None
     for card in cards:
         try:
-            replies.append(await _ask(teacher, card))
+            replies.append(await ask_about(teacher, card))
         except Deferred as waits:
             deferred = waits
     if deferred is not None:
@@ -136,7 +144,7 @@ async def _ask_each(teacher: VlmTeacher, cards: Sequence[Card]) -> list[CardRepl
     return replies
 
 
-async def _ask(teacher: VlmTeacher, card: Card) -> CardReply:
+async def ask_about(teacher: VlmTeacher, card: Card) -> CardReply:
     """What the model says of a card; a reply that cannot be read has no boxes for its shapes."""
     digest = hashlib.sha256(card.png).hexdigest()
     image = PreparedImage(b64encode(card.png), "image/png", card.size, card.size, digest, as_is=True)
@@ -204,6 +212,8 @@ def consequence(measured: Measurement) -> Consequence:
 
 
 def _unexplained(measured: Measurement) -> str:
+    if measured.reason == PICTURE_NOT_SEEN:
+        return f"{measured.model}: {measured.reason}. Switch that cache off, or let pictures through, and run again."
     best = ", ".join(f"{name} {iou:.2f}" for name, iou in list(measured.iou.items())[:4])
     return (
         f"{measured.model} gave boxes for the calibration cards that cannot be read as family {measured.family}: "

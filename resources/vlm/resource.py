@@ -108,6 +108,11 @@ def base_url(spec: Spec) -> str:
     return {"gemini": vlm.gemini.base_url, "openai": vlm.openai.base_url, "local": ""}[vlm.backend]
 
 
+def endpoint_of(spec: Spec) -> tuple[str, str, str]:
+    """Backend, address and model: by which is kept what was seen of it."""
+    return spec.vlm.backend, base_url(spec), model_name(spec)
+
+
 def model_identity(spec: Spec) -> dict[str, Any]:
     """The settings of a model service that shape its replies."""
     gemini, openai = spec.vlm.gemini, spec.vlm.openai
@@ -269,5 +274,4 @@ async def make_sure_of_boxes(spec: Spec, teacher: Teacher[Any], measurements: Me
     from resources.vlm.teacher import VlmTeacher
 
     assert isinstance(teacher, VlmTeacher)
-    endpoint = (spec.vlm.backend, base_url(spec), model_name(spec))
-    return await check_conventions(teacher, measurements, *endpoint, server_settings(spec))
+    return await check_conventions(teacher, measurements, *endpoint_of(spec), server_settings(spec))

@@ -15,7 +15,11 @@ from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources.vlm.kept_rows import KeptRows
-from resources.vlm.resource import base_url, model_name, result_settings
+from resources.vlm.resource import (
+    endpoint_of,
+    model_name,
+    result_settings,
+)
 
 METRICS = ("r1_50", "box_recall_50", "all_box_f1")
 _MARGIN = 0.02
@@ -59,7 +63,7 @@ def shares_pictures(spec: Spec, results_dir: Path) -> tuple[bool, str]:
     ):
         if is_so:
             return False, f"Pictures are not shared: {why}."
-    seen = _kept(results_dir).find(*_endpoint(spec))
+    seen = _kept(results_dir).find(*endpoint_of(spec))
     if seen is None or seen.settings != _own_settings(spec):
         return (
             False,
@@ -96,7 +100,7 @@ def note_sharing(spec: Spec, results_dir: Path, judgement: Judgement) -> str:
     seen = SharingSeen(
         own, judgement.comparison.samples, lowest, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     )
-    _kept(results_dir).keep(*_endpoint(spec), seen)
+    _kept(results_dir).keep(*endpoint_of(spec), seen)
     follows = "shares pictures" if seen.keeps_boxes else "does not share pictures"
     return f"With shared pictures boxes are {seen.words}: workflow.share_pictures=auto {follows} in {results_dir}."
 
@@ -130,7 +134,3 @@ def _kept(results_dir: Path) -> KeptRows[SharingSeen]:
 
 def _own_settings(spec: Spec) -> str:
     return settings_fingerprint(result_settings(spec, Step.GROUNDING))
-
-
-def _endpoint(spec: Spec) -> tuple[str, str, str]:
-    return spec.vlm.backend, base_url(spec), model_name(spec)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from grounding_assets.core.dataset.doubtful_results import set_aside
 from grounding_assets.core.dataset.restoring import restorable, restore
 from grounding_assets.core.dataset.workspace import Workspace
 from grounding_assets.core.errors import InputError, Reason, RunStopped, SampleFailure
@@ -228,3 +229,29 @@ def test_replaced_results_are_brought_back_and_the_newer_ones_kept(folder: Path)
         assert restore(workspace, found) == 2
         assert made_by(folder)[2] == made_by(folder, Step.EXTRACTION)[2] == expected
         assert list(everything(open_workspace(folder))) == []
+
+
+def test_what_was_made_since_a_moment_is_set_aside_and_can_be_brought_back(folder: Path) -> None:
+    workspace = open_workspace(folder)
+    index = workspace.groundings.index
+    times = {sample_id: index.written_ns(sample_id) for sample_id in workspace.samples.ids}
+    for sample_id in workspace.samples.ids[:4]:
+        earlier = times[sample_id] - 10**9
+        os.utime(workspace.groundings.store.path(sample_id), ns=(earlier, earlier))
+    workspace = open_workspace(folder)
+    settings = workspace.groundings.index.entries["0000"].settings_fingerprint
+    failure = SampleFailure(Reason.COORDINATES, "in doubt")
+    since = min(times.values()) - 1
+    assert list(set_aside(workspace, Step.GROUNDING, "others", since, failure)) == []
+    aside = list(set_aside(workspace, Step.GROUNDING, settings, since, failure))
+    assert aside == workspace.samples.ids[4:]
+    workspace = open_workspace(folder)
+    assert [(p.sample_id, p.steps) for p in everything(workspace)] == [
+        (one, (Step.GROUNDING,)) for one in aside
+    ]
+    roll_up(workspace)
+    failed = json_lines(folder / "results" / "failures.jsonl")
+    assert [(row["sample_id"], row["reason"]) for row in failed] == [(one, "coordinates") for one in aside]
+    found = list(restorable(workspace, BOTH, aside))
+    assert restore(workspace, found) == len(aside)
+    assert list(everything(open_workspace(folder))) == []

@@ -121,6 +121,14 @@ class RunSummary:
         self.retries += max(0, int(provenance.get("attempts", calls)) - calls)
         self._latencies_s.append(float(provenance.get("seconds", 0.0)) / max(1, calls))
 
+    def take_back(self) -> None:
+        """A sample that was done, by this run or before, is not."""
+        if self.done:
+            self.done -= 1
+        else:
+            self.done_before -= 1
+            self.pending += 1
+
     def count_failed(self, sample_id: str, failure: SampleFailure) -> None:
         if len(self.first_failures) < _FIRST_FAILURES:
             self.first_failures.append(f"{sample_id}: {failure.reason}: {failure}")

@@ -35,6 +35,10 @@ _FARTHEST = 0.06
 """… but never beyond this share: a picture that was shrunk by a tenth must not pass as noise."""
 _SAME_SHAPE = 0.08
 """How much the aspect ratio may change if a server rounds the sides to multiples."""
+PICTURE_NOT_SEEN = (
+    "cards that show the same shapes at different places got the same boxes, so that nobody has looked at them: "
+    "a cache that goes by the text alone answers, or the pictures are dropped on the way"
+)
 _GRIDS = ("norm", "100", "1000", "999", "1024")
 
 
@@ -127,6 +131,8 @@ def judge(replies: Sequence[CardReply], expected: str | None = None) -> Finding:
         return unexplained(
             f"{nameless} boxes came without names or in a form that is not read, so that none tells which shape it shows"
         )
+    if answered and _are_alike(replies):
+        return unexplained(PICTURE_NOT_SEEN)
     if not answered:
         reason = f"the model gave no box for any of {total} shapes that are plainly there"
         return unexplained(reason, boxes_came=False)
@@ -154,6 +160,11 @@ def judge(replies: Sequence[CardReply], expected: str | None = None) -> Finding:
         return Finding(table, pixels, reason, True, tuple(seen))
     edges = " and ".join(_sizes(card) for card in seen)
     return unexplained(f"the far edges that explain the boxes belong to no unit that is known: {edges}")
+
+
+def _are_alike(replies: Sequence[CardReply]) -> bool:
+    """Whether several cards, which differ in where the shapes are, got the same boxes."""
+    return len(replies) > 1 and len({reply.boxes for reply in replies}) == 1
 
 
 def size_seen(reply: CardReply, convention: str) -> Seen | None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from grounding_assets.core.errors import RunStopped
-from grounding_assets.core.files import replacing, stamp_of, stopping_if_unwritable
+from grounding_assets.core.files import replacing, stamp_of, stopping_if_unwritable, written_ns
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.checkpoint_store import CheckpointStore
 from grounding_assets.core.store.compact_dict import (
@@ -156,6 +156,15 @@ class CheckpointIndex:
             # if yet another one has come since, the old status makes the next refresh read it
             self.note(checkpoint, status)
         return checkpoint
+
+    def written_ns(self, sample_id: str) -> int:
+        """When the sample's checkpoint was written, by its file, in nanoseconds since 1970; 0 if there is none."""
+        return written_ns(self.stamp(sample_id))
+
+    def retire(self, sample_id: str) -> None:
+        """Keeps a result aside: there is none any more."""
+        self.store.retire(sample_id)
+        self.entries.pop(sample_id, None)
 
     def forget(self, sample_id: str) -> None:
         """The checkpoint has turned out to be gone."""

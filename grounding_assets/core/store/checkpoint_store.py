@@ -185,6 +185,13 @@ class CheckpointStore:
         with stopping_if_unwritable(self.staged_dir):
             self.staged_path(sample_id).unlink(missing_ok=True)
 
+    def retire(self, sample_id: str) -> None:
+        """Keeps a result aside, and leaves none in its place."""
+        path = self.path(sample_id)
+        self._keep_aside(path)
+        with stopping_if_unwritable(path):
+            path.unlink(missing_ok=True)
+
     def retired(self, sample_id: str) -> list[Path]:
         """The sample's results that were kept aside, the last first."""
         return sorted(self.retired_dir.glob(f"*/{glob.escape(sample_id)}.json"), reverse=True)

@@ -11,10 +11,9 @@ from grounding_assets.core.steps import Step
 from resources.vlm.measurements import Measurements
 from resources.vlm.measuring import Consequence, is_measured
 from resources.vlm.resource import (
-    base_url,
+    endpoint_of,
     family_of_spec,
     make_sure_of_boxes,
-    model_name,
     server_settings,
 )
 from resources.vlm.teacher import VlmTeacher
@@ -42,6 +41,6 @@ async def boxes_by_batch(
     except Deferred:
         return None
     finally:
-        known = measurements.find(spec.vlm.backend, base_url(spec), model_name(spec))
+        known = measurements.find(*endpoint_of(spec))
         if known is not None and is_measured(known, family_of_spec(spec), server_settings(spec)):
             journal.used(CARDS, Step.GROUNDING)
