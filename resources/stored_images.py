@@ -49,12 +49,9 @@ class StoredPicture:
             raise SampleFailure(
                 Reason.IMAGE_MISSING, f"No image at {shown_address(self._address)}. {NOT_THERE}"
             ) from None
-        except ObjectForbidden as error:
-            raise SampleFailure(Reason.IMAGE_FORBIDDEN, str(error)) from None
-        except StorageRefusal as error:
-            if self._is_of_root:
+        except (ObjectForbidden, StorageRefusal) as error:
+            if self._concerns_all(error):
                 raise
-            # a line names a storage that nobody set up: that is the line's trouble
             raise SampleFailure(Reason.IMAGE_FORBIDDEN, str(error)) from None
         except (RunStopped, SampleFailure):
             raise
@@ -69,13 +66,15 @@ class StoredPicture:
         try:
             with storage_errors(self._address):
                 info = self._store.info(self._path)
-        except (FileNotFoundError, ObjectForbidden):
-            return 0
-        except StorageRefusal:
-            if self._is_of_root:
+        except (FileNotFoundError, ObjectForbidden, StorageRefusal) as error:
+            if self._concerns_all(error):
                 raise
             return 0
         return _stamp(_version(info), int(info.get("size") or 0))
+
+    def _concerns_all(self, error: Exception) -> bool:
+        """A line that names a storage which nobody set up is in trouble alone."""
+        return isinstance(error, StorageRefusal) and self._is_of_root
 
     def _range(self, start: int, end: int) -> bytes:
         content: Any = b""

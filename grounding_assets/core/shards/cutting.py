@@ -42,10 +42,7 @@ def cut_input(input_file: Path, shard_size: int, shards: Shards) -> Manifest:
                 _as_it_was_cut(lines, input_file, known, key, shards)
                 for key, known in zip(before.keys, before.slices, strict=True)
             ]
-            while True:
-                added = _cut_next(lines, before.shard_size, key_of(len(slices)), shards)
-                if added is None:
-                    break
+            while added := _cut_next(lines, before.shard_size, key_of(len(slices)), shards):
                 slices.append(added)
         if not slices:
             raise usable.nothing_usable()

@@ -86,15 +86,11 @@ def join_shards(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> Jo
     for name in JOINED:
         shards.join(name, [part_of(key, name) for key in there])
     total = added_up(statuses.values())
-    lines = replace(
-        total.lines,
-        read=total.lines.read + manifest.rejected,
-        rejected=total.lines.rejected + manifest.rejected,
-    )
+    refused = replace(ShardStatus().lines, read=manifest.rejected, rejected=manifest.rejected)
     with shards.writing(_OF) as stream:
         stream.write(to_json({"of": state}) + b"\n")
     incomplete = tuple(key for key, status in statuses.items() if not status.is_complete)
-    return Joined(len(statuses), incomplete, replace(total, lines=lines))
+    return Joined(len(statuses), incomplete, replace(total, lines=total.lines + refused))
 
 
 def read_as_whole(shards: Shards, manifest: Manifest, steps: Sequence[Step]) -> str:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import reduce
 from typing import Any
 
 from grounding_assets.core.dataset.audit import Audit, LineBalance
@@ -96,10 +97,7 @@ class ShardStatus:
 
 def added_up(statuses: Iterable[ShardStatus]) -> ShardStatus:
     """The counts of several shards together."""
-    total = ShardStatus()
-    for one in statuses:
-        total = _sum(total, one)
-    return total
+    return reduce(_sum, statuses, ShardStatus())
 
 
 def _sum(total: ShardStatus, one: ShardStatus) -> ShardStatus:
