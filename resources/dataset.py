@@ -36,7 +36,6 @@ from grounding_assets.core.store.fingerprint import settings_fingerprint
 from resources import event_loop
 from resources.credentials import Credentials
 from resources.fetched_files import FetchedFiles
-from resources.opening_notes import adopted, taken_over
 from resources.stored_images import ImageFolder
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import build_batch_service, check_teacher, result_settings, teacher_notice
@@ -136,7 +135,7 @@ class DataSet:
             begun_by_tao = self._set_tao_files_aside()
             workspace = self._open().refresh()
             if begun_by_tao:
-                self.notes += taken_over(take_tao_results_over(workspace), self.results_dir / ASIDE)
+                self.notes += take_tao_results_over(workspace).notes(self.results_dir / ASIDE)
             self._note_corrupt(workspace)
             self._note_changed_images(workspace)
             self._adopt_edits(workspace)
@@ -176,7 +175,7 @@ class DataSet:
         if found.adopted:
             # at once: whatever comes after an edit is newer than the file
             write_step_annotations(workspace, Step.EXTRACTION)
-        self.notes += adopted(found, self.extracted_file)
+        self.notes += found.notes(self.extracted_file)
 
     def _open(self) -> Workspace:
         self._require_extractions()

@@ -7,7 +7,7 @@ say nothing, since copying changes them.
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,18 @@ class AdoptedEdits:
     """Lines whose (image_path, caption) is not in the input."""
     dropped: list[str] = field(default_factory=list)
     """Expressions that do not stand in their cleaned caption, with their line number."""
+
+    def notes(self, annotations: Path) -> Iterator[str]:
+        """What a user is told."""
+        if self.adopted:
+            yield f"{self.adopted} hand-edited lines of {annotations} were taken over; their boxes are made again."
+        if self.unknown:
+            yield f"{self.unknown} lines of {annotations} belong to no line of the input."
+        if self.dropped:
+            yield (
+                f"{len(self.dropped)} expressions are not in their cleaned_caption and were dropped; "
+                f"the first: {self.dropped[0]}."
+            )
 
 
 def was_edited(annotations: Path) -> bool:

@@ -41,6 +41,22 @@ class TakenOver:
     other_size: int = 0
     """Groundings whose boxes are in pixels of another size than the image has."""
 
+    def notes(self, aside: Path) -> Iterator[str]:
+        """What a user is told; `aside` is where TAO's files are kept."""
+        yield (
+            f"TAO began these results: {self.extractions} of step 0 and {self.groundings} of step 1 were taken over, "
+            f"and its files are kept in {aside}."
+        )
+        if self.unknown:
+            yield f"{self.unknown} records of TAO's belong to no line of the input."
+        if self.unreadable:
+            yield f"{self.unreadable} records of TAO's cannot be read; their samples are annotated."
+        if self.other_size:
+            yield (
+                f"The boxes of {self.other_size} records of TAO's are in pixels of another size than their image has "
+                "(TAO writes 1920 x 1080 if the input gives none): they are made again."
+            )
+
 
 def set_tao_files_aside(results_dir: Path, *, keep_extractions: bool) -> bool:
     """Moves what TAO wrote to `.tao/`, in the same places there; returns whether there is anything to take over.
