@@ -5,11 +5,10 @@ from grounding_assets.core.errors import SpecError
 from grounding_assets.core.exports import ExportReport, export
 from grounding_assets.core.exports.chat_model import ChatModel
 from grounding_assets.core.files import read_lines
-from grounding_assets.core.images.locations import ImageRoot
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.export_settings import ExportFormat
 from grounding_assets.core.spec.paths import scheme_of
-from grounding_assets.core.spec.settings import DataSpec, Spec
+from grounding_assets.core.spec.settings import Spec
 from resources.stored_images import ImageFolder
 from resources.vlm.families import BY_NAME, FAMILIES, Family, family_of
 
@@ -19,23 +18,17 @@ _QWEN_MULTIPLES = (28, 32)
 
 def write_export(spec: Spec, fmt: ExportFormat) -> ExportReport:
     """Writes `results_dir/exports/<format>` from `annotations.jsonl` and `reviews.jsonl`; see `export` for the errors."""
-    results_dir = spec.results_folder
-    settings = spec.image_grounding.export
+    results_dir, data, settings = spec.results_folder, spec.data, spec.image_grounding.export
+    sources = (*data.image_sources, data.image_root) if scheme_of(data.image_root) else data.image_sources
     return export(
         read_lines(results_dir / "annotations.jsonl"),
         results_dir / "exports" / fmt,
         fmt,
         settings,
         Reviews.load(results_dir),
-        image_root=_image_root(spec.data),
+        image_root=ImageFolder("" if data.join_image_root else data.image_root, sources),
         chat_model=chat_model(settings.target_model),
     )
-
-
-def _image_root(data: DataSpec) -> ImageRoot:
-    """Where image paths of the annotations start."""
-    sources = (*data.image_sources, data.image_root) if scheme_of(data.image_root) else data.image_sources
-    return ImageFolder("" if data.join_image_root else data.image_root, sources)
 
 
 def chat_model(name: str) -> ChatModel:
