@@ -50,7 +50,7 @@ class StoredShards(StoredFolder):
         self._run_id, self._is_over = run_id, is_over
         self._claim: StoredClaim | None = None
         self._looks: dict[str, StoredClaim] = {}
-        self.grants = StoredGrants(self)
+        self.grants = self.below("grants")
 
     def manifest(self) -> Manifest | None:
         content = self.read(MANIFEST)
@@ -187,16 +187,3 @@ class StoredShards(StoredFolder):
 def _is_complete(file: Path) -> bool:
     status = ShardStatus.of_bytes(file.read_bytes()) if file.is_file() else None
     return status is not None and status.is_complete
-
-
-class StoredGrants:
-    """See `core.shards.place.GrantList`."""
-
-    def __init__(self, shards: StoredShards):
-        self._shards = shards
-
-    def read(self, place: int) -> bytes | None:
-        return self._shards.read(f"grants/{place:06d}")
-
-    def add(self, place: int, entry: bytes) -> bool:
-        return self._shards.create(f"grants/{place:06d}", entry)

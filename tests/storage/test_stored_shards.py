@@ -63,7 +63,7 @@ def test_grants_never_pass_a_cap_whoever_takes_them(s3: S3Server) -> None:
 )
 def test_a_grant_that_tells_no_sum_is_refused(s3: S3Server, entry: bytes) -> None:
     shards = shards_at(s3, f"sums{len(entry)}")
-    assert shards.grants.add(0, entry)
+    assert shards.grants.create("000000", entry)
     with pytest.raises(InputError, match="is damaged"):
         Grants(shards.grants, WorkflowSpec(max_calls=100)).take()
 

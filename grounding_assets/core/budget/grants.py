@@ -88,18 +88,21 @@ class Grants:
 
     def _add(self, amounts: Amounts) -> bool:
         row = {**asdict(amounts), "by": self._token, "so_far": asdict(self._given + amounts)}
-        return self._entries.add(self._place, to_json(row) + b"\n")
+        return self._entries.create(f"{self._place:06d}", to_json(row) + b"\n")
+
+    def _read(self, place: int) -> bytes | None:
+        return self._entries.read(f"{place:06d}")
 
     def _read_on(self) -> None:
         """Goes on to the last entry, in as many reads as its number has binary digits, twice: each tells the sum of all."""
-        entry, last, step = self._entries.read(self._place), self._place, 1
+        entry, last, step = self._read(self._place), self._place, 1
         if entry is None:
             return
-        while (later := self._entries.read(last + step)) is not None:
+        while (later := self._read(last + step)) is not None:
             entry, last, step = later, last + step, 2 * step
         while step > 1:
             step //= 2
-            if (later := self._entries.read(last + step)) is not None:
+            if (later := self._read(last + step)) is not None:
                 entry, last = later, last + step
         try:
             row = json.loads(entry)["so_far"]

@@ -19,14 +19,14 @@ class ShardTaken(RunStopped):
 
 
 class GrantList(Protocol):
-    """The grants of a data set's budget by their places from 0 on, where its runs have no account in common."""
+    """The grants of a data set's budget by their names, where its runs have no account in common."""
 
-    def read(self, place: int) -> bytes | None:
-        """The entry at the place; None if there is none yet."""
+    def read(self, name: str) -> bytes | None:
+        """None if there is none yet."""
         ...
 
-    def add(self, place: int, entry: bytes) -> bool:
-        """False if somebody else has taken the place."""
+    def create(self, name: str, content: bytes) -> bool:
+        """False if somebody else has taken the name."""
         ...
 
 
