@@ -126,12 +126,15 @@ def _chosen(
         with named_line(record):
             key = [sample_id_of(record), record["image_path"], record["caption"]]
             choice.offer(
-                json.dumps(key), _lazily(lambda line: row_of_record(line, shown_marks(reviews, line)), record)
+                json.dumps(key), lambda line=record: _shown(row_of_record(line, shown_marks(reviews, line)))
             )
             figures.observe(record)
     for failure in failures:
         with named_line(failure):
-            choice.offer(json.dumps(["failed", failure["sample_id"]]), _lazily(row_of_failure, failure))
+            choice.offer(
+                json.dumps(["failed", failure["sample_id"]]),
+                lambda line=failure: _shown(row_of_failure(line)),
+            )
             figures.observe_failure(failure)
     return figures, choice.chosen()
 
@@ -149,16 +152,9 @@ def _write(page: Iterable[str], out: Path) -> int:
         return stream.tell()
 
 
-def _lazily(
-    make_row: Callable[[Mapping[str, Any]], Row], line: Mapping[str, Any]
-) -> Callable[[], tuple[str, str]]:
-    """The photo's path and the row as JSON, made when called."""
-
-    def make() -> tuple[str, str]:
-        row = make_row(line)
-        return row["path"], _script_json(row)
-
-    return make
+def _shown(row: Row) -> tuple[str, str]:
+    """The photo's path and the row as JSON."""
+    return row["path"], _script_json(row)
 
 
 def _photos(paths: Sequence[ImageLocation], size: PhotoSize) -> Iterator[dict[str, Any]]:
