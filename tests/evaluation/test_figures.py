@@ -192,7 +192,7 @@ def test_instances_can_be_judged_as_if_filtered():
         results[0]["expressions"][0]["instances"][instance]["verified"] = verdict
     results[0]["expressions"][1]["instances"][0]["verified"] = False
     plain = overall(gold, results)
-    kept = overall(gold, results, keep_instance=lambda row: row["verified"] is not False)
+    kept = overall(gold, results, drop_refuted=True)
     assert (plain["box_precision_50"], plain["absent_rejected"]) == (1 / 3, 0.0)
     assert (kept["box_precision_50"], kept["absent_rejected"]) == (1.0, 1.0)
 

@@ -12,10 +12,9 @@ Definitions, for a gold expression and the predicted one that stands for it (`sp
 - *refuted*: a box predicted for a judged expression of which step 2 says that it does not show it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, auto
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,6 @@ from grounding_assets.core.evaluation.slices import SLICES, slices_of
 from grounding_assets.core.evaluation.spans import Partner
 from grounding_assets.core.records import Expression, GroundingStatus, Instance
 
-KeepInstance = Callable[[Mapping[str, Any]], bool]
 BINS = 10
 """Reliability bins of equal width."""
 ALL_SLICES = (("all", "all"), *((dimension, name) for dimension, names in SLICES.items() for name in names))
@@ -94,7 +92,6 @@ def count_sample(
     partners: Sequence[Partner | None],
     *,
     judge_expressions: bool,
-    keep_instance: KeepInstance | None,
 ) -> SampleCounts:
     """Judges one sample.
 
@@ -102,28 +99,28 @@ def count_sample(
         result: None for a sample without a result that counts as wrong.
         partners: `pair_expressions` of the two.
         judge_expressions: whether step 0 is judged as well.
-        keep_instance: boxes (rows of `instances`) that it refuses are treated as if they were not there.
     """
     sample = SampleCounts(np.zeros((len(ALL_SLICES), len(Count))), np.zeros((BINS, len(Bin))))
     for expression, partner in zip(gold.expressions, partners, strict=True):
         one = np.zeros(len(Count))
+        found = None if result is None or partner is None else result.expressions[partner.position]
+        predicted = found.instances if found else ()
         judged = _is_judged(expression) and (result is None or result.grounded)
         if judge_expressions:
             one[Count.GOLD_EXPRESSIONS] = 1
             one[Count.PAIRED_EXPRESSIONS] = partner is not None
             one[Count.STRICTLY_PAIRED] = partner is not None and partner.is_strict
         if judged and expression.instances:
-            predicted = _instances(result, partner, keep_instance)
             _count_present(one, sample.bins, expression.instances, predicted)
             if judge_expressions:
                 one[Count.STRICT_GOLD_BOXES] = one[Count.GOLD_BOXES]
                 one[Count.STRICT_HITS_50] = one[Count.HITS_50] if partner and partner.is_strict else 0
-        elif judged and (result is None or partner is not None):
-            predicted = _instances(result, partner, keep_instance)
+        elif judged and (result is None or found):
             one[Count.ABSENT] = 1
             one[Count.ANSWERED] = bool(predicted)
             one[Count.BOXES] = len(predicted)
-            one[Count.REJECTED] = _looked(result, partner) and not predicted
+            looked = found is not None and found.grounding_status not in _DID_NOT_LOOK
+            one[Count.REJECTED] = looked and not predicted
             _count_verdicts(one, predicted, np.zeros(len(predicted)))
             _count_reliability(sample.bins, predicted, np.full(len(predicted), -1))
         for slice_ in (ALL_SLICES[0], *slices_of(expression, judged=judged)):
@@ -135,26 +132,6 @@ def count_sample(
 
 def _is_judged(expression: Expression) -> bool:
     return bool(expression.instances) or expression.grounding_status not in _DID_NOT_LOOK
-
-
-def _looked(result: AnnotatedSample | None, partner: Partner | None) -> bool:
-    if result is None or partner is None:
-        return False
-    return result.expressions[partner.position].grounding_status not in _DID_NOT_LOOK
-
-
-def _instances(
-    result: AnnotatedSample | None, partner: Partner | None, keep_instance: KeepInstance | None
-) -> list[Instance]:
-    if result is None or partner is None:
-        return []
-    rows = result.record["expressions"][partner.position]["instances"]
-    instances = result.expressions[partner.position].instances
-    return [
-        instance
-        for instance, row in zip(instances, rows, strict=True)
-        if keep_instance is None or keep_instance(row)
-    ]
 
 
 def _count_present(

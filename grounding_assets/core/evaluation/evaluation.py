@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from grounding_assets.core.evaluation.bootstrap import Resampling, intervals
-from grounding_assets.core.evaluation.counts import ALL_SLICES, BINS, Bin, KeepInstance
+from grounding_assets.core.evaluation.counts import ALL_SLICES, BINS, Bin
 from grounding_assets.core.evaluation.metrics import (
     METRICS,
     denominators_of,
@@ -89,10 +89,10 @@ def evaluate(
     options: JudgeOptions | None = None,
     resampling: Resampling | None = None,
     *,
-    keep_instance: KeepInstance | None = None,
+    drop_refuted: bool = False,
 ) -> Evaluation:
     """Figures of one result; see `tally.tally` for the arguments and errors, `metrics` for the figures."""
-    return summarize(tally(gold, results, options or JudgeOptions(), keep_instance), resampling)
+    return summarize(tally(gold, results, options or JudgeOptions(), drop_refuted=drop_refuted), resampling)
 
 
 def summarize(judged: Tally, resampling: Resampling | None = None) -> Evaluation:

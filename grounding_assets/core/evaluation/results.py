@@ -15,7 +15,7 @@ from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation.comparison import Comparison, compare
 from grounding_assets.core.evaluation.evaluation import Evaluation, evaluate
 from grounding_assets.core.evaluation.tally import JudgeOptions, SampleKey, sample_key
-from grounding_assets.core.evaluation.verification_effect import VerificationEffect, has_verdicts, is_kept
+from grounding_assets.core.evaluation.verification_effect import VerificationEffect, has_verdicts
 from grounding_assets.core.files import json_object, replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.steps import Step
 
@@ -82,7 +82,7 @@ def judge_results(
 def _verification(
     gold: Path, results: Path, options: JudgeOptions | None, everything: Evaluation
 ) -> VerificationEffect:
-    kept = evaluate(read_records(gold), read_records(results), options, keep_instance=is_kept)
+    kept = evaluate(read_records(gold), read_records(results), options, drop_refuted=True)
     return VerificationEffect(everything, kept, compare(everything, kept))
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from grounding_assets.core.dataset.annotated import AnnotatedSample, read_samples
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.evaluation.counts import (
-    KeepInstance,
     SampleCounts,
     count_sample,
 )
@@ -101,13 +100,14 @@ def tally(
     gold: Iterable[Mapping[str, Any]],
     results: Iterable[Mapping[str, Any]],
     options: JudgeOptions,
-    keep_instance: KeepInstance | None = None,
+    *,
+    drop_refuted: bool = False,
 ) -> Tally:
     """Judges results against gold. Gold is held in memory, results are streamed.
 
     Args:
         gold, results: lines of the record format.
-        keep_instance: see `count_sample`.
+        drop_refuted: boxes that step 2 refuted are treated as if they were not there.
 
     Raises:
         InputError: a line breaks the record format, there is no gold, or nothing to judge.
@@ -130,9 +130,10 @@ def tally(
         elif result.image_size != pending[key].image_size:
             other_size.setdefault(key, result.image_size)
         else:
-            judged[key] = _judge(pending.pop(key), result, options, keep_instance)
+            shown = _without_refuted(result) if drop_refuted else result
+            judged[key] = _judge(pending.pop(key), shown, options)
     if options.missing == "wrong":
-        judged |= {key: _judge(sample, None, options, keep_instance) for key, sample in pending.items()}
+        judged |= {key: _judge(sample, None, options) for key, sample in pending.items()}
     counted = {key: counts for key, counts in judged.items() if counts is not None}
     other_size = {key: size for key, size in other_size.items() if key in pending}
     totals = SampleTotals(
@@ -164,11 +165,18 @@ def _nothing_to_judge(
     )
 
 
+def _without_refuted(sample: AnnotatedSample) -> AnnotatedSample:
+    """Boxes without a verdict stay."""
+    boxes = (
+        [b for b, box in enumerate(one.instances) if box.verified is not False] for one in sample.expressions
+    )
+    return sample.keeping(list(enumerate(boxes)))
+
+
 def _judge(
     gold: AnnotatedSample,
     result: AnnotatedSample | None,
     options: JudgeOptions,
-    keep_instance: KeepInstance | None,
 ) -> SampleCounts:
     if result is None:
         partners: list[Partner | None] = [None] * len(gold.expressions)
@@ -181,7 +189,6 @@ def _judge(
         result,
         partners,
         judge_expressions=options.steps == "both",
-        keep_instance=keep_instance,
     )
 
 

@@ -1,6 +1,5 @@
 """What leaving out the boxes that step 2 refuted would gain and lose."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,11 +42,6 @@ class VerificationEffect:
 def has_verdicts(evaluation: Evaluation) -> bool:
     """Whether step 2 said yes or no to any judged box."""
     return _total(evaluation, Count.VERDICTS) > 0
-
-
-def is_kept(instance: Mapping[str, Any]) -> bool:
-    """Whether a row of `instances` stays when refuted boxes are left out; one without a verdict stays."""
-    return instance.get("verified") is not False
 
 
 def _total(evaluation: Evaluation, count: Count) -> int:
