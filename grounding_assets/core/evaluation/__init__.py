@@ -4,8 +4,8 @@ Imports `exports` and what lies below it.
 """
 
 from grounding_assets.core.evaluation.bootstrap import Resampling
-from grounding_assets.core.evaluation.comparison import Comparison, compare, compare_in_words
-from grounding_assets.core.evaluation.evaluation import Evaluation, Figure, evaluate, summarize
+from grounding_assets.core.evaluation.comparison import compare, compare_in_words
+from grounding_assets.core.evaluation.evaluation import Figure, evaluate, summarize
 from grounding_assets.core.evaluation.tables import (
     comparison_rows,
     figure_rows,
@@ -13,15 +13,12 @@ from grounding_assets.core.evaluation.tables import (
     verification_rows,
     verification_words,
 )
-from grounding_assets.core.evaluation.tally import JudgeOptions, Tally, tally
+from grounding_assets.core.evaluation.tally import JudgeOptions
 
 __all__ = [
-    "Comparison",
-    "Evaluation",
     "Figure",
     "JudgeOptions",
     "Resampling",
-    "Tally",
     "compare",
     "compare_in_words",
     "comparison_rows",
@@ -29,7 +26,6 @@ __all__ = [
     "figure_rows",
     "slice_rows",
     "summarize",
-    "tally",
     "verification_rows",
     "verification_words",
 ]

@@ -2,7 +2,7 @@
 
 from grounding_assets.core.evaluation.comparison import Comparison
 from grounding_assets.core.evaluation.evaluation import Evaluation
-from grounding_assets.core.evaluation.metrics import METRICS, Unit, digits
+from grounding_assets.core.evaluation.metrics import BY_NAME, METRICS, Unit, digits
 from grounding_assets.core.evaluation.verification_effect import VerificationEffect
 
 NONE = "n/a"
@@ -39,7 +39,7 @@ def figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
 
 def slice_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
     """(slice, name, expressions, then `SLICE_METRICS`), with a header first; empty slices are left out."""
-    metrics = [metric for name in SLICE_METRICS for metric in METRICS if metric.name == name]
+    metrics = [BY_NAME[name] for name in SLICE_METRICS]
     rows: list[tuple[str, ...]] = [("Slice", "", "Expressions", *(metric.label for metric in metrics))]
     for dimension, names in evaluation.slices.items():
         for name, figures in names.items():

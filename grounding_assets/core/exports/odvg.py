@@ -9,7 +9,7 @@ mmdetection's `mmdet/datasets/odvg.py` and `transforms/text_transformers.py`, Op
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
-from grounding_assets.core.exports.captions import TrainingCaption, training_caption
+from grounding_assets.core.exports.captions import training_caption
 from grounding_assets.core.exports.writer import LinesWriter
 
 
@@ -25,27 +25,17 @@ class OdvgWriter(LinesWriter):
             # two loaders crash on a line without regions
             self.report.left_out["samples without a box, which ODVG loaders refuse"] += 1
             return False
-        line = odvg_line(sample, caption)
-        self.write_line(split, line)
+        regions = [
+            {"bbox": list(box.bbox), "phrase": caption.text[start:end], "tokens_positive": [[start, end]]}
+            for expression, (start, end) in caption.boxed
+            for box in expression.instances
+        ]
+        grounding = {"caption": caption.text, "regions": regions}
+        fields = image_fields(sample.image_path, sample.image_size)
+        self.write_line(split, {**fields, "grounding": grounding})
         self.report.took_caption(caption)
-        boxes = len(line["grounding"]["regions"])
-        self.report.wrote(split, sample.image_path, expressions=len(caption.boxed), boxes=boxes)
+        self.report.wrote(split, sample.image_path, expressions=len(caption.boxed), boxes=len(regions))
         return True
-
-
-def odvg_line(sample: AnnotatedSample, caption: TrainingCaption) -> dict[str, Any]:
-    """A sample as one object."""
-    regions = [
-        {
-            "bbox": list(instance.bbox),
-            "phrase": caption.text[start:end],
-            "tokens_positive": [[start, end]],
-        }
-        for expression, (start, end) in caption.boxed
-        for instance in expression.instances
-    ]
-    grounding = {"caption": caption.text, "regions": regions}
-    return {**image_fields(sample.image_path, sample.image_size), "grounding": grounding}
 
 
 def image_fields(image_path: str, image_size: tuple[int, int]) -> dict[str, Any]:
