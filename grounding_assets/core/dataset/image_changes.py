@@ -11,11 +11,11 @@ from itertools import groupby
 from pathlib import Path
 
 from grounding_assets.core.dataset.samples import STORED, SampleIndex
-from grounding_assets.core.dataset.step_results import StepResults
 from grounding_assets.core.errors import SampleFailure
 from grounding_assets.core.images.image_file import read_image_bytes
 from grounding_assets.core.images.locations import ImageLocation, in_order
 from grounding_assets.core.steps import Step
+from grounding_assets.core.store.checkpoint_index import StepResults
 
 ImageOf = Callable[[str], ImageLocation]
 """From a sample id to its image."""

@@ -30,19 +30,6 @@ class LineError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class InputLine:
-    """A line that holds a usable record."""
-
-    number: int
-    """From 1."""
-    offset: int
-    """Byte offset of the line's start."""
-    record: dict[str, Any]
-    raw: bytes
-    """The line as it stands in the file, without its end."""
-
-
-@dataclass(frozen=True, slots=True)
 class BoundedLine:
     """A line of a file, or the beginning of one that is too long."""
 
@@ -55,6 +42,13 @@ class BoundedLine:
     @property
     def is_too_long(self) -> bool:
         return len(self.raw) > MAX_LINE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class InputLine(BoundedLine):
+    """A line that holds a usable record; `raw` is without its end."""
+
+    record: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ def read_input(
             yield RejectedLine(line.number, f"longer than {MAX_LINE_BYTES} bytes", _beginning(line.raw))
             continue
         try:
-            yield InputLine(line.number, line.offset, parse_line(line.raw), line.raw.strip())
+            yield InputLine(line.number, line.offset, line.raw.strip(), parse_line(line.raw))
         except LineError as error:
             yield RejectedLine(line.number, str(error), _beginning(line.raw))
 

@@ -6,9 +6,9 @@ That is decided by what lies on disk, so a kill between the two is made good by 
 
 from collections.abc import Callable, Mapping
 
-from grounding_assets.core.dataset.step_results import StepResults
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.checkpoint_index import StepResults
 
 
 class StagedResults:

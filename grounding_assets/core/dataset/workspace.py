@@ -10,11 +10,11 @@ from grounding_assets.core.dataset.image_changes import ImageChanges
 from grounding_assets.core.dataset.redo_orders import RedoOrders
 from grounding_assets.core.dataset.samples import SampleIndex
 from grounding_assets.core.dataset.staged_results import StagedResults
-from grounding_assets.core.dataset.step_results import StepResults
 from grounding_assets.core.images.locations import ImageLocation, ImageRoot
 from grounding_assets.core.records import Sample
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
+from grounding_assets.core.store.checkpoint_index import StepResults
 from grounding_assets.core.store.compact_dict import pack_digest, unpack_digest
 
 _SYNC_S = 1.0

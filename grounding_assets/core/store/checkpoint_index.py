@@ -11,9 +11,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import replacing, stamp_of, stopping_if_unwritable, written_ns
+from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.checkpoint_store import CheckpointStore
 from grounding_assets.core.store.compact_dict import (
@@ -222,6 +224,18 @@ class CheckpointIndex:
                 if fields is not None and packed is not None:
                     remembered.put_packed(fields[1].decode("utf-8", "replace"), packed)
         return remembered
+
+
+class StepResults:
+    """One step's store and the index over it."""
+
+    def __init__(self, results_dir: Path, step: Step, numbering: Numbering):
+        self.store = CheckpointStore(results_dir / step.folder)
+        self.index = CheckpointIndex(self.store, numbering)
+
+    @property
+    def annotations(self) -> Path:
+        return self.store.step_dir / "annotations.jsonl"
 
 
 def _packed_line(fields: re.Match[bytes]) -> bytes | None:
