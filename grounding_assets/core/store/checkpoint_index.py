@@ -240,9 +240,10 @@ class StepResults:
 
 def _packed_line(fields: re.Match[bytes]) -> bytes | None:
     """The entry of a journal's line as `_pack` makes it; None if no run can have written it."""
-    _, stamp, image_stamp, *texts = ((field or b"").decode("utf-8", "replace") for field in fields.groups())
+    _, stamp, image_stamp, order_id, *digests = fields.groups(b"")
+    texts = [digest.decode("utf-8", "replace") for digest in digests]
     try:
-        return _packed(int(stamp), int(image_stamp), texts[0], texts[1:])
+        return _packed(int(stamp), int(image_stamp), order_id.decode("ascii"), texts)
     except OverflowError:
         return None
 
