@@ -1,11 +1,6 @@
 """What all formats share: filters, the demonstration teacher, errors, and a folder that is whole or untouched."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 import tracemalloc
 from pathlib import Path
 
@@ -14,16 +9,10 @@ from pydantic import ValidationError
 
 from grounding_assets.core.errors import InputError, SpecError
 from grounding_assets.core.exports import export
-from grounding_assets.core.exports.export import WRITERS
 from grounding_assets.core.exports.parquet import ROWS_A_GROUP
 from grounding_assets.core.spec.export_settings import ExportSpec
+from tests.exports.folders import FORMATS, folder_content
 from tests.exports.record_strategies import MADE_BY, one_expression, one_record
-
-FORMATS = list(WRITERS)
-
-
-def folder_content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def exported_expressions(out: Path) -> dict[str, list]:
@@ -180,78 +169,6 @@ def test_a_manifest_cannot_name_files_elsewhere(tmp_path):
     (out / "export.json").write_text(json.dumps({"files": files}))
     export([one_record()], out, "odvg")
     assert (tmp_path / "precious.txt").read_text() == "mine"
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from grounding_assets.core.exports import export
-from tests.exports.record_strategies import one_record
-def rows():
-    for n in range(600):
-        yield one_record(image_path=f"{n}.jpg")
-    os.kill(os.getpid(), signal.SIGKILL)
-for fmt in sys.argv[2:]:
-    child = os.fork()
-    if not child:
-        export(rows(), Path(sys.argv[1], fmt), fmt)
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory) -> dict[str, tuple[Path, dict[str, bytes]]]:
-    """By format: a folder whose second export was killed, and what the first one had left there."""
-    folder = tmp_path_factory.mktemp("killed")
-    for fmt in FORMATS:
-        export([one_record()], folder / fmt, fmt)
-    before = {fmt: (folder / fmt, folder_content(folder / fmt)) for fmt in FORMATS}
-    command = [sys.executable, "-c", KILLED, str(folder), *FORMATS]
-    run = subprocess.run(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "."}, check=True)
-    assert [int(code) for code in run.stdout.split()] == [-signal.SIGKILL] * len(FORMATS)
-    return before
-
-
-@pytest.mark.parametrize("fmt", FORMATS)
-def test_a_killed_export_leaves_the_earlier_one_and_can_be_done_again(killed, fmt):
-    folder, before = killed[fmt]
-    after = folder_content(folder)
-    assert {name: after[name] for name in before} == before
-    assert all(name in before or name.startswith(".export-") for name in after)
-    report = export([one_record()] * 2, folder, fmt)
-    assert report.splits["train"].samples == 2
-    assert {path.name for path in folder.iterdir()} == set(report.files), "nothing of the killed one stays"
-
-
-@pytest.mark.parametrize("fmt", FORMATS)
-def test_an_export_waits_for_another_of_its_folder(tmp_path, fmt):
-    out = tmp_path / "out"
-    later = threading.Thread(target=lambda: export([one_record()] * 2, out, fmt))
-
-    def rows():
-        later.start()
-        yield one_record()
-
-    first = export(rows(), out, fmt)
-    later.join(60)
-    manifest = json.loads((out / "export.json").read_bytes())
-    assert (first.splits["train"].samples, manifest["splits"]["train"]["samples"]) == (1, 2)
-    assert {path.name for path in out.iterdir()} == set(manifest["files"])
-
-
-def test_an_export_survives_one_that_fails_and_takes_the_folder_away(tmp_path):
-    out = tmp_path / "out"
-    later = threading.Thread(target=lambda: export([one_record()], out, "odvg"))
-
-    def rows():
-        later.start()
-        yield one_record(width=100)
-
-    with pytest.raises(InputError, match="line 1"):
-        export(rows(), out, "odvg")
-    later.join(60)
-    assert len((out / "train.jsonl").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Samples of one image brought together, on disk, for formats that write an image once."""
 
+import errno
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,26 +18,28 @@ class ImageGroups:
 
     def __init__(self, database: Path):
         self._connection = sqlite3.connect(database)
-        self._connection.executescript(
-            """
-            PRAGMA journal_mode = OFF;
-            PRAGMA synchronous = OFF;
-            CREATE TABLE image (number INTEGER PRIMARY KEY, identity TEXT UNIQUE, split TEXT);
-            CREATE TABLE entry (image INTEGER, number INTEGER, text TEXT, PRIMARY KEY (image, number))
-            WITHOUT ROWID;
-            """
-        )
+        with _full_disk_as_os_error():
+            self._connection.executescript(
+                """
+                PRAGMA journal_mode = OFF;
+                PRAGMA synchronous = OFF;
+                CREATE TABLE image (number INTEGER PRIMARY KEY, identity TEXT UNIQUE, split TEXT);
+                CREATE TABLE entry (image INTEGER, number INTEGER, text TEXT, PRIMARY KEY (image, number))
+                WITHOUT ROWID;
+                """
+            )
         self._entries = 0
 
     def add(self, image_path: str, split: str, entry: Any) -> None:
-        identity = image_identity(image_path)
+        """Raises OSError if it cannot be written."""
+        identity, text = image_identity(image_path), json.dumps(entry)
         insert = "INSERT OR IGNORE INTO image (identity, split) VALUES (?, ?)"
-        self._connection.execute(insert, (identity, split))
         find = "SELECT number FROM image WHERE identity = ?"
-        (image,) = self._connection.execute(find, (identity,)).fetchone()
         self._entries += 1
-        text = json.dumps(entry)
-        self._connection.execute("INSERT INTO entry VALUES (?, ?, ?)", (image, self._entries, text))
+        with _full_disk_as_os_error():
+            self._connection.execute(insert, (identity, split))
+            (image,) = self._connection.execute(find, (identity,)).fetchone()
+            self._connection.execute("INSERT INTO entry VALUES (?, ?, ?)", (image, self._entries, text))
 
     def __iter__(self) -> Iterator[tuple[str, list[Any]]]:
         """(split, entries) of one image after another."""
@@ -48,3 +52,11 @@ class ImageGroups:
 
     def close(self) -> None:
         self._connection.close()
+
+
+@contextmanager
+def _full_disk_as_os_error() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise OSError(errno.EIO, str(error)) from None

@@ -23,7 +23,7 @@ from grounding_assets.core.exports.report import ExportReport
 from grounding_assets.core.exports.splits import image_identity, split_of
 from grounding_assets.core.exports.staging import MANIFEST, publish, staged
 from grounding_assets.core.exports.writer import ExportJob, Writer
-from grounding_assets.core.files import to_json
+from grounding_assets.core.files import stopping_if_unwritable, to_json
 from grounding_assets.core.images.locations import ImageRoot
 from grounding_assets.core.review.reviews import Reviews
 from grounding_assets.core.spec.export_settings import ExportFormat, ExportSpec
@@ -76,12 +76,13 @@ def export(
         SpecError: an unknown format, records of the demonstration teacher without `allow_demo_teacher`,
             a folder that holds other things, or a package that is not installed.
         InputError: a line is not a grounded record, or there is none.
+        RunStopped: the folder cannot be written, such as on a full disk.
     """
     if fmt not in WRITERS:
         raise SpecError(f"format '{fmt}' is unknown: choose one of {', '.join(WRITERS)}.")
     settings = settings or ExportSpec()
     report = ExportReport(fmt, out_dir, settings, chat_model)
-    with staged(out_dir) as staging:
+    with stopping_if_unwritable(out_dir), staged(out_dir) as staging:
         copies = settings.upright_copies and not (fmt == "parquet" and settings.embed_images)
         images = ExportedImages(
             image_root, staging.new / UPRIGHT if copies else None, out_dir / UPRIGHT, report.notes
