@@ -20,7 +20,7 @@ class CocoWriter(Writer):
 
     def __init__(self, job: ExportJob):
         super().__init__(job)
-        self._detections = self.files.enter_context(closing(Detections(job.scratch, self.settings.merge_iou)))
+        self._detections = Detections(self.image_groups(), self.settings.merge_iou)
         self._documents = self.each_split(".json", lambda path: closing(CocoDocument(path, job.scratch)))
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from grounding_assets.core.boxes.geometry import DUPLICATE_IOU, iou_xyxy
@@ -32,9 +31,9 @@ class ImageObjects:
 class Detections:
     """Samples brought together by image, on disk."""
 
-    def __init__(self, scratch: Path, merge_iou: float):
+    def __init__(self, groups: ImageGroups, merge_iou: float):
         """`merge_iou`: boxes of one category that two captions give are one object from this overlap on."""
-        self._groups = ImageGroups(scratch / "images.sqlite")
+        self._groups = groups
         self._merge_iou = merge_iou
         self._categories: set[str] = set()
 
@@ -69,9 +68,6 @@ class Detections:
                 expressions=sum(map(len, boxed)),
                 stated=sum(len(boxes) for expressions in boxed for _, boxes in expressions),
             )
-
-    def close(self) -> None:
-        self._groups.close()
 
 
 def category_name(expression: Expression) -> str:

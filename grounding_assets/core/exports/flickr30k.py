@@ -7,11 +7,9 @@ Layout: `Sentences/<id>.txt`, `Annotations/<id>.xml`, and `<split>.txt` with the
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
-from grounding_assets.core.exports.by_image import ImageGroups
 from grounding_assets.core.exports.captions import is_absent
 from grounding_assets.core.exports.image_numbers import ImageNumbers
 from grounding_assets.core.exports.writer import ExportJob, Writer
@@ -33,7 +31,7 @@ class Flickr30kWriter(Writer):
 
     def __init__(self, job: ExportJob):
         super().__init__(job)
-        self._groups = self.files.enter_context(closing(ImageGroups(job.scratch / "images.sqlite")))
+        self._groups = self.image_groups()
         self._sentences, self._annotations = job.folder / "Sentences", job.folder / "Annotations"
         self._sentences.mkdir()
         self._annotations.mkdir()

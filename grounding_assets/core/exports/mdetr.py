@@ -9,7 +9,6 @@ from contextlib import closing
 from typing import Any
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
-from grounding_assets.core.exports.by_image import ImageGroups
 from grounding_assets.core.exports.captions import training_caption
 from grounding_assets.core.exports.coco_document import CocoDocument
 from grounding_assets.core.exports.flickr30k import BLANK, without_overlaps
@@ -31,7 +30,7 @@ class MdetrWriter(Writer):
 
     def __init__(self, job: ExportJob):
         super().__init__(job)
-        self._groups = self.files.enter_context(closing(ImageGroups(job.scratch / "images.sqlite")))
+        self._groups = self.image_groups()
         self._documents = self.each_split(".json", lambda path: closing(CocoDocument(path, job.scratch)))
         self._numbers = ImageNumbers()
 

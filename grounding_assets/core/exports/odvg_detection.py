@@ -5,7 +5,6 @@ Sources of what the loaders do: mmdetection's `mmdet/datasets/odvg.py` with `lab
 """
 
 import json
-from contextlib import closing
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
 from grounding_assets.core.exports.detections import Detections
@@ -20,7 +19,7 @@ class OdvgDetectionWriter(LinesWriter):
 
     def __init__(self, job: ExportJob):
         super().__init__(job)
-        self._detections = self.files.enter_context(closing(Detections(job.scratch, self.settings.merge_iou)))
+        self._detections = Detections(self.image_groups(), self.settings.merge_iou)
 
     def add(self, sample: AnnotatedSample, split: str) -> bool:
         unboxed = sum(not expression.instances for expression in sample.expressions)

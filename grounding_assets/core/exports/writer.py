@@ -6,12 +6,13 @@ Not here: filters, splits, where the files finally go (`export`, `staging`), wha
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from grounding_assets.core.dataset.annotated import AnnotatedSample
+from grounding_assets.core.exports.by_image import ImageGroups
 from grounding_assets.core.exports.images import ExportedImages
 from grounding_assets.core.exports.report import ExportReport
 
@@ -45,6 +46,10 @@ class Writer(ABC):
             split: self.files.enter_context(make(self.job.folder / (split + suffix)))
             for split in self.report.splits
         }
+
+    def image_groups(self) -> ImageGroups:
+        """A place to bring the samples of each image together; `close` closes it."""
+        return self.files.enter_context(closing(ImageGroups(self.job.scratch / "images.sqlite")))
 
     @abstractmethod
     def add(self, sample: AnnotatedSample, split: str) -> bool:
