@@ -1,12 +1,12 @@
 """Servers that resize pictures: boxes are right on photos of any size, or the run stops before the first sample."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
 from tests.corpus import needs_corpus
 from tests.endpoints.disobedient import MODELS
-from tests.family_table import photos, tried
+from tests.family_table import Photo, photos, tried
 
 pytestmark = needs_corpus("coco24")
 SERVERS = (
@@ -20,10 +20,16 @@ SERVERS = (
 )
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Photo]:
+    """Two photos, each of them as it is, large, and turned by EXIF."""
+    return photos(tmp_path_factory.mktemp("photos"))[:6]
+
+
 @pytest.mark.parametrize("model", ["qwen2_5-vl", "nobody"])
 @pytest.mark.parametrize("server", SERVERS)
 def test_boxes_are_right_whatever_the_server_does_to_pictures(
-    tmp_path: Path, model: str, server: str
+    shown: Sequence[Photo], model: str, server: str
 ) -> None:
-    row = tried(MODELS[f"{model}@{server}"], photos(tmp_path)[:6])
+    row = tried(MODELS[f"{model}@{server}"], shown)
     assert row.outcome == "boxes", row.detail
