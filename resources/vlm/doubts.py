@@ -21,8 +21,6 @@ class Doubts:
 
     def tell(self, refused_until: float = float("inf")) -> None:
         """It is known for those that were refused until then."""
-        if not self._refused:
-            return
         for refused_at, told in self._refused:
             if refused_at <= refused_until:
                 told.set()

@@ -135,6 +135,13 @@ class Teachable:
         """
         self.manners = manners
         self._token_limits = tuple(token_limits)
+        limits = [
+            *map(str.lower, token_limits),
+            "max[_ ]?((output|completion|new)[_ ]?)?tokens",
+            "maximum tokens",
+        ]
+        self._limit = re.compile("|".join(limits))
+        """How refusals speak of the limit of a reply."""
         self._spoken_of_as = spoken_of_as or {}
         self._accepted: set[str] = set()
         """Parameters, and "level schema" pairs, that a request has been accepted with."""
@@ -180,7 +187,7 @@ class Teachable:
             self.manners = replace(
                 known, level=level, levels={n: lv for n, lv in known.levels.items() if lv != level}
             )
-        elif known.level_of({"properties": name.split(",")}) != level:
+        elif known.levels.get(name, known.level) != level:
             self.manners = replace(known, levels={**known.levels, name: level})
 
     def lesson(
@@ -200,19 +207,16 @@ class Teachable:
         sent = next((fields[name] for name in self._token_limits if type(fields.get(name)) is int), None)
         words = refusal.own_words
         context = _CONTEXT.search(words.replace(",", ""))
-        if sent is None or not (context or self._names_limit(refusal)) or not refusal.says(_TOO_LARGE):
+        named = refusal.parameters & set(self._token_limits) or refusal.says(self._limit)
+        if sent is None or not (context or named) or not refusal.says(_TOO_LARGE):
             return None
-        numbers = [
-            int(digits)
-            for digits in re.findall(
-                r"(?<![\w.-])\d{2,9}(?![\w.-]*\w)", re.sub(r"(?<=\d)[,_](?=\d{3})", "", words)
-            )
-        ]
         if context:
             given = _INPUT.search(words.replace(",", ""))
             room = int(context.group(1)) - int(next(filter(None, given.groups()))) if given else sent // 2
             ceiling = room if _LEAST_TOKENS <= room < sent else sent // 2
         else:
+            plain = re.sub(r"(?<=\d)[,_](?=\d{3})", "", words)
+            numbers = [int(digits) for digits in re.findall(r"(?<![\w.-])\d{2,9}(?![\w.-]*\w)", plain)]
             exclusive = re.search(r"(\d+) \(exclusive\)|less than (\d+)", words)
             fitting = [number for number in numbers if _LEAST_TOKENS <= number < sent]
             if not fitting and sent not in numbers:
@@ -223,18 +227,6 @@ class Teachable:
             return None
         # what is left of a context differs from request to request
         return Lesson(replace(manners, ceiling=ceiling), "ceiling", for_this_request_only=bool(context))
-
-    def _names_limit(self, refusal: Refusal) -> bool:
-        named = re.compile(
-            "|".join(
-                [
-                    *(name.lower() for name in self._token_limits),
-                    "max[_ ]?((output|completion|new)[_ ]?)?tokens",
-                    "maximum tokens",
-                ]
-            )
-        )
-        return bool(refusal.parameters & set(self._token_limits)) or refusal.says(named)
 
     def _parameter(self, refusal: Refusal, manners: Manners, fields: Mapping[str, Any]) -> Lesson | None:
         names = {sent_as: name for name, sent_as in manners.renamed.items()}
@@ -265,17 +257,12 @@ class Teachable:
         self, refusal: Refusal, manners: Manners, schema: Mapping[str, Any] | None
     ) -> Lesson | None:
         level = manners.level_of(schema)
-        if (
-            schema is None
-            or manners.fixed_level
-            or level == LEVELS[-1]
-            or refusal.status not in _STEP_DOWN_ON
-        ):
+        if manners.fixed_level or level == LEVELS[-1] or refusal.status not in _STEP_DOWN_ON:
             return None
         name = schema_name(schema)
         if f"{level} {name}" in self._accepted:
             return None
-        speaks_of_it = refusal.says(_STRUCTURE) or bool(refusal.parameters & {"response_format"})
+        speaks_of_it = refusal.says(_STRUCTURE) or "response_format" in refusal.parameters
         if not speaks_of_it:
             if refusal.status == 404:
                 return None
