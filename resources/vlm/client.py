@@ -11,9 +11,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from grounding_assets.core.annotation.calls import CallError, ModelReply, ModelRequest, Trouble
-from grounding_assets.core.budget.account import Account
+from grounding_assets.core.budget.account import Account, Intent
 from grounding_assets.core.errors import Reason
-from resources.vlm.booking import booked
 from resources.vlm.event_stream import chat_completion, is_event_stream
 from resources.vlm.headers import retry_after_seconds, retry_info_seconds
 from resources.vlm.keys import Scrubber
@@ -131,12 +130,10 @@ class EndpointClient:
         manners, first_error = self._teachable.manners, None
         while True:
             fields = dialect.fields(request, manners)
-            async with booked(self._account, request) as sending:
-                answer = await self._transport.post(_encoded(dialect, request, manners, fields))
-                if 200 <= answer.status < 300 and answer.status != 202:
-                    reply = sending.reply = self._read(answer, request)
-                    self._teachable.accept(manners, lessons, tuple(fields), request.schema)
-                    return reply
+            answer, reply = await self._booked(request, _encoded(dialect, request, manners, fields))
+            if reply is not None:
+                self._teachable.accept(manners, lessons, tuple(fields), request.schema)
+                return reply
             refusal = self._refusal(answer, request)
             error = self._classified(refusal)
             first_error = first_error or error
@@ -150,6 +147,32 @@ class EndpointClient:
                 raise first_error
             lessons.append(lesson)
             manners = lesson.manners
+
+    async def _booked(self, request: ModelRequest, body: Sequence[bytes]) -> tuple[Answer, ModelReply | None]:
+        """Sends what is booked before and settled when it has ended; no reply in what is refused.
+
+        What is cut off on this side stays open, since it may be paid for.
+
+        Raises:
+            BudgetReached: a cap has no room; nothing was sent.
+            CallError: no answer came, or none that can be read.
+        """
+        if self._account is None:
+            return await self._send(request, body)
+        intent = Intent.of(request)
+        booking = await self._account.book(intent)
+        try:
+            answer, reply = await self._send(request, body)
+        except CallError:
+            self._account.settle(booking, intent.taken(None))
+            raise
+        self._account.settle(booking, intent.taken(reply))
+        return answer, reply
+
+    async def _send(self, request: ModelRequest, body: Sequence[bytes]) -> tuple[Answer, ModelReply | None]:
+        answer = await self._transport.post(body)
+        is_reply = 200 <= answer.status < 300 and answer.status != 202
+        return answer, self._read(answer, request) if is_reply else None
 
     def _read(self, answer: Answer, request: ModelRequest) -> ModelReply:
         where = self._dialect.where
