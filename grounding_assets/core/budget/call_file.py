@@ -139,12 +139,11 @@ def begin(results_dir: Path, has_verifier: bool) -> None:
     file = results_dir / CALLS
     if file.exists():
         return
-    stored = stored_usage(results_dir, has_verifier)
-    rows = [settled_row(stored.teacher)] if stored.teacher.calls else []
-    rows += [settled_row(stored.verifier, model=OF_VERIFIER)] if stored.verifier.calls else []
+    rows = _taken_by_results(results_dir, has_verifier)
     make_folder(results_dir)
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        # appends, as every process does: another may have booked a call since the file is there
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError:
         return
     try:
@@ -155,14 +154,21 @@ def begin(results_dir: Path, has_verifier: bool) -> None:
     sync_folder(results_dir)
 
 
+def _taken_by_results(results_dir: Path, has_verifier: bool) -> list[dict[str, Any]]:
+    """What results without an account took, a row for each model that was asked."""
+    stored = stored_usage(results_dir, has_verifier)
+    rows = settled_row(stored.teacher), settled_row(stored.verifier, model=OF_VERIFIER)
+    return [row for row in rows if row["calls"]]
+
+
 def read_ledger(results_dir: Path, has_verifier: bool) -> Ledger:
     """The account as it stands; changes nothing."""
     results_dir = data_set_folder(results_dir)
     file = results_dir / CALLS
     if not file.exists():
-        stored, ledger = stored_usage(results_dir, has_verifier), Ledger()
-        ledger.read(settled_row(stored.teacher))
-        ledger.read(settled_row(stored.verifier, model=OF_VERIFIER))
+        ledger = Ledger()
+        for row in _taken_by_results(results_dir, has_verifier):
+            ledger.read(row)
         return ledger
     lines = CallLines(file, read_only=True)
     ledger = lines.summed_up()
