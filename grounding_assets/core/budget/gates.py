@@ -48,30 +48,9 @@ def check_gates(spec: Spec, workspace: Workspace, gold_file: Callable[[], Path])
 
 
 def require_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure | None = None) -> None:
-    """Raises GateClosed if the figures do not keep a limit; see `broken_gates`."""
-    broken = broken_gates(workflow, figures, recall)
-    if broken:
-        raise GateClosed(
-            f"The results so far do not pass: {'; '.join(broken)}. Change the model or its settings and redo "
-            "them with a pilot and image_grounding.workflow.force_reprocess=true, or set other limits."
-        )
+    """Raises GateClosed if the figures do not keep a limit; the message has every one, with its numbers.
 
-
-def figures_so_far(workspace: Workspace, steps: Sequence[Step], prices: Prices | None = None) -> PilotFigures:
-    """Counts over the samples that have a result or a failure, or over a seeded choice of them."""
-    failed = {path.stem for step in steps for path in workspace.step(step).store.failed_dir.glob("*.json")}
-    choice = SeededChoice[str](MAX_SAMPLES, 0)
-    for sample_id in workspace.samples.ids:
-        if sample_id in failed or all(workspace.is_done(sample_id, step) for step in steps):
-            choice.offer(sample_id, lambda kept=sample_id: kept)
-    return pilot_figures(workspace, choice.chosen(), steps, prices)
-
-
-def broken_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure | None) -> list[str]:
-    """Every limit that is not kept, in words with its numbers.
-
-    Args:
-        recall: of the gold boxes; None if it is not asked for.
+    `recall` is of the gold boxes; None if it is not asked for.
     """
     broken = []
     if recall is not None and (recall.value is None or recall.value < workflow.min_recall):
@@ -91,7 +70,21 @@ def broken_gates(workflow: WorkflowSpec, figures: PilotFigures, recall: Figure |
     if tried and failed / tried > workflow.max_failed:
         share = _share(failed / tried, tried, "samples")
         broken.append(f"{share} failed, workflow.max_failed={workflow.max_failed:g}")
-    return broken
+    if broken:
+        raise GateClosed(
+            f"The results so far do not pass: {'; '.join(broken)}. Change the model or its settings and redo "
+            "them with a pilot and image_grounding.workflow.force_reprocess=true, or set other limits."
+        )
+
+
+def figures_so_far(workspace: Workspace, steps: Sequence[Step], prices: Prices | None = None) -> PilotFigures:
+    """Counts over the samples that have a result or a failure, or over a seeded choice of them."""
+    failed = {path.stem for step in steps for path in workspace.step(step).store.failed_dir.glob("*.json")}
+    choice = SeededChoice[str](MAX_SAMPLES, 0)
+    for sample_id in workspace.samples.ids:
+        if sample_id in failed or all(workspace.is_done(sample_id, step) for step in steps):
+            choice.offer(sample_id, lambda kept=sample_id: kept)
+    return pilot_figures(workspace, choice.chosen(), steps, prices)
 
 
 def _share(share: float, of: int, what: str) -> str:
