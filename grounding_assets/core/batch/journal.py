@@ -142,10 +142,6 @@ class Journal:
         for keys in self._keys.get((sample_id, step), {}).values():
             yield from (self._answers[key] for key in keys)
 
-    def answered_samples(self) -> set[str]:
-        """Those with answers that are not used yet."""
-        return {sample_id for sample_id, _ in self._keys}
-
     def waiting(self) -> Iterator[tuple[str, str]]:
         """(sample id, step) of the answers that are not used yet."""
         yield from list(self._keys)

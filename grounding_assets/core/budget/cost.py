@@ -5,7 +5,7 @@ and allowed (`account`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -51,8 +51,7 @@ class Usage:
 
     def priced(self, price: PriceSpec | None) -> "Usage":
         """With the cost of its tokens at this price; 0 if that is None."""
-        cost = money(self, price) if price else 0.0
-        return Usage(self.calls, self.tokens_in, self.tokens_out, self.tokens_cached, self.projected, cost)
+        return replace(self, cost=money(self, price) if price else 0.0)
 
 
 class Tokens(Protocol):

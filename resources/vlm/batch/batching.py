@@ -54,6 +54,7 @@ class Batching:
         self._submission = Submission(service, journal, notice)
         self._made_with = made_with(teacher, client, service)
         self._identity = teacher.identity
+        self._max_requests = min(service.max_requests, settings.max_requests)
         self._max_bytes = min(service.max_bytes, settings.max_megabytes * 1_000_000)
         self._building: RequestFile | None = None
         self._workspace: Workspace | None = None
@@ -143,7 +144,7 @@ class Batching:
             self._behind_cards = {one.sample_id for one in pending}
             return
         held = self._journal.held()
-        answered = self._journal.answered_samples()
+        answered = {sample_id for sample_id, _ in self._journal.waiting()}
         free = [one for one in pending if one.sample_id not in held]
         yield from (one for one in free if one.sample_id in answered)
         for one in free:
@@ -176,10 +177,6 @@ class Batching:
             building.has_room_for(size)
             await self._account.book_as(f"{building.id}:{building.requests}", intent)
             building.add(key, asker, parts, intent.tokens_in, intent.tokens_out)
-
-    @property
-    def _max_requests(self) -> int:
-        return min(self._service.max_requests, self._settings.max_requests)
 
     def _has_quota_for(self, intent: Intent) -> bool:
         limit = self._settings.max_enqueued_tokens

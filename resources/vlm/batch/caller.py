@@ -10,7 +10,7 @@ from grounding_assets.core.annotation.asking import Asker, Deferred, current_ask
 from grounding_assets.core.annotation.calls import CallError, ModelRequest, Trouble
 from grounding_assets.core.batch.journal import Answer, Journal
 from grounding_assets.core.batch.request_file import request_key
-from grounding_assets.core.errors import Reason, RunStopped, SampleFailure
+from grounding_assets.core.errors import RunStopped, SampleFailure
 from resources.vlm.attempts import CallOutcome
 from resources.vlm.client import EndpointClient
 from resources.vlm.retry import RetryingCaller
@@ -81,11 +81,13 @@ class BatchCaller:
         answer = self._journal.answer(key)
         problem: CallError | None = None
         if answer is not None and answer.tries:
-            outcome = self._read(answer, request)
-            if isinstance(outcome, CallOutcome):
+            try:
+                outcome = self._read(answer, request)
+            except CallError as error:
+                problem = error
+            else:
                 asker.answered += 1
                 return outcome
-            problem = outcome
         if self._may_be_called(asker, answer, problem):
             return await self._calls.call(request)
         if problem is not None and answer is not None and answer.tries >= _MOST_TRIES:
@@ -96,18 +98,11 @@ class BatchCaller:
         await self._put(key, asker, request)
         raise Deferred
 
-    def _read(self, answer: Answer, request: ModelRequest) -> "CallOutcome | CallError":
+    def _read(self, answer: Answer, request: ModelRequest) -> CallOutcome:
         line = answer.read()
         if line is None:
-            return CallError(
-                Trouble.PASSING,
-                "The batch ran to its end without an answer to this request.",
-                reason=Reason.ENDPOINT_ERROR,
-            )
-        try:
-            reply = self._client.read(line.status, line.body, request)
-        except CallError as error:
-            return error
+            raise CallError(Trouble.PASSING, "The batch ran to its end without an answer to this request.")
+        reply = self._client.read(line.status, line.body, request)
         self.stats.count(reply)
         return CallOutcome(reply, 1, 0.0, batch=answer.job_id)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from grounding_assets.core.batch.job import ERRORS, OUTPUT, REQUESTS, Job, Phase
 from grounding_assets.core.batch.journal import Journal
-from grounding_assets.core.batch.service import BatchService, Gone, JobState, Refused, Unreachable
+from grounding_assets.core.batch.service import BatchService, Gone, Refused, Unreachable
 from grounding_assets.core.errors import RunStopped
 
 _UNDER_WAY_S = 10.0
@@ -79,7 +79,15 @@ class Submission:
         """Asks how far a submitted job is; fetches its results once it has ended. Returns what is known now."""
         try:
             state = await asyncio.to_thread(self._service.look, job.job_id)
-            job = self._seen(job, state)
+            now = time.time()
+            seen: dict[str, Any] = {
+                "status": state.status,
+                "completed": state.completed,
+                "failed": state.failed,
+            }
+            if state.ended:
+                seen["ended_at"] = job.ended_at or now
+            job = self._journal.note(job.to(job.phase, looked_at=now, **seen))
             if not state.ended:
                 return job
             for result, name in zip(state.results, (OUTPUT, ERRORS), strict=False):
@@ -95,13 +103,6 @@ class Submission:
             problem=state.problem,
             fits_later=state.may_fit_later,
         )
-
-    def _seen(self, job: Job, state: JobState) -> Job:
-        now = time.time()
-        seen: dict[str, Any] = {"status": state.status, "completed": state.completed, "failed": state.failed}
-        if state.ended:
-            seen["ended_at"] = job.ended_at or now
-        return self._journal.note(job.to(job.phase, looked_at=now, **seen))
 
     async def _reached(self, ask: Callable[..., T], *arguments: Any) -> T:
         try:
