@@ -12,9 +12,10 @@ from grounding_assets.core.errors import RunStopped
 from grounding_assets.core.files import stopping_if_unwritable, sync_folder, to_json, write_whole
 
 JOB = "job.json"
-REQUESTS, KEYS, RESULTS, OUTPUT, ERRORS, USED = (
+FILES = REQUESTS, KEYS, RESULTS, OUTPUT, ERRORS, USED = tuple(
     f"{name}.jsonl" for name in ("requests", "keys", "results", "output", "errors", "used")
 )
+"""All that a job's folder holds beside `job.json`."""
 
 
 class Phase(StrEnum):
@@ -40,7 +41,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Immutable; `saved` writes its successor."""
+    """Immutable; `save` writes it."""
 
     id: str
     """16 hexadecimal digits, ours; the endpoint is given it with the job."""

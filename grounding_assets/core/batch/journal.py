@@ -11,19 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from grounding_assets.core.batch.job import (
-    ERRORS,
-    JOB,
-    KEYS,
-    OUTPUT,
-    REQUESTS,
-    RESULTS,
-    USED,
-    Job,
-    Phase,
-    load,
-    save,
-)
+from grounding_assets.core.batch.job import FILES, JOB, KEYS, USED, Job, Phase, load, save
 from grounding_assets.core.batch.request_file import remove_job_files
 from grounding_assets.core.batch.results import LinePlace, ResultLine, index_lines, read_line
 from grounding_assets.core.errors import RunStopped
@@ -160,7 +148,7 @@ class Journal:
 
     def _finish(self, job: Job) -> None:
         self.note(job.to(Phase.FINISHED))
-        for name in (REQUESTS, RESULTS, KEYS, OUTPUT, ERRORS, USED):
+        for name in FILES:
             (self.folder_of(job) / name).unlink(missing_ok=True)
 
     def _take_in(self, job: Job) -> Job:
