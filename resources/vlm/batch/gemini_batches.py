@@ -1,8 +1,8 @@
 """Gemini's batch jobs, by the Files API: inline requests of this size have been seen to succeed and be impossible to fetch."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import httpx2
 from google import genai
@@ -18,7 +18,6 @@ _RAN = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
 _TIMEOUT_MS = 600_000
 _CLOCKS_S = 3600.0
 """How much two clocks may differ."""
-T = TypeVar("T")
 
 
 class GeminiBatches:
@@ -52,28 +51,26 @@ class GeminiBatches:
 
     def upload(self, file: Path, our_id: str) -> str:
         config = types.UploadFileConfig(display_name=our_id, mime_type="application/jsonl")
-        return self._asked(lambda: self._sdk.files.upload(file=str(file), config=config)).name or ""
+        with self._classified():
+            return self._sdk.files.upload(file=str(file), config=config).name or ""
 
     def create(self, file_id: str, our_id: str) -> str:
         config = types.CreateBatchJobConfig(display_name=our_id)
-        return (
-            self._asked(lambda: self._sdk.batches.create(model=self._model, src=file_id, config=config)).name
-            or ""
-        )
+        with self._classified():
+            return self._sdk.batches.create(model=self._model, src=file_id, config=config).name or ""
 
     def find(self, file_id: str, our_id: str, since: float) -> str | None:
-        def search() -> str | None:
+        with self._classified():
             for job in self._sdk.batches.list(config=types.ListBatchJobsConfig(page_size=100)):
                 if job.display_name == our_id:
                     return job.name
                 if job.create_time is not None and job.create_time.timestamp() < since - _CLOCKS_S:
-                    return None
-            return None
-
-        return self._asked(search)
+                    break
+        return None
 
     def look(self, job_id: str) -> JobState:
-        job = self._asked(lambda: self._sdk.batches.get(name=job_id))
+        with self._classified():
+            job = self._sdk.batches.get(name=job_id)
         state = (job.state.name if job.state else "").removeprefix("JOB_STATE_")
         result = job.dest.file_name if job.dest else None
         error = self._scrub(str(job.error.message))[:300] if job.error else ""
@@ -86,21 +83,20 @@ class GeminiBatches:
         )
 
     def download(self, result: str, target: Path) -> None:
-        def fetch() -> None:
-            with replacing(target) as stream:
-                self._sdk.files.download(file=result, destination=stream)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-        self._asked(fetch)
+        with self._classified(), replacing(target) as stream:
+            self._sdk.files.download(file=result, destination=stream)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def cancel(self, job_id: str) -> None:
-        self._asked(lambda: self._sdk.batches.cancel(name=job_id))
+        with self._classified():
+            self._sdk.batches.cancel(name=job_id)
 
     def close(self) -> None:
         self._sdk.close()
 
-    def _asked(self, ask: Callable[[], T]) -> T:
+    @contextmanager
+    def _classified(self) -> Iterator[None]:
         try:
-            return ask()
+            yield
         # the SDK raises KeyError and ValueError for an upload that goes wrong
         except (errors.APIError, httpx2.HTTPError, KeyError, ValueError, OSError) as error:
             status = error.code if isinstance(error, errors.APIError) else None

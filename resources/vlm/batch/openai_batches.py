@@ -1,8 +1,8 @@
 """Batches in OpenAI's form: `/files` and `/batches`, as OpenAI, Azure, Groq, Together and LiteLLM's proxy have them."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import openai
 from openai import DefaultHttpxClient, OpenAI
@@ -20,7 +20,6 @@ _QUOTA = "token_limit_exceeded"
 _TIMEOUT_S = 600.0
 _CLOCKS_S = 3600.0
 """How much two clocks may differ."""
-T = TypeVar("T")
 
 
 def chat_line_start(key: str) -> bytes:
@@ -55,54 +54,54 @@ class OpenAiBatches:
     def upload(self, file: Path, our_id: str) -> str:
         with file.open("rb") as stream:
             named = (f"{our_id}.jsonl", stream, "application/jsonl")
-            return self._asked(lambda: self._sdk.files.create(file=named, purpose="batch")).id
+            with self._classified():
+                return self._sdk.files.create(file=named, purpose="batch").id
 
     def create(self, file_id: str, our_id: str) -> str:
-        # the SDK's own retries would submit it twice
-        return self._asked(
-            lambda: self._once.batches.create(
+        with self._classified():
+            # the SDK's own retries would submit it twice
+            batch = self._once.batches.create(
                 input_file_id=file_id,
                 endpoint="/v1/chat/completions",
                 completion_window="24h",
                 metadata={MARK: our_id},
             )
-        ).id
+            return batch.id
 
     def find(self, file_id: str, our_id: str, since: float) -> str | None:
-        def search() -> str | None:
+        with self._classified():
             for batch in self._sdk.batches.list(limit=100):
                 # not every proxy gives metadata back, and a file is ours alone
                 if batch.input_file_id == file_id or (batch.metadata or {}).get(MARK) == our_id:
                     return batch.id
                 if batch.created_at < since - _CLOCKS_S:
-                    return None
-            return None
-
-        return self._asked(search)
+                    break
+        return None
 
     def look(self, job_id: str) -> JobState:
-        return _state(self._asked(lambda: self._sdk.batches.retrieve(job_id)))
+        with self._classified():
+            return _state(self._sdk.batches.retrieve(job_id))
 
     def download(self, result: str, target: Path) -> None:
-        def fetch() -> None:
-            with (
-                self._sdk.files.with_streaming_response.content(result) as response,
-                replacing(target) as stream,
-            ):
-                for chunk in response.iter_bytes():
-                    stream.write(chunk)
-
-        self._asked(fetch)
+        with (
+            self._classified(),
+            self._sdk.files.with_streaming_response.content(result) as response,
+            replacing(target) as stream,
+        ):
+            for chunk in response.iter_bytes():
+                stream.write(chunk)
 
     def cancel(self, job_id: str) -> None:
-        self._asked(lambda: self._sdk.batches.cancel(job_id))
+        with self._classified():
+            self._sdk.batches.cancel(job_id)
 
     def close(self) -> None:
         self._sdk.close()
 
-    def _asked(self, ask: Callable[[], T]) -> T:
+    @contextmanager
+    def _classified(self) -> Iterator[None]:
         try:
-            return ask()
+            yield
         except (openai.APIError, OSError) as error:
             status = error.status_code if isinstance(error, openai.APIStatusError) else None
             words = self._scrub(" ".join(str(error).split()))[:300]
