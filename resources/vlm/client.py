@@ -55,11 +55,7 @@ class Dialect(Protocol):
         ...
 
     def body(self, request: ModelRequest, manners: Manners, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The request, with the image's placeholder where its base64 belongs."""
-        ...
-
-    def image_prefix(self, request: ModelRequest) -> str:
-        """What stands in the same string before the base64."""
+        """The request, with the image's placeholder at the end of the string where its base64 belongs."""
         ...
 
     def read(self, document: Any) -> ModelReply:
@@ -262,8 +258,8 @@ def _encoded(
     dialect: Dialect, request: ModelRequest, manners: Manners, fields: Mapping[str, Any]
 ) -> Sequence[bytes]:
     """The request as JSON in three parts, the middle one being the image, which is not copied."""
-    before, after = json.dumps(dialect.body(request, manners, fields)).split(f'"{IMAGE_PLACEHOLDER}"', 1)
-    return f'{before}"{dialect.image_prefix(request)}'.encode(), request.image.base64, f'"{after}'.encode()
+    before, after = json.dumps(dialect.body(request, manners, fields)).split(f'{IMAGE_PLACEHOLDER}"', 1)
+    return before.encode(), request.image.base64, f'"{after}'.encode()
 
 
 def _as_body(document: Any) -> bytes:

@@ -98,9 +98,6 @@ class GenerateContent:
             config["responseJsonSchema"] = request.schema
         return {"contents": [{"role": "user", "parts": parts}], **body}
 
-    def image_prefix(self, request: ModelRequest) -> str:
-        return ""
-
     def read(self, document: Any) -> ModelReply:
         if not isinstance(document, dict):
             raise NoAnswer(document)

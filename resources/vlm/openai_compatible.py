@@ -74,7 +74,8 @@ class ChatCompletions:
         return manners.adapt({**limits, **request.extra})
 
     def body(self, request: ModelRequest, manners: Manners, fields: Mapping[str, Any]) -> dict[str, Any]:
-        image = {"type": "image_url", "image_url": {"url": IMAGE_PLACEHOLDER}}
+        url = f"data:{request.image.mime_type};base64,{IMAGE_PLACEHOLDER}"
+        image = {"type": "image_url", "image_url": {"url": url}}
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [
@@ -90,9 +91,6 @@ class ChatCompletions:
         elif level == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
-
-    def image_prefix(self, request: ModelRequest) -> str:
-        return f"data:{request.image.mime_type};base64,"
 
     def read(self, document: Any) -> ModelReply:
         choice = first_of(as_dict(document).get("choices")) or {}
