@@ -197,22 +197,6 @@ def test_what_a_process_has_in_flight_counts_at_the_most_once_it_is_killed(tmp_p
     assert spent(tmp_path) == Usage(4, 1200 + 1100 + 2 * 1200, 50 + 40 + 2 * 4096, projected=2)
 
 
-def test_a_submitted_batch_counts_as_a_whole(tmp_path: Path):
-    batch = Intent(tokens_in=100_000, tokens_out=20_000, calls=100)
-
-    async def submit() -> str:
-        with open_account(capped(max_calls=150), tmp_path) as account:
-            with pytest.raises(BudgetReached):
-                await account.book(Intent(1, 1, calls=151))
-            return await account.book(batch)
-
-    booking = asyncio.run(submit())
-    assert spent(tmp_path) == Usage(100, 100_000, 20_000, projected=100)
-    with open_account(capped(), tmp_path) as account:
-        account.settle(booking, Usage(98, 90_000, 5_000))
-    assert spent(tmp_path) == Usage(98, 90_000, 5_000)
-
-
 @pytest.mark.parametrize(
     "damage",
     [

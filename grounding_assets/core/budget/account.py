@@ -30,14 +30,12 @@ class BudgetReached(RunStopped):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What is about to be sent, and the most that it should take."""
+    """A call that is about to be sent, and the most that it should take."""
 
     tokens_in: int
     """Projected from the request."""
     tokens_out: int
     """The limit that the request sets."""
-    calls: int = 1
-    """More than one for what is submitted as a whole, such as a batch."""
     model: str = OF_TEACHER
 
     @classmethod

@@ -57,7 +57,7 @@ class Ledger:
         named = row.get("model")
         model = named if named in _MODELS else OF_TEACHER
         if isinstance(booking := row.get("booked"), str):
-            self._book(booking, Intent(counts[1], counts[2], counts[0], model))
+            self._book(booking, Intent(counts[1], counts[2], model))
             return
         if isinstance(booking := row.get("settled"), str):
             model = self._close(booking, model)
@@ -67,17 +67,17 @@ class Ledger:
 
     def at_most(self, intent: Intent) -> Intent:
         """The intent, with as many tokens in as the dearest call so far: a projection may be too low for a model."""
-        dearest = intent.calls * self._dearest_in[intent.model]
+        dearest = self._dearest_in[intent.model]
         return intent if intent.tokens_in >= dearest else replace(intent, tokens_in=dearest)
 
     def _book(self, booking: str, intent: Intent) -> None:
         self._open[booking] = intent
-        self._in_flight.add(intent.calls, intent.tokens_in, intent.tokens_out)
+        self._in_flight.add(1, intent.tokens_in, intent.tokens_out)
 
     def _close(self, booking: str, model: str) -> str:
         """Counts a booking no more; returns whose it was, and `model` if no such booking is known."""
         if intent := self._open.pop(booking, None):
-            self._in_flight.add(-intent.calls, -intent.tokens_in, -intent.tokens_out)
+            self._in_flight.add(-1, -intent.tokens_in, -intent.tokens_out)
             return intent.model
         if intent := self._lost.pop(booking, None):
             # another process settles what its own left open
@@ -111,7 +111,7 @@ class Ledger:
 
     def lost(self) -> int:
         """Calls whose process ended before it could say what became of them."""
-        return sum(intent.calls for intent in self._lost.values())
+        return len(self._lost)
 
     def reached(self, workflow: WorkflowSpec, prices: Prices, beside: Intent | None = None) -> str | None:
         """The cap that has no room for all that is booked, and for `beside` if it is given; None: all have.
@@ -119,7 +119,7 @@ class Ledger:
         What a call in flight will take is not known: it counts with the mean of those that are settled, and until
         there are any with the tokens that are projected to go in.
         """
-        in_flight = self._in_flight.calls + (beside.calls if beside else 0)
+        in_flight = self._in_flight.calls + (beside is not None)
         settled = sum(tally.calls for tally in self._settled.values())
         sent = self._in_flight.tokens_in + (beside.tokens_in if beside else 0)
         for name, cap, measure in (
@@ -146,7 +146,7 @@ class Ledger:
         return {
             "summed": {model: tally.counts() for model, tally in self._settled.items()},
             "dearest_in": self._dearest_in,
-            "open": {name: [i.tokens_in, i.tokens_out, i.calls, i.model] for name, i in open_.items()},
+            "open": {name: [i.tokens_in, i.tokens_out, 1, i.model] for name, i in open_.items()},
         }
 
     @classmethod
@@ -156,8 +156,8 @@ class Ledger:
         for model, counts in row["summed"].items():
             ledger._settled[model].add(*counts)
         ledger._dearest_in.update(row["dearest_in"])
-        for booking, figures in row["open"].items():
-            ledger._book(booking, Intent(*figures))
+        for booking, (tokens_in, tokens_out, _, model) in row["open"].items():
+            ledger._book(booking, Intent(tokens_in, tokens_out, model))
         return ledger
 
 
@@ -195,7 +195,7 @@ class _Tally:
 
 def _most(intent: Intent) -> tuple[int, ...]:
     """What counts if nobody knows how it ended; see `_COUNTS`."""
-    return intent.calls, intent.tokens_in, intent.tokens_out, 0, intent.calls
+    return 1, intent.tokens_in, intent.tokens_out, 0, 1
 
 
 def owner(booking: str) -> str:
@@ -204,12 +204,7 @@ def owner(booking: str) -> str:
 
 
 def booked_row(booking: str, intent: Intent) -> dict[str, Any]:
-    row = {
-        "booked": booking,
-        "calls": intent.calls,
-        "tokens_in": intent.tokens_in,
-        "tokens_out": intent.tokens_out,
-    }
+    row = {"booked": booking, "calls": 1, "tokens_in": intent.tokens_in, "tokens_out": intent.tokens_out}
     return row | ({"model": intent.model} if intent.model else {})
 
 

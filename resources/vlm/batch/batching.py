@@ -186,7 +186,7 @@ class Batching:
 
     def _intent(self, step: Step, request: ModelRequest) -> Intent:
         tokens_out = min(request.max_tokens, self._usual_out.get(step, request.max_tokens))
-        return Intent(Intent.of(request).tokens_in, tokens_out, 1, OF_BATCH)
+        return Intent(Intent.of(request).tokens_in, tokens_out, OF_BATCH)
 
     async def submit(self) -> None:
         """What is under construction. Raises RunStopped."""
