@@ -119,15 +119,14 @@ def _models(probed: Probed, model: str) -> list[Finding]:
 def _from_calls(teacher: VlmTeacher, measurement: Measurement) -> list[Finding]:
     stats, family = teacher.caller.stats, teacher.family
     limits = ", ".join(f"{name} {value}" for name, value in sorted(teacher.caller.rate_limits.items()))
-    structured: Outcome = (
-        "ok" if measurement.structured_output == "json_schema" or family.structure == "plain" else "warning"
-    )
+    plain = family.structure == "plain"
+    as_asked = plain or measurement.structured_output == "json_schema"
     # that a schema is taken does not tell whether replies are held to it
-    level = "not asked for" if family.structure == "plain" else f"{measurement.structured_output} accepted"
+    level = "not asked for" if plain else f"{measurement.structured_output} accepted"
     learned = "; ".join(Manners.from_learned(teacher.caller.manners).in_words())
     findings = [
         Finding("images", "ok", "accepted"),
-        Finding("structured output", structured, level),
+        Finding("structured output", "ok" if as_asked else "warning", level),
         Finding("learned", "ok", learned or "takes every parameter as it is sent"),
         Finding("latency", "ok", f"{measurement.seconds_per_call:.2f} s a call"),
         Finding("tokens", "ok", f"{stats.tokens_in} in, {stats.tokens_out} out for {stats.calls} calls"),

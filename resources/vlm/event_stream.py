@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from resources.vlm.untyped import dicts_in
+from resources.vlm.untyped import as_dict, dicts_in
 
 _BEGINS = re.compile(rb"(?::[^\n]*\n\s*+)*+(?:data|event|id|retry):")
 """A field, after comments and blank lines."""
@@ -39,13 +39,12 @@ def chat_completion(body: bytes) -> dict[str, Any]:
             if choice.get("index", 0) != 0:
                 continue
             finish = choice.get("finish_reason") or finish
-            whole = next(iter(dicts_in([choice.get("message")])), whole)
-            for delta in dicts_in([choice.get("delta")]):
-                for name, part in delta.items():
-                    if name == "content" and isinstance(part, list | dict):
-                        said[name] += part if isinstance(part, list) else [part]
-                    elif isinstance(part, str) and name != "role":
-                        said[name].append(part)
+            whole = as_dict(choice.get("message")) or whole
+            for name, part in as_dict(choice.get("delta")).items():
+                if name == "content" and isinstance(part, list | dict):
+                    said[name] += part if isinstance(part, list) else [part]
+                elif isinstance(part, str) and name != "role":
+                    said[name].append(part)
     if finish is None:
         return document
     message = whole or {name: _joined(parts) for name, parts in said.items()}
