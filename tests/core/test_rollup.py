@@ -268,11 +268,19 @@ def test_before_lines_go_from_the_published_file_it_is_told_why(folder: Path, ot
 
 def test_results_that_no_file_shows_yet_are_counted(folder: Path) -> None:
     results = folder / "results"
+    annotations, stored = results / "annotations.jsonl", results / "step_1_grounding" / ".ckpt"
     assert not_rolled_up(results) == 0, "there is no file yet, which readers of it say"
     roll_up(open_workspace(folder))
-    for checkpoint in (results / "step_1_grounding" / ".ckpt").glob("*.json"):
-        checkpoint.touch()
-    assert not_rolled_up(results) == 0, "as in a copied folder"
+    assert not_rolled_up(results) == 0
+    os.utime(annotations, (0, 0))
+    assert not_rolled_up(results) == 0, "as in a copied folder, where times say nothing"
+    (stored / "tao.json").write_bytes(b"{}")
+    assert not_rolled_up(results) == 1
+    with annotations.open("ab") as lines:
+        lines.write(b'{"image_id": "tao"}\n')
+    os.utime(annotations, (0, 0))
+    assert not_rolled_up(results) == 0, "TAO's lines have no sample_id"
+    (stored / "tao.json").unlink()
     write_input(folder / "input.jsonl", [{**row, "caption": "A dog."} for row in picture_rows(folder, 3)])
     annotate(open_workspace(folder))
     assert not_rolled_up(results) == 3

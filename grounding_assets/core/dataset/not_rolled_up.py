@@ -18,7 +18,8 @@ def not_rolled_up(results_dir: Path) -> int:
     stored = _stored_since(results_dir, annotations) if annotations.is_file() else set[str]()
     if stored:
         for record in read_lines(annotations):
-            stored.discard(str(record.get("sample_id")))
+            # TAO's lines and checkpoints go by image_id
+            stored.discard(str(record.get("sample_id", record.get("image_id"))))
     return len(stored)
 
 
