@@ -47,9 +47,8 @@ def read_part(
         only_measures: whether boxes that belong to nobody are let pass, to be counted by the measurement.
 
     Raises:
-        UnattributedBoxes: boxes that belong to nobody, and an expression that is not mentioned.
-        SampleFailure: `unparsable` if the reply is not about what was asked, whole and in one voice;
-            `truncated` if it was cut.
+        SampleFailure: `unparsable` if the reply is not about what was asked, whole and in one voice, such as where
+            boxes belong to nobody and an expression is not mentioned; `truncated` if it was cut.
     """
     asked = [(f"e{i}", expression.text) for i, expression in enumerate(part)]
     if (obedient := read_obedient(reply, asked)) is not None:
@@ -61,19 +60,25 @@ def read_part(
     refuse_disclaimed(told, about=[text for _, text in asked], says_none=says_none)
     matched = match_entries(parsed, asked)
     _refuse_other_form(parsed, convention)
-    _refuse_cut_and_garbled(parsed, matched, ended_for_length=ended_for_length)
+    unmentioned = [
+        text for (_, text), m in zip(asked, matched.per_expression, strict=True) if not m.mentioned
+    ]
+    may_be_cut = ended_for_length and (bool(unmentioned) or not _is_one_document(parsed))
+    _refuse_cut_and_garbled(parsed, matched, may_be_cut=may_be_cut)
     if not only_measures:
         _refuse_other_tokens(parsed, convention)
         _refuse_denied(parsed, asked)
-        _refuse_unattributed(parsed, matched, asked)
+        _refuse_unattributed(parsed, matched, asked, unmentioned)
     return matched
 
 
-def _refuse_cut_and_garbled(parsed: ParsedGrounding, matched: MatchResult, *, ended_for_length: bool) -> None:
-    unmentioned = not all(m.mentioned for m in matched.per_expression)
+def _is_one_document(parsed: ParsedGrounding) -> bool:
     last = parsed.statements[-1]
-    is_one_document = last.is_json and not last.is_line and parsed.ends_with_statement
-    if parsed.truncated or (ended_for_length and (unmentioned or not is_one_document)):
+    return last.is_json and not last.is_line and parsed.ends_with_statement
+
+
+def _refuse_cut_and_garbled(parsed: ParsedGrounding, matched: MatchResult, *, may_be_cut: bool) -> None:
+    if parsed.truncated or may_be_cut:
         raise SampleFailure(Reason.TRUNCATED, "The reply breaks off.")
     garbled = [m for m in matched.per_expression if m.mentioned and m.unreadable]
     if garbled:
@@ -126,20 +131,26 @@ def _refuse_denied(parsed: ParsedGrounding, asked: Sequence[tuple[str, str]]) ->
 
 
 def _refuse_unattributed(
-    parsed: ParsedGrounding, matched: MatchResult, asked: Sequence[tuple[str, str]]
+    parsed: ParsedGrounding,
+    matched: MatchResult,
+    asked: Sequence[tuple[str, str]],
+    unmentioned: Sequence[str],
 ) -> None:
     in_words = any(not statement.is_json for statement in parsed.statements)
-    unmentioned = [
-        text for (_, text), m in zip(asked, matched.per_expression, strict=True) if not m.mentioned
-    ]
-    strays = "" in matched.unmatched_labels and (in_words or len(parsed.statements) > 1)
-    if strays or (in_words and any(_mentions(label, asked) for label in matched.unmatched_labels)):
-        # names behind their boxes look like the names of the next ones, and a late box may correct another
-        raise UnattributedBoxes(matched.unmatched_boxes, matched.unmatched_labels, unmentioned)
+    labels = matched.unmatched_labels
+    # names behind their boxes look like the names of the next ones, and a late box may correct another
+    strays = "" in labels and (in_words or len(parsed.statements) > 1)
+    strays |= in_words and any(_mentions(label, asked) for label in labels)
+    if strays or (unmentioned and matched.unmatched_boxes):
+        named = [label for label in labels if label]
+        under = f"labelled {_listed(named)}" if named else "without names"
+        raise SampleFailure(
+            Reason.UNPARSABLE,
+            f"{matched.unmatched_boxes} boxes came {under}, which fit none of the expressions"
+            + (f"; {_listed(unmentioned)} got none." if unmentioned else "."),
+        )
     if not unmentioned:
         return
-    if matched.unmatched_boxes:
-        raise UnattributedBoxes(matched.unmatched_boxes, matched.unmatched_labels, unmentioned)
     if repeated := _repeated_ids(parsed):
         raise SampleFailure(
             Reason.UNPARSABLE,
@@ -169,23 +180,6 @@ def _repeated_ids(parsed: ParsedGrounding) -> list[str]:
         if entry.expression_id is not None and not entry.labels
     )
     return [name for (_, name), count in counts.items() if count > 1]
-
-
-class UnattributedBoxes(SampleFailure):
-    """Boxes came, but nobody can say of what."""
-
-    def __init__(self, boxes: int, labels: Sequence[str], unmentioned: Sequence[str]):
-        named = [label for label in labels if label]
-        under = f"labelled {_listed(named)}" if named else "without names"
-        super().__init__(
-            Reason.UNPARSABLE,
-            f"{boxes} boxes came {under}, which fit none of the expressions"
-            + (f"; {_listed(unmentioned)} got none." if unmentioned else "."),
-        )
-        self.boxes = boxes
-        """How many."""
-        self.labels = tuple(labels)
-        """The first few of their labels; "" stands for boxes without a name."""
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -223,8 +223,6 @@ def resolve_boxes(
     convention: Convention,
     sent_size: tuple[int, int],
     image_size: tuple[int, int],
-    *,
-    max_out_of_range: float = MAX_OUT_OF_RANGE,
 ) -> ResolvedBoxes:
     """The raw boxes of one reply as instances: counted, decoded, then cleaned per expression.
 
@@ -232,10 +230,9 @@ def resolve_boxes(
         groups: one per expression, in order; boxes that belong to none are not part of it.
         sent_size: (width, height) in pixels of the image as it was sent.
         image_size: (width, height) in pixels of the upright original.
-        max_out_of_range: 0.0 to 1.0, share of all boxes.
 
     Raises:
-        SampleFailure: `coordinates`, if more than that share is out of range, or one box by more than
+        SampleFailure: `coordinates`, if more than `MAX_OUT_OF_RANGE` of all boxes are out of range, or one box by more than
             `MAX_BEYOND`, or if fractions of the image stand among other numbers, or if nothing is left of an
             expression's boxes;
             `unparsable`, if a model went on and on moving one box.
@@ -244,7 +241,7 @@ def resolve_boxes(
     followed = as_written(raw, convention)
     beyond = [_beyond(box, followed, sent_size) for box in raw]
     out_of_range = sum(share > RANGE_TOLERANCE for share in beyond)
-    if out_of_range > max_out_of_range * len(raw) or any(share > MAX_BEYOND for share in beyond):
+    if out_of_range > MAX_OUT_OF_RANGE * len(raw) or any(share > MAX_BEYOND for share in beyond):
         _, farthest = max(zip(beyond, raw, strict=True))
         raise SampleFailure(
             Reason.COORDINATES,

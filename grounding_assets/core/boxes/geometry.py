@@ -27,22 +27,6 @@ MAX_CREEP = 10
 _Box = tuple[float, float, float, float]
 
 
-def area_xyxy(boxes: ArrayLike) -> NDArray[np.float64]:
-    """Areas of boxes.
-
-    Args:
-        boxes: shape (N, 4), `x1, y1, x2, y2` with `x1 <= x2` and `y1 <= y2`, in any unit.
-
-    Returns:
-        Shape (N,), in that unit squared.
-
-    >>> area_xyxy([[0, 0, 10, 5], [3, 3, 3, 9]]).tolist()
-    [50.0, 0.0]
-    """
-    xyxy = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    return (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
-
-
 def iou_xyxy(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of every box with every other box (the Jaccard index of their areas).
 
@@ -62,7 +46,8 @@ def iou_xyxy(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = np.clip(bottom_right - top_left, 0, None)
     intersection = sides[..., 0] * sides[..., 1]
-    union = area_xyxy(a)[:, None] + area_xyxy(b)[None, :] - intersection
+    areas, others_areas = ((xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]) for xyxy in (a, b))
+    union = areas[:, None] + others_areas[None, :] - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 

@@ -71,7 +71,7 @@ def match_entries(parsed: ParsedGrounding, expressions: Sequence[tuple[str, str]
         tuple(matched),
         sum(len(entry.boxes) for entry in unmatched),
         tuple(labels)[:MAX_LABELS],
-        superseded=max(0, sum(map(len, of_one.values())) - kept),
+        superseded=sum(map(len, of_one.values())) - kept,
         repairs=parsed.repairs,
     )
 
