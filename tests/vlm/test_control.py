@@ -175,7 +175,7 @@ def test_the_watch_stops_the_teacher(tmp_path: Path) -> None:
             serving[0] = other
             await control.watch(lambda text: None)
             with pytest.raises(BoxesInDoubt) as stop:
-                await make_sure_of_boxes(spec, teacher, measurements)
+                await make_sure_of_boxes(spec, teacher, Measurements(tmp_path / "anew"))
             return str(stop.value)
         finally:
             await teacher.aclose()
