@@ -202,15 +202,14 @@ class Annotator:
             if self._stop:
                 return None
             begun = time.monotonic()
-            sample_id = prepared.sample.sample_id
-            with asking(Asker(sample_id, step, self._order_id(sample_id, step))):
+            with asking(Asker(prepared.sample.sample_id, step, self._order_id(prepared, step))):
                 result = await self._ask_and_store(step, prepared, before)
             if result is not None:
                 await self._fail_those_in_doubt(refused_before=begun)
             return result
 
-    def _order_id(self, sample_id: str, step: Step) -> str:
-        order = self._workspace.redo.order_of(sample_id, step)
+    def _order_id(self, prepared: PreparedSample, step: Step) -> str:
+        order = self._workspace.redo.order_of(prepared.sample.sample_id, step)
         return order.order_id if order is not None else ""
 
     async def _ask_and_store(
@@ -282,9 +281,8 @@ class Annotator:
         declared = prepared.sample.declared_size
         if declared and declared != image_size:
             provenance["declared_size"] = list(declared)
-        sample_id = prepared.sample.sample_id
         checkpoint = Checkpoint(
-            sample_id=sample_id,
+            sample_id=prepared.sample.sample_id,
             fingerprint=fingerprint,
             output_fingerprint=output_fingerprint,
             settings_fingerprint=settings_fingerprint(provenance.get("settings", {})),
@@ -294,7 +292,7 @@ class Annotator:
             provenance=provenance,
             replies=tuple(result.replies),
             image_stamp=prepared.image_stamp,
-            order_id=self._order_id(sample_id, step),
+            order_id=self._order_id(prepared, step),
         )
         await asyncio.to_thread(self._workspace.store, checkpoint, step, prepared.steps[-1])
         self._listener.done(checkpoint, step)
