@@ -27,6 +27,8 @@ _MAY_PASS = (StorageUnavailable, ObjectForbidden, ObjectError)
 _WHOLE = "999999-whole"
 _ATTEMPTS = 5
 """To read all segments as they were listed."""
+_TIMES_END = 1 << 63
+"""Nanoseconds since 1970 that a file system can hold are fewer."""
 _KEPT = re.compile(
     r"samples\.jsonl|\.redo/[^/.][^/]*\.json"
     r"|step_\d_[a-z_]+/(\.ckpt|\.failed|\.redone|\.partial|\.retired/[^/.][^/]*)/[^/.][^/]*\.json"
@@ -114,10 +116,12 @@ class Segments:
     def _apply_line(self, line: bytes, segment: str) -> None:
         try:
             row = json.loads(line)
-            name, text = row["file"], row["text"]
+            # segments of earlier versions tell no times
+            name, text, changed_ns = row["file"], row["text"], row.get("ns")
             sound = isinstance(name, str) and isinstance(text, str | None) and _KEPT.fullmatch(name)
+            sound = sound and isinstance(changed_ns, int | None) and 0 <= (changed_ns or 0) < _TIMES_END
         except (ValueError, KeyError, TypeError):
-            sound, name, text = None, "", None
+            sound, name, text, changed_ns = None, "", None, None
         if not sound:
             raise InputError(
                 f"{self._folder.address}/{segment} holds a line that no run wrote. Delete that object: its samples are annotated again."
@@ -129,13 +133,18 @@ class Segments:
         with stopping_if_unwritable(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(text.encode("utf-8", "surrogatepass"))
+            if changed_ns is not None:
+                # when a result was made, not when it was brought here: what is right until some moment is told by it
+                os.utime(file, ns=(changed_ns, changed_ns))
 
     def _row(self, name: str) -> bytes:
         try:
-            text = (self._results / name).read_bytes().decode("utf-8", "surrogatepass")
+            with (self._results / name).open("rb") as stream:
+                text = stream.read().decode("utf-8", "surrogatepass")
+                changed_ns = os.fstat(stream.fileno()).st_mtime_ns
         except FileNotFoundError:
-            text = None
-        return to_json({"file": name, "text": text})
+            return to_json({"file": name, "text": None})
+        return to_json({"file": name, "text": text, "ns": changed_ns})
 
     def _changed(self) -> Iterator[tuple[str, tuple[int, int] | None]]:
         """Files that are not as they were pushed, with their stamps; None for those that have gone."""

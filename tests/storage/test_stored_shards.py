@@ -226,6 +226,25 @@ def test_what_is_pushed_is_pulled_and_the_newest_counts(s3: S3Server, tmp_path: 
         assert files_of(tmp_path / f"third {compacts}") == wanted | {f"{CKPT}/a.json": "a, by the second"}
 
 
+def test_a_result_keeps_the_time_when_it_was_made(s3: S3Server, tmp_path: Path) -> None:
+    name, made_ns = f"{CKPT}/a.json", 1_700_000_000_123_456_000
+    first = segments(s3, "times", tmp_path / "first", 1)
+    put(tmp_path / "first", name, "made long before it is pulled")
+    os.utime(tmp_path / "first" / name, ns=(made_ns, made_ns))
+    first.push()
+    untimed = json.dumps({"file": f"{CKPT}/b.json", "text": "by an earlier version"}).encode()
+    s3.put({"s3://times/segments/000001-000002.jsonl": untimed + b"\n"})
+    for generation, there in ((2, 2), (3, 1)):
+        results = tmp_path / f"{generation}"
+        pulled = segments(s3, "times", results, generation)
+        assert pulled.pull() == there
+        assert (results / name).stat().st_mtime_ns == made_ns
+        assert (results / CKPT / "b.json").read_text() == "by an earlier version"
+        pulled.push()
+        assert len(folder_at("s3://times/segments").names()) == there, "nothing is new"
+        pulled.compact()
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -237,6 +256,11 @@ def test_what_is_pushed_is_pulled_and_the_newest_counts(s3: S3Server, tmp_path: 
         b'{"file": "/etc/passwd", "text": ""}',
         b'{"file": 1, "text": ""}',
         b'{"file": "samples.jsonl", "text": 1}',
+        b'{"file": "samples.jsonl", "text": "", "ns": "1"}',
+        b'{"file": "samples.jsonl", "text": "", "ns": -1}',
+        b'{"file": "samples.jsonl", "text": "", "ns": 1e400}',
+        b'{"file": "samples.jsonl", "text": "", "ns": 1.5}',
+        b'{"file": "samples.jsonl", "text": "", "ns": 9223372036854775808}',
     ],
 )
 def test_a_segment_that_no_run_wrote_is_refused_by_name(s3: S3Server, tmp_path: Path, line: bytes) -> None:
