@@ -150,6 +150,7 @@ def test_replies_whose_tokens_nobody_reports_count_at_what_is_projected(tmp_path
         assert run_to_the_end(prepared(tmp_path, endpoint), endpoint)[-1].pending == 0
     account = spent(tmp_path)
     assert account["projected"] == account["calls"] > SAMPLES
+    assert account["tokens_in"] == sum(job["tokens_in"] for job in job_files(tmp_path))
     assert account["tokens_in"] > 100 * account["calls"] and account["tokens_out"] > account["calls"]
 
 

@@ -62,11 +62,13 @@ class Ledger:
         if isinstance(booking := row.get("settled"), str):
             model = self._close(booking, model)
         self._settled[model].add(*counts)
-        if counts[0] == 1:
+        calls, projected = counts[0], counts[4]
+        # a projection says nothing on what projections leave out
+        if calls == 1 and not projected:
             self._dearest_in[model] = max(self._dearest_in[model], counts[1])
 
     def at_most(self, intent: Intent) -> Intent:
-        """The intent, with as many tokens in as the dearest call so far: a projection may be too low for a model."""
+        """The intent, with as many tokens in as the dearest call reported so far: a projection may be too low for a model."""
         dearest = self._dearest_in[intent.model]
         return intent if intent.tokens_in >= dearest else replace(intent, tokens_in=dearest)
 
