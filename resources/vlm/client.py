@@ -5,6 +5,7 @@ request and a reply look.
 """
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -21,7 +22,8 @@ from resources.vlm.refusals import Refusal, Sign, document_of, loaded, sign_of
 from resources.vlm.transport import Answer, Transport
 from resources.vlm.untyped import as_dict
 
-IMAGE_PLACEHOLDER = "[image]"
+IMAGE_PLACEHOLDER = f"[image {secrets.token_hex(8)}]"
+"""No other string of a request ends in it: settings and captions are others' words."""
 _MOST_LESSONS = 6
 _LONGEST_WORDS = 300
 _MOST_TOKENS = 10**9

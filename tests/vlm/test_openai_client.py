@@ -46,9 +46,9 @@ def answering(body: bytes) -> Iterator[tuple[str, list[tuple[dict[str, list[str]
         server.server_close()
 
 
-def ask(url: str, key: str = KEY) -> ModelReply:
+def ask(url: str, key: str = KEY, model: str = "m") -> ModelReply:
     async def run() -> ModelReply:
-        client = OpenAiClient(base_url=url, model="m", api_key=key, timeout_s=10)
+        client = OpenAiClient(base_url=url, model=model, api_key=key, timeout_s=10)
         try:
             return await client.complete(REQUEST)
         finally:
@@ -62,13 +62,14 @@ def reply(**usage: Any) -> bytes:
     return json.dumps({"choices": [choice], **usage}).encode()
 
 
-@pytest.mark.parametrize("slash", ["", "/"])
-def test_one_request_as_the_sdk_would_send_it(slash: str) -> None:
+@pytest.mark.parametrize(("slash", "model"), [("", "m"), ("/", "m"), ("", "sees[image]")])
+def test_one_request_as_the_sdk_would_send_it(slash: str, model: str) -> None:
     with answering(reply(usage={"prompt_tokens": 7, "completion_tokens": 3})) as (url, arrived):
-        assert ask(url + slash) == ModelReply("a cat", Finish.COMPLETE, 7, 3, detail="stop")
+        assert ask(url + slash, model=model) == ModelReply("a cat", Finish.COMPLETE, 7, 3, detail="stop")
     ((headers, body),) = arrived
     assert headers["authorization"] == [f"Bearer {KEY}"]
     assert headers["content-type"] == ["application/json"] and "transfer-encoding" not in headers
+    assert body["model"] == model
     assert body["messages"][1]["content"][0]["image_url"]["url"] == "data:image/jpeg;base64,AAAA"
 
 
