@@ -53,6 +53,41 @@ for name, between in {
     CASES.add(f"two answers that are one, {name}", FINAL + between + FINAL, RIGHT)
     lines = f"the white boat: {BOAT}{between}the white boat: {LIGHT}"
     CASES.add(f"two answers in words, {name}", lines, FAILS, asked=ONE)
+for name, between in {
+    "you missed it": "\nUser: You missed the second one.\nAssistant: ",
+    "look again": "\nUser: Look again.\nAssistant: ",
+    "anything else": "\nQ: Is there anything else?\nA: ",
+    "is it correct": "\nQ: Is the box of the boat correct?\nA: ",
+    "has it all": "\nQ: Are these all of them?\nA: ",
+    "is it everything": "\nQ: Is that everything?\nA: ",
+    "is it right": "\nQ: Is that right?\nA: ",
+    "are there more": "\nQ: Are there more?\nA: ",
+    "also": "\nUser: And then?\nAssistant: I also see this: ",
+    "actually": "\nUser: Hm.\nAssistant: Actually, the boat is here: ",
+    "no": "\nUser: Is it a boat?\nAssistant: **No**. Here: ",
+    "two more": "\nUser: Go on.\nAssistant: There are two more: ",
+    "after thanks": "\nUser: Thanks.\nAssistant: You are welcome.\nUser: Is that all?\nAssistant: ",
+}.items():
+    CASES.add(f"two answers, {name}", FINAL + between + DRAFT, FAILS)
+    CASES.add(f"a reply cut before its second answer, {name}", FINAL[:-60] + between + DRAFT, CUT)
+    CASES.add(f"a second answer cut in its reasoning, {name}", f"{FINAL}{between}{DRAFT}<think>Hm", CUT)
+for name, between in {
+    "all objects": "\nuser: Detect all objects of the picture.\nassistant: ",
+    "all objects?": "\nUser: Can you detect all animals?\nAssistant: ",
+    "introduced": "\nuser: Locate the dog.\nassistant: Here is the dog: ",
+    "gladly": "\nUser: Locate the dog.\nAssistant: Sure, here is the dog:\n",
+    "sure of it": "\nUser: Locate the dog. Make sure that all boxes are tight.\nAssistant: ",
+    "nothing else": "\nUser: Locate all dogs. Return JSON and nothing else.\nAssistant: ",
+    "in the correct form": "\nUser: Find the cat. Use the correct format and don't forget to give scores.\nAssistant: ",
+    "another picture": "\nUser: Here is another image. Find the cat.\nAssistant: The cat is at ",
+    "a missing thing": "\nUser: Locate the missing tile.\nAssistant: The tile: ",
+    "a sign": "\nUser: Describe the picture.\nAssistant: A no-parking sign at ",
+    "nothing of it": "\nUser: Locate the cat.\nAssistant: There is no cat. There is a dog: ",
+}.items():
+    CASES.add(f"an answer to another question, {name}", FINAL + between + DRAFT, RIGHT)
+    CASES.add(f"run on to its limit, {name}", FINAL + between + DRAFT[:-9], RIGHT, ended_for_length=True)
+    lines = f"the white boat: {BOAT}{between}{LIGHT}"
+    CASES.add(f"an answer in words to another question, {name}", lines, {"e0": [BOAT]}, asked=ONE)
 CASES.add("thanks behind the answer", f"{FINAL}\nUser: Are you sure?\nAssistant: Yes (of course).", RIGHT)
 CASES.add("a question before the answer", f"Question: where is it?\nAnswer: {FINAL}", RIGHT)
 CASES.add("the example of a prompt said again", f"[INST] Such as {DRAFT} [/INST] {FINAL}", RIGHT)

@@ -8,7 +8,7 @@ from grounding_assets.core.errors import Reason, SampleFailure
 from grounding_assets.core.replies.json_values import JsonArray, JsonObject
 from grounding_assets.core.replies.lenient_json import Scanner, well_formed
 from grounding_assets.core.replies.reasoning import NEXT_TURN, without_reasoning
-from grounding_assets.core.replies.wording import says_what
+from grounding_assets.core.replies.wording import goes_on
 
 MAX_REPLY_CHARS = 400_000
 """A longer reply is a model running in circles; 8192 tokens are about 30,000 characters."""
@@ -22,8 +22,16 @@ _OTHERS_TURN = re.compile(
 )
 """A line that opens a turn; with a box behind it, the word names what the box shows."""
 _OWN_TURN = re.compile(r"^[#* \t]*(?:assistant|answer|model|response|a)[* \t]*(?::|$)", re.I | re.M)
-_ABOUT_ANSWER = re.compile(r"\b(?:all|else|another|miss(?:ed|ing)|forg[eo]t\w*|sure|correct|again)\b", re.I)
-"""What a question says that asks for more than was answered."""
+_ABOUT_ANSWER = re.compile(
+    r"\b(?:(?:is|are|was|were) (?:that|this|it|these|those) (?:\w+ )?(?:all\b|everything\b|right\s?\?)"
+    r"|(?:that|this|it)(?:'s| is) all\b|all(?: of (?:it|them|these|those))?\s?\?"
+    r"|(?:any\w*|some\w*|what|who|where) else\b[^.\n]{0,80}\?"
+    r"|another\b(?! (?:image|photo|picture|example|question|task|prompt))|missed\b|overlook|left out\b"
+    r"|forg[eo]t(?:ten)?\b(?! to\b)|(?:did|have) (?:you|i|we)\b|you (?:\w+ )?sure\b|(?:sure|missing|more|others?)\s?\?"
+    r"|correct\b[^.\n]{0,80}\?|correct (?:it|that|this|them|the|your)\b|you(?:'re| are) right\b|again\b)",
+    re.IGNORECASE,
+)
+"""What is said of an answer that was given: another question, such as for all objects, says nothing of it."""
 _BRACKETED = re.compile(r"[\[({<].*[\])}>]", re.S)
 _CLOSING = re.compile(r"[\s\]})>`~'\"|,;.]*")
 
@@ -53,7 +61,9 @@ def answer_text(reply: str) -> tuple[str, bool]:
         )
     came = _unwrapped(well_formed(reply).strip().removeprefix("\ufeff"))
     text, cut = without_reasoning(came.replace(NEXT_TURN, "\ufffd"))
-    text = _own_turn(text)
+    text, turns = _own_turn(text)
+    if not cut:
+        _refuse_second_answer(text, turns)
     if not text.strip():
         if cut:
             raise SampleFailure(
@@ -64,33 +74,39 @@ def answer_text(reply: str) -> tuple[str, bool]:
     return text, cut
 
 
-def _own_turn(text: str) -> str:
-    """The text up to the turn of somebody else that a model invents behind its answer, and answers as well.
+def _own_turn(text: str) -> tuple[str, str]:
+    """The text up to the turn of somebody else that a model invents behind its answer, and answers as well; and the rest.
 
     >>> _own_turn('{"boxes": []}\\nUser: And the tree?\\nAssistant: {"boxes": [[1, 2, 3, 4]]}')
-    '{"boxes": []}\\n'
+    ('{"boxes": []}\\n', 'User: And the tree?\\nAssistant: {"boxes": [[1, 2, 3, 4]]}')
     """
+    turns = ""
     if answered := re.search(r"[\]}]", text):
         # without an answer behind it, a question is one that the model puts to itself
         last = max((found.start() for found in _OWN_TURN.finditer(text)), default=0)
-        turns = (found for found in _OTHERS_TURN.finditer(text, answered.end()) if found.end() <= last)
-        ends = [text.find(NEXT_TURN, answered.end()), next((found.start() for found in turns), -1)]
+        opened = (found for found in _OTHERS_TURN.finditer(text, answered.end()) if found.end() <= last)
+        ends = [text.find(NEXT_TURN, answered.end()), next((found.start() for found in opened), -1)]
         end = min((end for end in ends if end >= 0), default=len(text))
-        _refuse_second_answer(text[:end], text[end:].partition(NEXT_TURN)[0])
-        text = text[:end]
-    return text.replace(NEXT_TURN, "\n")
+        text, turns = text[:end], text[end:].partition(NEXT_TURN)[0]
+    return text.replace(NEXT_TURN, "\n"), turns
 
 
 def _refuse_second_answer(answer: str, turns: str) -> None:
-    """Raises `SampleFailure` if the turns behind an answer speak of it and give another: nobody can say which counts."""
+    """Raises `SampleFailure` if the turns behind an answer speak of it and give another: nobody can say which counts.
+
+    An answer that was cut passes: what reads it says so, and it is asked for again with more room.
+    """
     if not (own := _OWN_TURN.search(turns)):
         return
-    question, said = turns[: own.start()], turns[own.end() :]
+    said = turns[own.end() :]
     box = re.search(_BOX, said)
-    if box is None or not (_ABOUT_ANSWER.search(question) or says_what(said[: box.start()])):
+    if box is None:
+        return
+    introduction = said[: box.start()]
+    if not (_ABOUT_ANSWER.search(turns[: own.start()] + introduction) or goes_on(introduction)):
         return
     first, second = ("".join("".join(_BRACKETED.findall(part)).split()) for part in (answer, said))
-    if first != second:
+    if first != second and all(value.closed for value in json_parts(answer).values[-1:]):
         raise SampleFailure(
             Reason.UNPARSABLE,
             f"The reply asks itself about its answer and gives another one behind {excerpt(turns)}.",

@@ -53,6 +53,10 @@ _IN_A_CASE = re.compile(
 )
 _SENTENCE_ENDS = re.compile(r"[.!?]\s|\n(?=.*\S)")
 _ADDS = re.compile(r"\b(?:another|also|additional(?:ly)?|as well|besides)\b", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"\bno(?:[\s*]*(?:[,.;:!\n—–]|\Z)|\s+-)|\bnot (?:quite|all|yet)\b|(?<!\bno )\bmore\b(?! than\b)",
+    re.IGNORECASE,
+)
 _TAKES_BACK = re.compile(
     rf"{_CORRECTS.pattern}|\b(?:wait|actually|second thoughts?|mistaken?|sorry|oops|instead|re-?check\w*|again|adjust\w*|"
     r"apolog\w+|however|refin\w+|more (?:precise|accurate)\w*|closer)\b",
@@ -119,6 +123,15 @@ def takes_back(words: str) -> bool:
     if _ADDS.search(words) or _IN_A_CASE.match(_SENTENCE_ENDS.split(words)[-1]):
         return False
     return _TAKES_BACK.search(words) is not None
+
+
+def goes_on(words: str) -> bool:
+    """Whether words say that what follows adds to what was said before, or corrects it.
+
+    >>> goes_on("No, one more:"), goes_on("Sorry, it is here:"), goes_on("Here is the dog:")
+    (True, True, False)
+    """
+    return takes_back(words) or any(says.search(words) for says in (_ADDS, _GOES_ON))
 
 
 def denies(words: str) -> bool:
