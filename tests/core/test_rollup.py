@@ -1,6 +1,5 @@
 """The rollups: input order, everything passed through, each file whole, in memory that does not grow with it."""
 
-import json
 import multiprocessing
 import os
 import tracemalloc
@@ -23,7 +22,6 @@ from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 from grounding_assets.core.store.fingerprint import grounding_fingerprint
 from tests.core.workspaces import (
-    BOTH,
     RuleTeacher,
     annotate,
     json_lines,
@@ -191,15 +189,6 @@ def test_a_failure_of_an_earlier_input_is_pending(folder: Path) -> None:
     assert (counts.failed, counts.pending) == (0, 1)
 
 
-def test_publishing_copies_the_last_step(folder: Path) -> None:
-    workspace = open_workspace(folder)
-    for step in BOTH:
-        write_step_annotations(workspace, step)
-    for step in (Step.GROUNDING, Step.EXTRACTION, Step.GROUNDING):
-        published = publish_annotations(workspace, step)
-        assert published.read_bytes() == workspace.step(step).annotations.read_bytes()
-
-
 def test_memory_does_not_grow_with_the_output(tmp_path: Path) -> None:
     """500 samples, over 8 MB of output; the index of the samples is there before and is not counted."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
@@ -240,30 +229,6 @@ def _results_on_disk(folder: Path, count: int) -> Workspace:
         for step, checkpoint in ((Step.EXTRACTION, first), (Step.GROUNDING, second)):
             workspace.step(step).store.path(sample_id).write_bytes(to_json(checkpoint.to_json()))
     return workspace.refresh()
-
-
-@pytest.mark.parametrize("others", [0, 2], ids=["shorter", "longer"])
-def test_before_lines_go_from_the_published_file_it_is_told_why(folder: Path, others: int) -> None:
-    roll_up(open_workspace(folder))
-    published = folder / "results" / "annotations.jsonl"
-    before = len(json_lines(published))
-    rows = (folder / "input.jsonl").read_bytes().splitlines()
-    more = [to_json({**json.loads(rows[0]), "caption": f"A cat {n}."}) for n in range(others)]
-    (folder / "input.jsonl").write_bytes(b"\n".join(rows[1:] + more) + b"\n")
-    workspace = open_workspace(folder)
-    annotate(workspace)
-    for step in BOTH:
-        write_step_annotations(workspace, step)
-    told: list[tuple[str, int]] = []
-
-    def notice(text: str) -> None:
-        told.append((text, len(json_lines(published))))
-
-    for _ in range(2):
-        publish_annotations(workspace, Step.GROUNDING, notice)
-    ((text, lines_then),) = told
-    assert lines_then == before and len(json_lines(published)) == before - 1 + others
-    assert text.startswith(f"{published} loses 1 lines: their samples were removed from the input")
 
 
 def test_results_that_no_file_shows_yet_are_counted(folder: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grounding_assets.core.dataset.workspace import Workspace
-from grounding_assets.core.files import replacing, stopping_if_unwritable
+from grounding_assets.core.files import json_object, replacing, stopping_if_unwritable
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.output_stamps import is_current, mark_as_written, written_mark
 
@@ -28,7 +28,7 @@ def publish_annotations(
     source = f"{last_step} {mark['mtime_ns']} {mark['size']}" if mark else ""
     if source and is_current(published, source):
         return published
-    lost = _lost_lines(workspace, last_step, published, original)
+    lost = _lost_lines(workspace, last_step, published)
     if lost > 0:
         notice(
             f"{published} loses {lost:,} lines: their samples were removed from the input, or have no current result "
@@ -41,16 +41,27 @@ def publish_annotations(
     return published
 
 
-def _lost_lines(workspace: Workspace, last_step: Step, published: Path, original: Path) -> int:
-    """Of samples that have no line any more; at least as many as the file gets shorter."""
-    lost = fewer = 0
-    with contextlib.suppress(FileNotFoundError), published.open("rb") as lines:
+def _lost_lines(workspace: Workspace, last_step: Step, published: Path) -> int:
+    """How many lines of the file are of samples that have none any more."""
+    lost = 0
+    # what cannot be read: putting the new file in its place succeeds, or says what is wrong
+    with contextlib.suppress(OSError), published.open("rb") as lines:
         for line in lines:
-            fewer += 1
-            found = _SAMPLE_ID.search(line)
-            name = json.loads(found[1]) if found else None
+            name = _sample_id(line)
             lost += name is not None and (
                 name not in workspace.samples.entries or not workspace.shown_step(name, last_step)
             )
-    with original.open("rb") as lines:
-        return max(lost, fewer - sum(1 for _ in lines))
+    return lost
+
+
+def _sample_id(line: bytes) -> str | None:
+    """None if the line is damaged. One that no run of this project wrote goes by its image, as TAO's do."""
+    found = _SAMPLE_ID.search(line)
+    try:
+        if found is not None:
+            return json.loads(found[1])
+    except ValueError:
+        return None
+    record = json_object(line) or {}
+    name = record.get("sample_id", record.get("image_id"))
+    return None if name is None else str(name)
