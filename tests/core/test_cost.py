@@ -93,6 +93,14 @@ def test_expected_is_the_mean_times_what_remains():
     assert projection.cost.expected == pytest.approx(50 * (200 * 0.25 + 20 * 1.5) / 1e6)
 
 
+def test_without_any_spread_the_interval_is_a_point():
+    projection = project([Usage(1, 1300, 244).priced(PRICE)] * 20, 480)
+    assert projection.calls == (480, 480, 480)
+    assert projection.tokens_in == pytest.approx((624_000,) * 3)
+    assert projection.tokens_out == pytest.approx((117_120,) * 3)
+    assert projection.cost == pytest.approx((480 * money(Usage(1, 1300, 244), PRICE),) * 3)
+
+
 def test_nothing_remaining_takes_nothing_and_what_is_not_priced_costs_nothing():
     projection = project([Usage(2, 100, 10)], 0)
     assert projection.tokens_in == (0, 0, 0)
