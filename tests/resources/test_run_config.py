@@ -12,7 +12,9 @@ from grounding_assets.core.spec.settings import Spec
 from resources.credentials import Credentials
 from resources.dataset import DataSet
 from resources.dataset_resource import dataset_resource
+from resources.dead_runs import RunProcess
 from resources.run_config import FIXED_BY_CODE_LOCATION, overrides_from
+from tests.storages import fresh_instance
 
 BASE = Spec(results_dir="/results")
 KEY = "AIza-SECRET-0123456789"
@@ -123,6 +125,29 @@ def test_what_a_command_line_changed_survives_the_run_configuration(field: str, 
     tree = {"results_dir": "/results", "image_grounding": nested(field, value)}
     spec = validate_spec(tree, where="test")
     assert run(BASE, overrides_from(spec, BASE)) == spec
+
+
+def test_a_run_of_a_job_has_its_spec_and_is_claimed_by_its_process() -> None:
+    seen: list[Spec] = []
+
+    @dg.op(required_resource_keys={"dataset"})
+    def look(context: dg.OpExecutionContext) -> None:
+        dataset: DataSet = context.resources.dataset
+        seen.append(dataset.spec)
+
+    @dg.job(resource_defs={"dataset": dataset_resource(BASE, Credentials()).get_resource_definition()})
+    def job() -> None:
+        look()
+
+    config = {
+        "resources": {"dataset": {"config": nested("vlm.openai.timeout", 30.5)}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+    with fresh_instance() as instance:
+        run_id = job.execute_in_process(config, instance=instance).run_id
+        [claimed] = instance.get_runs()
+    assert [spec.image_grounding.vlm.openai.timeout for spec in seen] == [30.5]
+    assert RunProcess.of(claimed) == RunProcess.own(run_id)
 
 
 def test_whole_numbers_are_taken_for_fractions() -> None:
