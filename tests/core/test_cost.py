@@ -93,12 +93,12 @@ def test_expected_is_the_mean_times_what_remains():
     assert projection.cost.expected == pytest.approx(50 * (200 * 0.25 + 20 * 1.5) / 1e6)
 
 
-def test_without_any_spread_the_interval_is_a_point():
+def test_without_any_spread_only_a_dear_sample_that_was_not_seen_is_reckoned_with():
     projection = project([Usage(1, 1300, 244).priced(PRICE)] * 20, 480)
-    assert projection.calls == (480, 480, 480)
-    assert projection.tokens_in == pytest.approx((624_000,) * 3)
-    assert projection.tokens_out == pytest.approx((117_120,) * 3)
-    assert projection.cost == pytest.approx((480 * money(Usage(1, 1300, 244), PRICE),) * 3)
+    figures = (projection.calls, projection.tokens_in, projection.tokens_out, projection.cost)
+    for figure, each in zip(figures, (1, 1300, 244, money(Usage(1, 1300, 244), PRICE)), strict=True):
+        assert figure.low == pytest.approx(figure.expected) == 480 * each
+        assert figure.expected < figure.high < 1.3 * figure.expected
 
 
 def test_nothing_remaining_takes_nothing_and_what_is_not_priced_costs_nothing():
