@@ -1,10 +1,13 @@
 """API keys on their way into a header, and kept out of whatever comes back: endpoints echo what they were sent."""
 
 import json
+import re
 
 from grounding_assets.core.errors import SpecError
 
 _SHORTEST_SECRET = 8
+_SHOWN_OF_MASKED = 4
+"""Characters at the end of a key that makers show of it: `sk-01234****wxyz`, `sk-...wxyz`."""
 
 
 def header_key(key: str, setting: str) -> str:
@@ -20,7 +23,7 @@ def header_key(key: str, setting: str) -> str:
 
 
 class Scrubber:
-    """Puts `[key]` in a key's place: as it is, and as it stands in JSON or in JSON within JSON.
+    """Puts `[key]` in a key's place: as it is, as it stands in JSON or in JSON within JSON, and masked but for its ends.
 
     A key of less than 8 characters is a placeholder such as EMPTY, which may well be a word of a caption.
     """
@@ -30,8 +33,13 @@ class Scrubber:
         forms = {key, once, json.dumps(once)[1:-1]}
         # the most escaped first: a plainer form may be part of it
         self._forms = sorted(forms, key=len, reverse=True) if len(key) >= _SHORTEST_SECRET else []
+        end = re.escape(key[-_SHOWN_OF_MASKED:])
+        # each run of asterisks is gone through from its beginning only, however long a body of them is
+        self._masked = re.compile(rf"[\w-]{{0,20}}(?:(?<!\*)\*{{2,}}+|\.{{3}}|…){end}")
 
     def __call__(self, text: str) -> str:
+        if not self._forms:
+            return text
         for form in self._forms:
             text = text.replace(form, "[key]")
-        return text
+        return self._masked.sub("[key]", text)

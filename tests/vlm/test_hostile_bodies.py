@@ -2,12 +2,17 @@
 
 import gzip
 import select
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
 
 from grounding_assets.core.annotation.calls import CallError, ModelReply, Trouble
-from grounding_assets.core.errors import Reason
+from grounding_assets.core.batch.service import Refused
+from grounding_assets.core.errors import GroundingError, Reason
+from resources.vlm.batch.gemini_batches import GeminiBatches
+from resources.vlm.batch.openai_batches import OpenAiBatches
 from tests.vlm.asking import (
     KEY,
     REQUEST,
@@ -108,10 +113,29 @@ def test_one_deadline_holds_for_a_reply_that_comes_byte_by_byte(whole: bytes) ->
     assert 2 <= len(sent) < len(whole), "each byte came sooner than the deadline, and all of them would not"
 
 
-def test_the_words_of_others_cannot_act_on_a_terminal_and_hold_no_key() -> None:
-    body = {"error": {"message": f"\x1b]0;owned\x07\x1b[2J bad key? {KEY}"}}
-    found = outcome(422, body)
-    assert str(found).isprintable() and KEY not in str(found) and "\\x1b[2J" in str(found)
+def test_the_words_of_others_cannot_act_on_a_terminal() -> None:
+    found = outcome(422, {"error": {"message": "\x1b]0;owned\x07\x1b[2J bad"}})
+    assert str(found).isprintable() and "\\x1b[2J" in str(found)
+
+
+def by_batch(service: type[OpenAiBatches] | type[GeminiBatches], status: int, body: Any) -> GroundingError:
+    """What a submission to such an endpoint raises."""
+    gemini: Any = {"model": "m"} if service is GeminiBatches else {}
+    with raw_server(lambda arrived, handler: (status, {}, packed(body))) as server:
+        jobs = service(base_url=f"{server.url}/v1", api_key=KEY, setting="openai", **gemini)
+        with closing(jobs), pytest.raises(Refused) as refused:
+            jobs.create("files/1", "0123456789abcdef")
+    return refused.value
+
+
+@pytest.mark.parametrize("ask", [
+    outcome, partial(outcome, gemini=True), partial(by_batch, OpenAiBatches), partial(by_batch, GeminiBatches),
+], ids=["openai", "gemini", "openai batch", "gemini batch"])  # fmt: skip
+@pytest.mark.parametrize("status", [401, 403, 422])
+@pytest.mark.parametrize("quoted", [KEY, f"{KEY[:8]}{'*' * 40}{KEY[-4:]}", f"sk-...{KEY[-4:]}"])
+def test_the_words_of_others_hold_no_key_and_no_part_of_one(ask: Any, status: int, quoted: str) -> None:
+    said = str(ask(status, {"error": {"message": f"Incorrect API key provided: {quoted}. Is it yours?"}}))
+    assert "provided: [key]. Is it yours?" in said and KEY[-4:] not in said
 
 
 @pytest.mark.parametrize("word", ["anything", KEY])
