@@ -113,7 +113,12 @@ def test_a_job_that_cannot_be_fetched_keeps_its_samples(
         assert "The state of batch" in told[-1] and "batch cancel id=" in told[-1]
         assert len(endpoint.batch.batches.jobs) == 1, "nothing is submitted again"
         assert spent(tmp_path)["projected"] == SAMPLES
-        endpoint.batch.batches.plan = BatchPlan()
+        endpoint.batch.batches.plan, told = BatchPlan(), []
+        (job,) = endpoint.batch.batches.jobs.values()
+        ended, job.status = job.status, "in_progress"
+        run(spec, endpoint, told)
+        assert not job_files(tmp_path)[0]["problem"] and "The state of batch" not in " ".join(told)
+        job.status = ended
         assert run_to_the_end(spec, endpoint)[-1].pending == 0
         assert set(endpoint.batch.batches.run.values()) == {1}
 

@@ -84,6 +84,8 @@ class Submission:
                 "status": state.status,
                 "completed": state.completed,
                 "failed": state.failed,
+                # of an earlier look
+                "problem": "",
             }
             if state.ended:
                 seen["ended_at"] = job.ended_at or now
