@@ -37,8 +37,15 @@ from resources import event_loop
 from resources.credentials import Credentials
 from resources.fetched_files import FetchedFiles
 from resources.stored_images import ImageFolder
+from resources.vlm.doubtful_boxes import set_doubtful_aside
 from resources.vlm.measurements import Measurements
-from resources.vlm.resource import build_batch_service, check_teacher, result_settings, teacher_notice
+from resources.vlm.resource import (
+    build_batch_service,
+    check_teacher,
+    model_name,
+    result_settings,
+    teacher_notice,
+)
 from resources.vlm.session import work_with_teacher
 from resources.vlm.teacher import VlmTeacher
 from resources.vlm.verifier import VlmVerifier, build_verifier, check_verifier
@@ -138,6 +145,7 @@ class DataSet:
                 self.notes += take_tao_results_over(workspace).notes(self.results_dir / ASIDE)
             self._note_corrupt(workspace)
             self._note_changed_images(workspace)
+            self._set_doubtful_aside(workspace)
             self._adopt_edits(workspace)
             self._workspace = workspace
         return self._workspace
@@ -163,6 +171,14 @@ class DataSet:
                     f"{results.index.corrupt} files in {results.store.done_dir} are no checkpoints and were set "
                     f"aside in {results.store.corrupt_dir}; their samples are annotated again."
                 )
+
+    def _set_doubtful_aside(self, workspace: Workspace) -> None:
+        aside = set_doubtful_aside(self.spec, self.results_dir, workspace)
+        if aside:
+            self.notes.append(
+                f"{len(aside)} samples have boxes from a time when {model_name(self.spec)} did not answer as it was measured: "
+                "they are set aside and made again."
+            )
 
     def _adopt_edits(self, workspace: Workspace) -> None:
         """Takes over what somebody changed in step 0's output; with step 1 alone, that file is the input."""
@@ -230,13 +246,23 @@ class DataSet:
         work: Callable[[Teacher[Any]], Coroutine[Any, Any, T]],
         notice: Tell,
         warn: Tell | None = None,
+        *,
+        confirms: bool = False,
     ) -> T:
         """Runs `work(teacher)` on a new event loop; the teacher is made, checked and closed on it.
 
         `notice` is told what the user should know about the endpoint; `warn`, by default the same, what makes results doubtful.
+        `confirms`: see `work_with_teacher`.
         """
         session = work_with_teacher(
-            self.spec, self.credentials, self.results_dir, work, notice, warn or notice, self._grants
+            self.spec,
+            self.credentials,
+            self.results_dir,
+            work,
+            notice,
+            warn or notice,
+            self._grants,
+            confirms=confirms,
         )
         return event_loop.run(session)
 

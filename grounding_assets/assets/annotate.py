@@ -19,7 +19,7 @@ from grounding_assets.assets.reporting import DagsterListener, upstream_of
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
 from grounding_assets.core.dataset.rollup import write_outputs, write_outputs_beside_other_runs
-from grounding_assets.core.errors import visible
+from grounding_assets.core.errors import BoxesInDoubt, visible
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys, provenance_tags
 from resources.dead_runs import fail_dead_runs
@@ -66,7 +66,7 @@ def build_annotate(
                 tags=provenance_tags([keys.asset(step.asset) for step in steps_in_graph]),
             )
         if stop is not None and not files_follow:
-            if partitioned:
+            if partitioned and not isinstance(stop, BoxesInDoubt):
                 # in a failed run, every chosen partition that was not reached would show as failed
                 context.instance.report_run_canceling(context.run, message=str(stop))
             raise dg.Failure(str(stop), allow_retries=False)

@@ -1,6 +1,6 @@
 """Takes the pending samples of a run through its steps: teacher, verifier and batch jobs, brought together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from grounding_assets.assets.planning import require_open_gates
@@ -12,13 +12,11 @@ from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.annotation.verifier import Verifier
 from grounding_assets.core.batch.held_samples import Held
 from grounding_assets.core.batch.journal import held_samples, read_jobs
-from grounding_assets.core.dataset.doubtful_results import set_aside
 from grounding_assets.core.dataset.workspace import PendingSample
-from grounding_assets.core.errors import BoxesInDoubt, GroundingError, Interrupted, Reason, SampleFailure
-from grounding_assets.core.steps import Step
+from grounding_assets.core.errors import BoxesInDoubt, GroundingError, Interrupted, RunStopped
 from resources.dataset import DataSet
-from resources.vlm.measurements import Measurements
-from resources.vlm.resource import endpoint_of
+from resources.vlm.doubtful_boxes import has_unconfirmed_boxes, set_doubtful_aside
+from resources.vlm.session import not_told
 from resources.vlm.shared_pictures import (
     SharingTeacher,
     after_extractions,
@@ -45,28 +43,42 @@ def annotate_pending(
         if held and not dataset.spec.vlm.batch.is_on:
             pending, held = _without_held(held, pending, listener), set()
         if pending or held:
-            work = _Annotation(dataset, pending, listener).work
-            try:
-                dataset.with_teacher(work, listener.notice, listener.warn)
-            except BoxesInDoubt as doubt:
-                _set_aside(dataset, listener, doubt)
-                raise
+            _ask(dataset, _Annotation(dataset, pending, listener).work, listener)
+        elif has_unconfirmed_boxes(dataset.spec, dataset.results_dir, dataset.workspace()):
+            _confirm(dataset, listener)
     except GroundingError as error:
         return error
     return None
 
 
-def _set_aside(dataset: DataSet, listener: RunListener, doubt: BoxesInDoubt) -> None:
-    """What is in doubt has failed; only then is it measured anew, so that a kill in between leaves nothing behind."""
-    workspace, step, last = dataset.workspace(), Step.GROUNDING, dataset.spec.workflow.run_steps[-1]
-    failure = SampleFailure(Reason.COORDINATES, str(doubt))
-    settings = dataset.settings_fingerprint(step)
-    done: dict[str, bool] = {}
-    for sample_id in set_aside(workspace, step, settings, doubt.right_until_ns, failure):
-        done[sample_id] = workspace.is_done(sample_id, last)
-    for sample_id, was_done in done.items():
-        listener.taken_back(sample_id, step, failure, was_done=was_done)
-    Measurements(dataset.results_dir).forget(*endpoint_of(dataset.spec))
+def _ask(
+    dataset: DataSet,
+    work: Callable[[Teacher[Any]], Coroutine[Any, Any, None]],
+    listener: RunListener,
+    *,
+    confirms: bool = False,
+) -> None:
+    try:
+        dataset.with_teacher(work, listener.notice, listener.warn, confirms=confirms)
+    except BoxesInDoubt as doubt:
+        workspace = dataset.workspace().refresh()
+        aside = set_doubtful_aside(dataset.spec, dataset.results_dir, workspace, str(doubt))
+        for sample_id, was_done in aside.items():
+            listener.taken_back(sample_id, str(doubt), was_done=was_done)
+        raise
+
+
+def _confirm(dataset: DataSet, listener: RunListener) -> None:
+    """Of a run that ended before it could ask whether its last boxes were right, and left nothing else to do."""
+
+    async def nothing(teacher: Teacher[Any]) -> None: ...
+
+    try:
+        _ask(dataset, nothing, listener, confirms=True)
+    except (BoxesInDoubt, Interrupted):
+        raise
+    except RunStopped as stop:
+        listener.warn(not_told(stop))
 
 
 class _Annotation:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from grounding_assets.core.annotation.progress import Progress
 from grounding_assets.core.annotation.summary import RunSummary
-from grounding_assets.core.errors import SampleFailure, visible
+from grounding_assets.core.errors import Reason, SampleFailure, visible
 from grounding_assets.core.steps import Step
 from grounding_assets.core.store.checkpoint import Checkpoint
 
@@ -60,11 +60,10 @@ class RunListener:
                 visible(f"{sample_id}: step {step} failed ({failure.reason}): {failure}")
             )
 
-    def taken_back(self, sample_id: str, step: Step, failure: SampleFailure, *, was_done: bool) -> None:
-        """A result that had been stored is none; `was_done`: the sample had counted as done."""
-        if was_done:
-            self.summary.take_back()
-        self.failed(sample_id, step, failure)
+    def taken_back(self, sample_id: str, why: str, *, was_done: bool) -> None:
+        """Boxes that had been stored are set aside; `was_done`: the sample had counted as done."""
+        if not was_done or self.summary.take_back():
+            self.failed(sample_id, Step.GROUNDING, SampleFailure(Reason.COORDINATES, why))
 
     def waiting(self, count: int) -> None:
         self._progress.notice(

@@ -7,28 +7,29 @@ another one, or a cache may answer that goes by the text alone.
 import asyncio
 import random
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 from grounding_assets.core.boxes.calibration import Finding, agree, judge
 from grounding_assets.core.boxes.cards import control_card
-from grounding_assets.core.errors import BoxesInDoubt, RunStopped, SampleFailure
-from resources.vlm.measurements import Measurement, Measurements
+from grounding_assets.core.budget.account import BudgetReached
+from grounding_assets.core.errors import BoxesInDoubt, Reason, RunStopped, SampleFailure
+from resources.vlm.measurements import NOTICED_WITHIN_S, Measurement, Measurements
 from resources.vlm.measuring import ask_about
 from resources.vlm.sizes import card_sizes, measuring_policy
 from resources.vlm.teacher import VlmTeacher
 
-EVERY_S = 600.0
-"""What another model may answer until it is noticed, in seconds."""
 _MOST_CARDS = 5
 """Asked while the first ones leave it open: a model that is right may spoil a reply now and then."""
 _OTHERWISE = 2
 """So many replies that are plainly in other coordinates are no slip."""
+_CARDS_OF_A_MIXTURE = 8
+"""So many cards in a row that one of two copies answers are hardly all answered by the same one."""
+Verdict = Literal["right", "otherwise", "astray", "silent"]
+"""`astray`: boxes that fit nothing; `silent`: no box."""
 
 
 class BoxControl:
-    """Asks about cards that nobody was asked about before, in the form that samples are asked in."""
+    """Asks about cards that nobody was asked about before, by the prompt of step 1."""
 
     def __init__(
         self,
@@ -36,74 +37,82 @@ class BoxControl:
         measurements: Measurements,
         measured: Measurement,
         *,
-        every_s: float = EVERY_S,
+        every_s: float = NOTICED_WITHIN_S,
         chance: random.Random | None = None,
     ):
         """`measured` must have a convention."""
         self._teacher, self._measurements, self._measured = teacher, measurements, measured
         self._every_s = every_s
         self._chance = chance or random.Random()
-        self._calls = teacher.caller.stats.calls
+        self._right_until_ns = measured.confirmed_ns
+        self._confirmed = teacher.results_with_boxes
+
+    @property
+    def lacks_confirmation(self) -> bool:
+        """Whether boxes came since the last right card."""
+        return self._teacher.results_with_boxes > self._confirmed
 
     @property
     def is_due(self) -> bool:
         """Whether the last confirmation is as old as none is to be while a run goes on."""
-        return time.time_ns() - self._measured.confirmed_ns >= self._every_s * 1e9
+        return time.time_ns() - self._right_until_ns >= self._every_s * 1e9
 
-    async def watch(self, notice: Callable[[str], None]) -> None:
-        """Confirms now and then until it is cancelled; stops the teacher if the boxes are in doubt."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            try:
-                await self.confirm(notice)
-            except BoxesInDoubt as stop:
-                self._teacher.stop(stop)
-                return
-            except RunStopped:
-                # the samples' own calls are stopped by the same
-                return
-
-    async def confirm(self, notice: Callable[[str], None], *, after_calls: bool = True) -> None:
-        """Asks about a card, and more if it leaves a doubt; `after_calls`: only if anything was asked meanwhile.
+    async def watch(self) -> None:
+        """Confirms now and then until it is cancelled.
 
         Raises:
-            BoxesInDoubt: boxes are written otherwise now. What was measured is to be forgotten once what it made is set aside.
+            RunStopped: as `confirm`; the teacher was stopped by it.
+        """
+        while True:
+            await asyncio.sleep(self._every_s)
+            if not self.lacks_confirmation:
+                continue
+            try:
+                await self.confirm()
+            except BudgetReached:
+                # the samples' own calls meet the same cap
+                return
+            except RunStopped as stop:
+                self._teacher.stop(stop)
+                raise
+            except SampleFailure:
+                # said at the end, if the last card is not answered either
+                continue
+
+    async def confirm(self) -> None:
+        """Asks about a card, and more if it leaves a doubt.
+
+        Raises:
+            BoxesInDoubt: boxes are written otherwise now; what was stored since the last right card is in doubt.
+            SampleFailure: nothing could be told.
             RunStopped: no call is possible.
         """
-        if after_calls and self._teacher.caller.stats.calls == self._calls:
-            return
-        begun_ns = time.time_ns()
-        try:
-            doubt = await self._doubt()
-        except SampleFailure as failure:
-            notice(f"Whether boxes are still written as measured could not be told: {failure}")
-            return
-        finally:
-            self._calls = self._teacher.caller.stats.calls
-        if doubt:
-            raise BoxesInDoubt(self._measured.model, doubt, self._measured.confirmed_ns)
-        self._measured = replace(self._measured, confirmed_ns=begun_ns)
-        self._measurements.keep(self._measured)
-
-    async def _doubt(self) -> str:
-        """What is wrong with the boxes; "" if nothing is."""
-        right, otherwise, last = 0, 0, ""
-        for _ in range(_MOST_CARDS):
+        begun_ns, made = time.time_ns(), self._teacher.results_with_boxes
+        verdicts: list[Verdict] = []
+        words = ""
+        while len(verdicts) < _MOST_CARDS and verdicts.count("otherwise") < _OTHERWISE:
             card = control_card(self._card_size(), self._chance)
             finding = judge([await ask_about(self._teacher, card)], self._measured.convention)
-            verdict = self._verdict(finding)
-            right += verdict == "right"
-            otherwise += verdict == "otherwise"
-            if verdict == "right" and not otherwise:
-                return ""
-            last = last if verdict == "right" else _words(finding)
-            if otherwise == _OTHERWISE:
+            verdicts.append(self._verdict(finding))
+            if verdicts == ["right"]:
                 break
-        return "" if right and otherwise < _OTHERWISE else last
+            words = words if verdicts[-1] == "right" else _words(finding)
+        right = "right" in verdicts
+        if verdicts.count("otherwise") >= _OTHERWISE or ("astray" in verdicts and not right):
+            since_ns = self._right_until_ns
+            if right:
+                # one of several copies is another model: right cards vouch for the others only
+                since_ns -= round(_CARDS_OF_A_MIXTURE * self._every_s * 1e9)
+            self._measurements.doubt(self._measured, since_ns)
+            raise BoxesInDoubt(self._measured.model, words, since_ns)
+        if not right:
+            raise SampleFailure(Reason.UNPARSABLE, f"{self._measured.model}: {words}.")
+        self._right_until_ns, self._confirmed = begun_ns, made
+        self._measurements.confirm(self._measured, begun_ns)
 
-    def _verdict(self, finding: Finding) -> Literal["right", "otherwise", "unclear"]:
+    def _verdict(self, finding: Finding) -> Verdict:
         if finding.convention is None:
-            return "unclear"
+            return "astray" if finding.boxes_came else "silent"
         assert self._measured.convention is not None
         agrees = agree(finding.convention, self._measured.convention) and finding.size_is_kept
         return "right" if agrees else "otherwise"

@@ -49,6 +49,7 @@ class JointTeacher(VlmTeacher):
             extraction = await self._extract(image, caption, trace)
             provenance = {**extraction.provenance, JOINT_SPLIT: str(failure)}
             return replace(extraction, provenance=provenance)
+        self.results_with_boxes += 1
         return extraction
 
     def _read(self, reply: Any, caption: str, trace: Trace) -> Extraction:

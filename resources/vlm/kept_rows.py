@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from grounding_assets.core.files import replacing, to_json
+from grounding_assets.core.files import replacing, stopping_if_unwritable, to_json
 from grounding_assets.core.shards.manifest import data_set_folder
 
 
@@ -28,14 +28,8 @@ class KeptRows(Generic[Row]):
         return None if row is None else self._row(**row)
 
     def keep(self, backend: str, base_url: str, model: str, row: Row) -> None:
-        self._write(self._rows() | {_key(backend, base_url, model): asdict(row)})
-
-    def forget(self, backend: str, base_url: str, model: str) -> None:
-        gone = _key(backend, base_url, model)
-        self._write({key: row for key, row in self._rows().items() if key != gone})
-
-    def _write(self, rows: dict[str, Any]) -> None:
-        with replacing(self._file) as stream:
+        rows = self._rows() | {_key(backend, base_url, model): asdict(row)}
+        with stopping_if_unwritable(self._file), replacing(self._file) as stream:
             stream.write(to_json(rows))
 
     def _rows(self) -> dict[str, Any]:

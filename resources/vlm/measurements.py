@@ -1,11 +1,17 @@
 """What was measured about endpoints, kept in the results folder."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from grounding_assets.core.boxes.calibration import agree
 from resources.vlm.kept_rows import KeptRows
+
+NOTICED_WITHIN_S = 600.0
+"""In seconds: so long another model may answer a run until the run notices."""
+_LARGEST = ("max_side_px", "max_short_side_px", "max_pixels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,23 @@ class Measurement:
     measured_at: str = ""
     confirmed_ns: int = 0
     """When a card was last asked whose boxes were right, in nanoseconds since 1970: what was stored before is right."""
+    doubts: tuple[tuple[int, int], ...] = ()
+    """(since, until) in nanoseconds since 1970: boxes that were stored between are in doubt, whoever stored them."""
+
+    @property
+    def endpoint(self) -> tuple[str, str, str]:
+        return self.backend, self.base_url, self.model
+
+    def agrees_with(self, earlier: "Measurement") -> bool:
+        """Whether boxes that were read by the earlier one are right by this one."""
+        if earlier.convention is None:
+            return True
+        if self.convention is None or not agree(self.convention, earlier.convention):
+            return False
+        if earlier.sizes is None:
+            return True
+        sizes = self.sizes or {}
+        return all(sizes.get(name, 0) >= earlier.sizes[name] for name in _LARGEST)
 
 
 class Measurements:
@@ -47,8 +70,27 @@ class Measurements:
     def find(self, backend: str, base_url: str, model: str) -> Measurement | None:
         return self._kept.find(backend, base_url, model)
 
-    def keep(self, measurement: Measurement) -> None:
-        self._kept.keep(measurement.backend, measurement.base_url, measurement.model, measurement)
+    def keep(self, measured: Measurement) -> None:
+        """Takes the place of what was measured before; if it contradicts that, what was made since the last right card is in doubt."""
+        known = self.find(*measured.endpoint)
+        if known is not None:
+            doubts = [(since, min(until, measured.confirmed_ns)) for since, until in known.doubts]
+            if not measured.agrees_with(known):
+                doubts.append((known.confirmed_ns, measured.confirmed_ns))
+            measured = replace(measured, doubts=tuple(doubts))
+        self._put(measured)
 
-    def forget(self, backend: str, base_url: str, model: str) -> None:
-        self._kept.forget(backend, base_url, model)
+    def confirm(self, measured: Measurement, right_until_ns: int) -> None:
+        """A card was asked about then, and its boxes were right; not if it was measured anew meanwhile."""
+        known = self.find(*measured.endpoint)
+        if known is not None and known.measured_at == measured.measured_at:
+            self._put(replace(known, confirmed_ns=max(known.confirmed_ns, right_until_ns)))
+
+    def doubt(self, measured: Measurement, since_ns: int) -> None:
+        """Boxes stored since then are in doubt, also those of runs that have yet to notice; the next run measures anew."""
+        known = self.find(*measured.endpoint) or measured
+        until = time.time_ns() + round(NOTICED_WITHIN_S * 1e9)
+        self._put(replace(known, asked_as="", doubts=(*known.doubts, (since_ns, until))))
+
+    def _put(self, measured: Measurement) -> None:
+        self._kept.keep(*measured.endpoint, measured)

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.grants import Grants
 from grounding_assets.core.budget.opening import open_account
-from grounding_assets.core.errors import BoxesInDoubt, RunStopped
+from grounding_assets.core.errors import BoxesInDoubt, Interrupted, RunStopped, SampleFailure
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
@@ -23,6 +23,13 @@ from resources.vlm.resource import (
 from resources.vlm.teacher import VlmTeacher
 
 T = TypeVar("T")
+_LAST_CARD_S = 300.0
+"""Patience with the last card, in seconds: all samples are done, and only the endpoint may have gone."""
+
+
+def not_told(why: object) -> str:
+    """What a user is told if no card was answered."""
+    return f"Whether boxes are still written as measured could not be told: {why}"
 
 
 async def work_with_teacher(
@@ -33,8 +40,12 @@ async def work_with_teacher(
     notice: Callable[[str], None],
     warn: Callable[[str], None],
     grants: Grants | None = None,
+    *,
+    confirms: bool = False,
 ) -> T:
     """Makes a teacher, makes sure of its boxes, runs `work(teacher)` and closes it.
+
+    `confirms`: results that were stored earlier wait for a card that confirms them.
 
     `notice` is told what the user should know about the endpoint, `warn` what makes all results doubtful.
     """
@@ -53,7 +64,7 @@ async def work_with_teacher(
                     (warn if follows.kind == "warns" else notice)(follows.text)
                 control = _control(spec, teacher, measurements)
                 if control is not None:
-                    return await _controlled(control, lambda: work(teacher), notice, warn)
+                    return await controlled(control, lambda: work(teacher), warn, confirms=confirms)
             return await work(teacher)
         finally:
             await teacher.aclose()
@@ -68,26 +79,42 @@ def _control(spec: Spec, teacher: Teacher[Any], measurements: Measurements) -> B
     return BoxControl(teacher, measurements, measured)
 
 
-async def _controlled(
+async def controlled(
     control: BoxControl,
     work: Callable[[], Coroutine[Any, Any, T]],
-    notice: Callable[[str], None],
     warn: Callable[[str], None],
+    *,
+    confirms: bool,
 ) -> T:
-    """Works, and confirms meanwhile and afterwards that boxes are read right; raises BoxesInDoubt if they are not."""
-    if control.is_due:
-        await control.confirm(notice, after_calls=False)
-    watch = asyncio.create_task(control.watch(notice))
+    """Works, and confirms meanwhile and afterwards that boxes are read right; at once if it `confirms` earlier results.
+
+    Raises:
+        BoxesInDoubt: they are not.
+    """
+    if confirms or control.is_due:
+        try:
+            await control.confirm()
+        except SampleFailure as failure:
+            warn(not_told(failure))
+    watch = asyncio.create_task(control.watch())
     try:
         result = await work()
     finally:
         watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
-    try:
-        await control.confirm(warn)
-    except BoxesInDoubt:
-        raise
-    except RunStopped as stop:
-        warn(f"Whether boxes are still written as measured could not be told at the end: {stop}")
+        (end,) = await asyncio.gather(watch, return_exceptions=True)
+        if isinstance(end, BoxesInDoubt):
+            # also if nobody asked the stopped teacher again, or somebody stopped the run meanwhile
+            raise end
+    if isinstance(end, Exception):
+        raise end
+    if control.lacks_confirmation:
+        try:
+            async with asyncio.timeout(_LAST_CARD_S):
+                await control.confirm()
+        except (BoxesInDoubt, Interrupted):
+            raise
+        except TimeoutError:
+            warn(not_told(f"no answer within {_LAST_CARD_S:g} s."))
+        except (RunStopped, SampleFailure) as trouble:
+            warn(not_told(trouble))
     return result

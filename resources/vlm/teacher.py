@@ -51,6 +51,8 @@ class VlmTeacher:
         self.family = family
         self._sampling = sampling
         self.identity = identity
+        self.results_with_boxes = 0
+        """What was made of replies so far, cards aside."""
 
     @property
     def in_flight_limit(self) -> int | None:
@@ -120,6 +122,7 @@ class VlmTeacher:
         }
         mentioned = [one.mentioned for one in matched]
         grounded = grounded_expressions(expressions, resolved.instances, mentioned)
+        self.results_with_boxes += 1
         return Grounding(grounded, provenance, tuple(trace.replies))
 
     async def raw_boxes(

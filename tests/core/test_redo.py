@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,16 +235,17 @@ def test_replaced_results_are_brought_back_and_the_newer_ones_kept(folder: Path)
 def test_what_was_made_since_a_moment_is_set_aside_and_can_be_brought_back(folder: Path) -> None:
     workspace = open_workspace(folder)
     index = workspace.groundings.index
-    times = {sample_id: index.written_ns(sample_id) for sample_id in workspace.samples.ids}
+    written = {sample_id: index.written_ns(sample_id) for sample_id in workspace.samples.ids}
     for sample_id in workspace.samples.ids[:4]:
-        earlier = times[sample_id] - 10**9
+        earlier = written[sample_id] - 10**9
         os.utime(workspace.groundings.store.path(sample_id), ns=(earlier, earlier))
     workspace = open_workspace(folder)
     settings = workspace.groundings.index.entries["0000"].settings_fingerprint
     failure = SampleFailure(Reason.COORDINATES, "in doubt")
-    since = min(times.values()) - 1
-    assert list(set_aside(workspace, Step.GROUNDING, "others", since, failure)) == []
-    aside = list(set_aside(workspace, Step.GROUNDING, settings, since, failure))
+    since = min(written.values()) - 1
+    times = [(since, time.time_ns())]
+    assert list(set_aside(workspace, "others", times, failure)) == []
+    aside = list(set_aside(workspace, settings, times, failure))
     assert aside == workspace.samples.ids[4:]
     workspace = open_workspace(folder)
     assert [(p.sample_id, p.steps) for p in everything(workspace)] == [

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from grounding_assets.core.boxes.calibration import CardReply, judge
+from grounding_assets.core.boxes.cards import control_card
 from grounding_assets.core.errors import BoxesInDoubt, RunStopped
 from grounding_assets.core.spec.loading import validate_spec
 from resources.credentials import Credentials
 from resources.vlm.control import BoxControl
+from resources.vlm.doctor import examine
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import build_teacher, endpoint_of, make_sure_of_boxes
-from resources.vlm.session import work_with_teacher
+from resources.vlm.session import controlled, work_with_teacher
 from resources.vlm.teacher import VlmTeacher
 from tests.endpoints.gateway import caching_gateway, switching_gateway
 from tests.endpoints.model import Behaviour
@@ -47,7 +50,7 @@ def session(url: str, results: Path, work: Callable[[VlmTeacher], Any], model: s
 
 
 async def asks_once(teacher: VlmTeacher) -> None:
-    teacher.caller.stats.calls += 1
+    teacher.results_with_boxes += 1
 
 
 async def asks_nothing(teacher: VlmTeacher) -> None: ...
@@ -134,7 +137,7 @@ async def _confirmed(spec: Any, results: Path, times: int) -> int:
         control = BoxControl(teacher, measurements, measured, chance=random.Random(5))
         for _ in range(times):
             try:
-                await control.confirm(lambda text: None, after_calls=False)
+                await control.confirm()
             except BoxesInDoubt:
                 continue
             right += 1
@@ -173,7 +176,8 @@ def test_the_watch_stops_the_teacher(tmp_path: Path) -> None:
             control = BoxControl(teacher, measurements, measured, every_s=0.01)
             await asks_once(teacher)
             serving[0] = other
-            await control.watch(lambda text: None)
+            with pytest.raises(BoxesInDoubt):
+                await control.watch()
             with pytest.raises(BoxesInDoubt) as stop:
                 await make_sure_of_boxes(spec, teacher, Measurements(tmp_path / "anew"))
             return str(stop.value)
@@ -187,3 +191,66 @@ def test_the_watch_stops_the_teacher(tmp_path: Path) -> None:
         serving = [one]
         with switching_gateway(lambda body, number: serving[0]) as url:
             assert "xyxy_px_sent" in asyncio.run(watched(spec_of(url, tmp_path)))
+
+
+async def _ends_after_the_doubt(spec: Any, results: Path, switch: Callable[[], None]) -> None:
+    teacher, measurements = build_teacher(spec, Credentials.of(spec, {})), Measurements(results)
+    assert isinstance(teacher, VlmTeacher)
+
+    async def works() -> None:
+        """The last replies are in when the doubt comes: nobody asks the stopped teacher again."""
+        await asks_once(teacher)
+        switch()
+        while not (found := measurements.find(*endpoint_of(spec))) or not found.doubts:
+            await asyncio.sleep(0.005)
+
+    try:
+        await make_sure_of_boxes(spec, teacher, measurements)
+        measured = measurements.find(*endpoint_of(spec))
+        assert measured is not None
+        control = BoxControl(teacher, measurements, measured, every_s=0.01)
+        await controlled(control, works, lambda text: None, confirms=False)
+    finally:
+        await teacher.aclose()
+
+
+def test_a_doubt_that_comes_with_the_last_replies_is_heard(tmp_path: Path) -> None:
+    with (
+        running(SimulatedEndpoint("vllm", GRID, model="prod")) as one,
+        running(SimulatedEndpoint("vllm", PIXELS, model="prod")) as other,
+    ):
+        serving = [one, other]
+        with switching_gateway(lambda body, number: serving[0]) as url, pytest.raises(BoxesInDoubt):
+            asyncio.run(_ends_after_the_doubt(spec_of(url, tmp_path), tmp_path, serving.reverse))
+
+
+def test_a_new_measurement_that_contradicts_the_one_before_leaves_a_doubt(tmp_path: Path) -> None:
+    with (
+        running(SimulatedEndpoint("vllm", GRID, model="prod")) as one,
+        running(SimulatedEndpoint("vllm", PIXELS, model="prod")) as other,
+    ):
+        serving, found = [one], []
+        with switching_gateway(lambda body, number: serving[0]) as url:
+            spec = spec_of(url, tmp_path)
+            for serving[0] in (one, one, other, one):
+                examination = asyncio.run(examine(spec, Credentials.of(spec, {})))
+                assert examination.measurement is not None
+                Measurements(tmp_path).keep(examination.measurement)
+                kept = Measurements(tmp_path).find(*endpoint_of(spec))
+                assert kept is not None
+                found.append(kept)
+    times = [measured.confirmed_ns for measured in found]
+    assert [len(measured.doubts) for measured in found] == [0, 0, 1, 2]
+    assert [tuple(one) for one in found[-1].doubts] == [(times[1], times[2]), (times[2], times[3])]
+
+
+@pytest.mark.parametrize("size", [(1428, 700), (924, 1036)])
+def test_boxes_of_one_control_card_are_seldom_right_for_the_next(size: tuple[int, int]) -> None:
+    chance = random.Random(1)
+    right = 0
+    for _ in range(40):
+        shown, asked = control_card(size, chance), control_card(size, chance)
+        boxes = tuple((tuple(map(float, shape.box)),) for shape in shown.shapes)
+        finding = judge([CardReply(asked, boxes)], "xyxy_px_sent")  # type: ignore[arg-type]
+        right += finding.convention == "xyxy_px_sent" and finding.size_is_kept
+    assert right <= 3
