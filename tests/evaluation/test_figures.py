@@ -152,7 +152,12 @@ def test_results_of_images_of_another_size_are_not_judged():
     totals = figures.tally.totals
     assert (totals.judged, totals.without_result, totals.other_size) == (1, 2, 1)
     assert figures.overall["r1_50"].value == 1.0
-    assert ("Not judged", "1", "", "gold samples of images of another size") in figure_rows(figures)
+    assert ("Other image size", "1", "", "gold samples, without a result in their pixels") in figure_rows(
+        figures
+    )
+    assert figures.tally.other_size == (("b.jpg", gold[1]["caption"]),)
+    wrong = evaluate(gold, [gold[0], halved], JudgeOptions("step_1", missing="wrong"), Resampling(100))
+    assert (wrong.tally.totals.judged, wrong.tally.totals.other_size) == (3, 1)
     with pytest.raises(
         InputError, match=r"b\.jpg has 1000 x 1000 pixels in gold and 500 x 500 in the results"
     ):

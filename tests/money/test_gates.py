@@ -57,14 +57,25 @@ def test_each_gate_tells_its_numbers(tmp_path: Path):
             gates(tmp_path, endpoint, max_failed=0.1, min_recall=0.9)
 
 
-def test_gold_that_no_result_is_about_does_not_pass(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("right", "other", "told"),
+    [
+        (0, {"image_path": "x.png"}, "No result is about a gold sample"),
+        (0, {"width": 640, "height": 480}, "640 x 480 pixels in gold and 64 x 48 in the results"),
+        # what is left over is right, and says nothing about the rest
+        (1, {"width": 640, "height": 480}, r"1 of 2 gold samples .* another size.*1\.png.*gold_jsonl"),
+    ],
+    ids=["of no result", "all of another size", "some of another size"],
+)
+def test_gold_that_cannot_be_held_against_results_does_not_pass(tmp_path: Path, right, other, told):
     prepare_set(tmp_path, 2)
     with running(SimulatedEndpoint("vllm", "qwen3_vl", cheap=True)) as endpoint:
         run(capped_spec(tmp_path, endpoint, 2, {}), endpoint)
-        expression = gold_expression("another caption", (0, 7), [(0, 0, 5, 5)])
-        record = gold_record("x.png", "another caption", (64, 48), [expression], "made")
-        (tmp_path / "gold.jsonl").write_text(json.dumps(record) + "\n")
-        with pytest.raises(GateClosed, match="min_recall cannot be judged"):
+        write_gold(tmp_path, right=right, wrong=1)
+        file = tmp_path / "gold.jsonl"
+        *kept, last = file.read_text().splitlines()
+        file.write_text("\n".join([*kept, json.dumps(json.loads(last) | other)]))
+        with pytest.raises(GateClosed, match=f"min_recall cannot be judged: .*{told}"):
             gates(tmp_path, endpoint, min_recall=0.1)
 
 

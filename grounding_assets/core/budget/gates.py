@@ -93,6 +93,14 @@ def _share(share: float, of: int, what: str) -> str:
 
 def _recall(workspace: Workspace, gold: Path) -> Figure:
     try:
-        return evaluate_workspace(workspace, gold).overall[RECALL]
+        evaluation = evaluate_workspace(workspace, gold)
     except InputError as error:
         raise GateClosed(f"workflow.min_recall cannot be judged: {error}") from None
+    if other_size := evaluation.tally.other_size:
+        # few samples, or one, may be left to judge: they would answer for all
+        raise GateClosed(
+            f"workflow.min_recall cannot be judged: {len(other_size):,} of {evaluation.tally.totals.gold:,} gold samples "
+            f"are about images of another size than the results, such as {other_size[0][0]}. Use the images that gold "
+            "was made on, upright, or take these samples out of data.gold_jsonl."
+        )
+    return evaluation.overall[RECALL]

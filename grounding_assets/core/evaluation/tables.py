@@ -32,7 +32,14 @@ def figure_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
         if lines:
             rows.append(("Repeated lines", f"{lines:,}", "", f"{what}, about a sample that came before"))
     if totals.other_size:
-        rows.append(("Not judged", f"{totals.other_size:,}", "", "gold samples of images of another size"))
+        rows.append(
+            (
+                "Other image size",
+                f"{totals.other_size:,}",
+                "",
+                "gold samples, without a result in their pixels",
+            )
+        )
     rows.append(("Samples with a result", f"{100 * evaluation.coverage:.1f} %", "", coverage))
     return rows
 

@@ -76,6 +76,8 @@ class Tally:
     """Shape (samples, slices, counts)."""
     bins: np.ndarray
     """Shape (samples, bins, 3)."""
+    other_size: tuple[SampleKey, ...]
+    """The gold samples that `totals.other_size` counts."""
 
     def per_image(self) -> tuple[np.ndarray, np.ndarray]:
         """Counts and bins summed over the samples of each image, images in order of appearance."""
@@ -93,7 +95,7 @@ class Tally:
         rows = {key: row for row, key in enumerate(self.keys)}
         chosen = tuple(keys)
         index = [rows[key] for key in chosen]
-        return Tally(self.options, self.totals, chosen, self.counts[index], self.bins[index])
+        return Tally(self.options, self.totals, chosen, self.counts[index], self.bins[index], self.other_size)
 
 
 def tally(
@@ -147,6 +149,7 @@ def tally(
         tuple(counted),
         np.array([sample.counts for sample in counted.values()]),
         np.array([sample.bins for sample in counted.values()]),
+        tuple(other_size),
     )
 
 
