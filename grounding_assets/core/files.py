@@ -17,6 +17,8 @@ from grounding_assets.core.errors import InputError, RunStopped
 
 _PARTIAL_OWNER = re.compile(r"\.(\d{1,10})-[0-9a-f]{8}\.partial$")
 _LEFTOVER_AGE_S = 3600.0
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What file systems without locks say, in flock(2)'s words."""
 _NUMBERS = itertools.count(secrets.randbits(32))
 _UNICODE_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -132,12 +134,27 @@ def _partial(path: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds off other processes that lock the same folder."""
+def locked(folder: Path, *, required: bool = True) -> Iterator[bool]:
+    """Holds off other processes that lock the same folder.
+
+    Yields whether it does: not on a file system without locks, if none is `required`.
+
+    Raises:
+        OSError: the folder cannot be opened or locked; FileNotFoundError if it was taken away, also while waiting.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        is_locked = True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if required or error.errno not in _NO_LOCKS:
+                raise
+            is_locked = False
+        if not os.path.samestat(os.fstat(descriptor), folder.stat()):
+            # a lock on what has no name any more holds nobody off
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        yield is_locked
     finally:
         os.close(descriptor)
 
@@ -172,20 +189,19 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Streams the rows of a JSONL file that this project wrote.
 
     Raises:
-        InputError: there is no such file, it cannot be opened, or a line of it is not a JSON object.
+        InputError: there is no such file, it cannot be read, or a line of it is not a JSON object.
     """
     try:
-        stream = path.open("rb")
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, 1):
+                row = json_object(line)
+                if row is None:
+                    raise InputError(f"{path}, line {number} is not a JSON object. Run again to rewrite it.")
+                yield row
     except FileNotFoundError:
         raise InputError(f"There is no {path} yet: run `auto_label generate` with the same spec.") from None
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from None
-    with stream:
-        for number, line in enumerate(stream, 1):
-            row = json_object(line)
-            if row is None:
-                raise InputError(f"{path}, line {number} is not a JSON object. Run again to rewrite it.")
-            yield row
 
 
 def json_object(text: str | bytes) -> dict[str, Any] | None:

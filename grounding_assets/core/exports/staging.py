@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,22 +33,17 @@ class Staging:
 def staged(out_dir: Path) -> Iterator[Staging]:
     """A place to build an export of `out_dir`, on the same file system; `publish` puts it in place.
 
-    Another export of the same folder waits until this one has ended. What a killed one was building goes.
+    Another export of the same folder waits until this one has ended; on a file system without locks nobody does.
+    What a killed one was building goes.
 
     Raises:
         SpecError: the folder holds something else than an earlier export.
         InputError: the folder cannot be made.
     """
-    is_new = not out_dir.exists()
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make the folder {out_dir}: {error.strerror}.") from None
-    with locked(out_dir):
-        # an export that failed meanwhile takes away the folder that it made
-        out_dir.mkdir(exist_ok=True)
+    with _made_and_locked(out_dir) as is_alone:
         _require_ours(out_dir)
-        _remove_leftovers(out_dir)
+        if is_alone:
+            _remove_leftovers(out_dir)
         root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out_dir))
         try:
             staging = Staging(*(root / part for part in _PARTS))
@@ -57,6 +52,27 @@ def staged(out_dir: Path) -> Iterator[Staging]:
             yield staging
         finally:
             shutil.rmtree(root)
+
+
+@contextmanager
+def _made_and_locked(out_dir: Path) -> Iterator[bool]:
+    """Yields whether other exports wait. A folder that was made for nothing goes again in the end."""
+    with ExitStack() as stack:
+        while True:
+            is_new = not out_dir.exists()
+            try:
+                out_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                if isinstance(error, FileExistsError) and not os.path.lexists(out_dir):
+                    continue
+                raise InputError(f"Cannot make the folder {out_dir}: {error.strerror}.") from None
+            # an export that failed may take the folder away at any time until it is locked
+            with suppress(FileNotFoundError):
+                is_alone = stack.enter_context(locked(out_dir, required=False))
+                break
+        try:
+            yield is_alone
+        finally:
             if is_new and not any(out_dir.iterdir()):
                 out_dir.rmdir()
 
