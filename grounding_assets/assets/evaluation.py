@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from grounding_assets.core.errors import InputError
 from grounding_assets.core.evaluation import figure_rows, verification_rows
 from grounding_assets.core.evaluation.results import EVALUATION, Judgement, judge_results, write_judgement
 from grounding_assets.core.evaluation.tally import NothingToJudge
@@ -25,9 +26,12 @@ def build_evaluation(keys: DataSetKeys) -> dg.AssetsDefinition:
         gold = dataset.gold_file
         try:
             judgement = judge_results(gold, dataset.results_dir / "annotations.jsonl")
-        except NothingToJudge as reason:
-            # as after a pilot that holds no gold sample; an evaluation of earlier results must not pass for one
+        except InputError as reason:
+            # an evaluation of earlier results must not pass for one of these
             (dataset.results_dir / EVALUATION).unlink(missing_ok=True)
+            if not isinstance(reason, NothingToJudge):
+                raise
+            # as after a pilot that holds no gold sample
             yield dg.MaterializeResult(metadata={"judged": 0, "reason": str(reason)})
         else:
             file = write_judgement(judgement, dataset.results_dir)

@@ -37,6 +37,34 @@ def test_the_report_comes_after_what_it_shows(tmp_path: Path, gold: bool) -> Non
     assert ("evaluation" in order) is gold
 
 
+@pytest.mark.parametrize(
+    ("gold", "succeeds"),
+    [({"image_path": "x.jpg"}, True), ({"width": 2000, "height": 2000}, False)],
+    ids=["of no result", "of another size"],
+)
+def test_an_earlier_evaluation_goes_if_gold_cannot_be_held_against_results(
+    tmp_path: Path, gold: dict[str, object], succeeds: bool
+) -> None:
+    written(tmp_path)
+    file = tmp_path / "gold.jsonl"
+    rows = [json.loads(line) | gold for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    earlier = tmp_path / "results" / "evaluation.json"
+    earlier.write_text("{}")
+    (tmp_path / "input.jsonl").write_text("")
+    with fresh_instance() as instance:
+        done = (
+            build_defs(spec_of(tmp_path))
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                instance=instance,
+                asset_selection=[dg.AssetKey(["tested", "evaluation"])],
+                raise_on_error=False,
+            )
+        )
+    assert (done.success, earlier.exists()) == (succeeds, False)
+
+
 def test_it_shows_what_was_measured(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / "input.jsonl").write_text("")
