@@ -37,12 +37,10 @@ from resources import event_loop
 from resources.credentials import Credentials
 from resources.fetched_files import FetchedFiles
 from resources.stored_images import ImageFolder
-from resources.vlm.doubtful_boxes import set_doubtful_aside
 from resources.vlm.measurements import Measurements
 from resources.vlm.resource import (
     build_batch_service,
     check_teacher,
-    model_name,
     result_settings,
     teacher_notice,
 )
@@ -145,7 +143,6 @@ class DataSet:
                 self.notes += take_tao_results_over(workspace).notes(self.results_dir / ASIDE)
             self._note_corrupt(workspace)
             self._note_changed_images(workspace)
-            self._set_doubtful_aside(workspace)
             self._adopt_edits(workspace)
             self._workspace = workspace
         return self._workspace
@@ -171,14 +168,6 @@ class DataSet:
                     f"{results.index.corrupt} files in {results.store.done_dir} are no checkpoints and were set "
                     f"aside in {results.store.corrupt_dir}; their samples are annotated again."
                 )
-
-    def _set_doubtful_aside(self, workspace: Workspace) -> None:
-        aside = set_doubtful_aside(self.spec, self.results_dir, workspace)
-        if aside:
-            self.notes.append(
-                f"{len(aside)} samples have boxes from a time when {model_name(self.spec)} did not answer as it was measured: "
-                "they are set aside and made again."
-            )
 
     def _adopt_edits(self, workspace: Workspace) -> None:
         """Takes over what somebody changed in step 0's output; with step 1 alone, that file is the input."""

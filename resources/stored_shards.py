@@ -29,8 +29,9 @@ from resources.object_storage import filesystem_of, patiently, require_exclusive
 from resources.segments import Pushing, Segments
 from resources.shard_claims import StoredClaim
 from resources.stored_folder import StoredFolder
+from resources.vlm.measurements import FILE as MEASURED
+from resources.vlm.measurements import merged
 
-_MEASURED = "endpoint.json"
 _CUTTING = "cutting"
 _LEAST_PART = 5 << 20
 """S3 joins parts on the server if each but the last has so many bytes."""
@@ -134,7 +135,7 @@ class StoredShards(StoredFolder):
         with TemporaryDirectory(prefix=f"shard-{key}-") as root:
             results = Path(root) / FOLDER / key
             results.mkdir(parents=True)
-            for name in (MANIFEST, _MEASURED, part_of(key, SLICE), part_of(key, STATUS)):
+            for name in (MANIFEST, MEASURED, part_of(key, SLICE), part_of(key, STATUS)):
                 content = self.read(name)
                 if content is not None:
                     with stopping_if_unwritable(Path(root) / name):
@@ -152,7 +153,7 @@ class StoredShards(StoredFolder):
             claim.make_sure()
             segments.push()
 
-        measured = results.parent.parent / _MEASURED
+        measured = results.parent.parent / MEASURED
         before = measured.read_bytes() if measured.is_file() else b""
         if _is_complete(results / STATUS):
             # only what changes it opens a complete shard; however that is cut off, nobody is to believe it then
@@ -164,7 +165,7 @@ class StoredShards(StoredFolder):
         finally:
             patiently(self.address, push)
             if measured.is_file() and measured.read_bytes() != before:
-                self.write(_MEASURED, measured.read_bytes())
+                self.write(MEASURED, merged(measured.read_bytes(), self.read(MEASURED) or b""))
             if pushing.trouble is not None:
                 # whatever else ended the block came of its signal
                 raise pushing.trouble

@@ -13,7 +13,7 @@ from grounding_assets.core.annotation.verifier import Verifier
 from grounding_assets.core.batch.held_samples import Held
 from grounding_assets.core.batch.journal import held_samples, read_jobs
 from grounding_assets.core.dataset.workspace import PendingSample
-from grounding_assets.core.errors import BoxesInDoubt, GroundingError, Interrupted, RunStopped
+from grounding_assets.core.errors import BoxesInDoubt, GroundingError, Interrupted
 from resources.dataset import DataSet
 from resources.vlm.doubtful_boxes import has_unconfirmed_boxes, set_doubtful_aside
 from resources.vlm.session import not_told
@@ -44,7 +44,7 @@ def annotate_pending(
             pending, held = _without_held(held, pending, listener), set()
         if pending or held:
             _ask(dataset, _Annotation(dataset, pending, listener).work, listener)
-        elif has_unconfirmed_boxes(dataset.spec, dataset.results_dir, dataset.workspace()):
+        elif has_unconfirmed_boxes(dataset.spec, dataset.results_dir):
             _confirm(dataset, listener)
     except GroundingError as error:
         return error
@@ -62,7 +62,7 @@ def _ask(
         dataset.with_teacher(work, listener.notice, listener.warn, confirms=confirms)
     except BoxesInDoubt as doubt:
         workspace = dataset.workspace().refresh()
-        aside = set_doubtful_aside(dataset.spec, dataset.results_dir, workspace, str(doubt))
+        aside = set_doubtful_aside(dataset.spec, dataset.results_dir, workspace, doubt)
         for sample_id, was_done in aside.items():
             listener.taken_back(sample_id, str(doubt), was_done=was_done)
         raise
@@ -77,8 +77,11 @@ def _confirm(dataset: DataSet, listener: RunListener) -> None:
         _ask(dataset, nothing, listener, confirms=True)
     except (BoxesInDoubt, Interrupted):
         raise
-    except RunStopped as stop:
-        listener.warn(not_told(stop))
+    except GroundingError as trouble:
+        if set_doubtful_aside(dataset.spec, dataset.results_dir, dataset.workspace()):
+            # it was measured anew, and contradicts what the boxes were read by
+            raise
+        listener.warn(not_told(trouble))
 
 
 class _Annotation:

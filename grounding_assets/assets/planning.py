@@ -15,6 +15,7 @@ from grounding_assets.core.spec.settings import WorkflowSpec
 from grounding_assets.core.steps import Step
 from grounding_assets.partitions import DataSetKeys
 from resources.dataset import DataSet
+from resources.vlm.doubtful_boxes import doubtful_notes
 
 
 def selected_steps(steps: Sequence[Step], keys: DataSetKeys, selected: set[dg.AssetKey]) -> tuple[Step, ...]:
@@ -44,6 +45,8 @@ def plan(
     """
     workspace, summary = dataset.workspace(), listener.summary
     steps = summary.steps
+    for note in doubtful_notes(dataset.spec, dataset.results_dir, workspace):
+        listener.notice(note)
     chosen = _chosen(workspace, dataset.spec.workflow, partition_keys)
     chosen = _order_redo(workspace, chosen, steps, listener.notice, dataset.spec.workflow)
     pending = list(workspace.pending(chosen, steps))

@@ -62,8 +62,9 @@ class RunListener:
 
     def taken_back(self, sample_id: str, why: str, *, was_done: bool) -> None:
         """Boxes that had been stored are set aside; `was_done`: the sample had counted as done."""
-        if not was_done or self.summary.take_back():
-            self.failed(sample_id, Step.GROUNDING, SampleFailure(Reason.COORDINATES, why))
+        if was_done:
+            self.summary.take_back()
+        self.failed(sample_id, Step.GROUNDING, SampleFailure(Reason.COORDINATES, why))
 
     def waiting(self, count: int) -> None:
         self._progress.notice(

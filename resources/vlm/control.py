@@ -7,12 +7,16 @@ another one, or a cache may answer that goes by the text alone.
 import asyncio
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 from grounding_assets.core.boxes.calibration import Finding, agree, judge
 from grounding_assets.core.boxes.cards import control_card
 from grounding_assets.core.budget.account import BudgetReached
 from grounding_assets.core.errors import BoxesInDoubt, Reason, RunStopped, SampleFailure
+from grounding_assets.core.files import stopping_if_unwritable
 from resources.vlm.measurements import NOTICED_WITHIN_S, Measurement, Measurements
 from resources.vlm.measuring import ask_about
 from resources.vlm.sizes import card_sizes, measuring_policy
@@ -20,10 +24,12 @@ from resources.vlm.teacher import VlmTeacher
 
 _MOST_CARDS = 5
 """Asked while the first ones leave it open: a model that is right may spoil a reply now and then."""
-_OTHERWISE = 2
-"""So many replies that are plainly in other coordinates are no slip."""
+_OTHERWISE = 3
+"""So many replies that are plainly in other coordinates, or fit nothing, are no slip."""
 _CARDS_OF_A_MIXTURE = 8
 """So many cards in a row that one of two copies answers are hardly all answered by the same one."""
+UNCONFIRMED = ".boxes_unconfirmed"
+"""In the results folder while boxes are made, until a card has told that they are right."""
 Verdict = Literal["right", "otherwise", "astray", "silent"]
 """`astray`: boxes that fit nothing; `silent`: no box."""
 
@@ -36,6 +42,7 @@ class BoxControl:
         teacher: VlmTeacher,
         measurements: Measurements,
         measured: Measurement,
+        results_dir: Path,
         *,
         every_s: float = NOTICED_WITHIN_S,
         chance: random.Random | None = None,
@@ -43,6 +50,7 @@ class BoxControl:
         """`measured` must have a convention."""
         self._teacher, self._measurements, self._measured = teacher, measurements, measured
         self._every_s = every_s
+        self._mark = results_dir / UNCONFIRMED
         self._chance = chance or random.Random()
         self._right_until_ns = measured.confirmed_ns
         self._confirmed = teacher.results_with_boxes
@@ -56,6 +64,18 @@ class BoxControl:
     def is_due(self) -> bool:
         """Whether the last confirmation is as old as none is to be while a run goes on."""
         return time.time_ns() - self._right_until_ns >= self._every_s * 1e9
+
+    @contextmanager
+    def boxes_are_made(self) -> Iterator[None]:
+        """Within the block; however it ends, it is known afterwards whether they were confirmed."""
+        earlier = self._mark.exists()
+        with stopping_if_unwritable(self._mark):
+            self._mark.touch()
+        try:
+            yield
+        finally:
+            if not (earlier or self.lacks_confirmation):
+                self._mark.unlink(missing_ok=True)
 
     async def watch(self) -> None:
         """Confirms now and then until it is cancelled.
@@ -98,7 +118,9 @@ class BoxControl:
                 break
             words = words if verdicts[-1] == "right" else _words(finding)
         right = "right" in verdicts
-        if verdicts.count("otherwise") >= _OTHERWISE or ("astray" in verdicts and not right):
+        if verdicts.count("otherwise") >= _OTHERWISE or (
+            verdicts.count("astray") >= _OTHERWISE and not right
+        ):
             since_ns = self._right_until_ns
             if right:
                 # one of several copies is another model: right cards vouch for the others only
@@ -107,8 +129,13 @@ class BoxControl:
             raise BoxesInDoubt(self._measured.model, words, since_ns)
         if not right:
             raise SampleFailure(Reason.UNPARSABLE, f"{self._measured.model}: {words}.")
+        if not self._measurements.confirm(self._measured, begun_ns):
+            raise BoxesInDoubt(
+                self._measured.model, "another run has had boxes in other coordinates", self._right_until_ns
+            )
         self._right_until_ns, self._confirmed = begun_ns, made
-        self._measurements.confirm(self._measured, begun_ns)
+        if not self.lacks_confirmation:
+            self._mark.unlink(missing_ok=True)
 
     def _verdict(self, finding: Finding) -> Verdict:
         if finding.convention is None:

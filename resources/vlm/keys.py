@@ -7,6 +7,7 @@ from grounding_assets.core.errors import SpecError
 
 _SHORTEST_SECRET = 8
 _SHOWN_OF_MASKED = 4
+_SHORTEST_MASKED = 20
 """Characters at the end of a key that makers show of it: `sk-01234****wxyz`, `sk-...wxyz`."""
 
 
@@ -25,7 +26,8 @@ def header_key(key: str, setting: str) -> str:
 class Scrubber:
     """Puts `[key]` in a key's place: as it is, as it stands in JSON or in JSON within JSON, and masked but for its ends.
 
-    A key of less than 8 characters is a placeholder such as EMPTY, which may well be a word of a caption.
+    A key of less than 8 characters is a placeholder such as EMPTY, which may well be a word of a caption; the end of
+    one of less than 20 may be.
     """
 
     def __init__(self, key: str):
@@ -35,11 +37,12 @@ class Scrubber:
         self._forms = sorted(forms, key=len, reverse=True) if len(key) >= _SHORTEST_SECRET else []
         end = re.escape(key[-_SHOWN_OF_MASKED:])
         # each run of asterisks is gone through from its beginning only, however long a body of them is
-        self._masked = re.compile(rf"[\w-]{{0,20}}(?:(?<!\*)\*{{2,}}+|\.{{3}}|…){end}")
+        masked = rf"[\w-]{{0,20}}(?:(?<!\*)\*{{2,}}+|\.{{3}}|…){end}"
+        self._masked = re.compile(masked) if len(key) >= _SHORTEST_MASKED else None
 
     def __call__(self, text: str) -> str:
         if not self._forms:
             return text
         for form in self._forms:
             text = text.replace(form, "[key]")
-        return self._masked.sub("[key]", text)
+        return self._masked.sub("[key]", text) if self._masked else text

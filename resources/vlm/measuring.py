@@ -27,7 +27,7 @@ from grounding_assets.core.images.prepared_image import PreparedImage
 from grounding_assets.core.records import Expression
 from grounding_assets.core.replies import parse_grounding
 from resources.vlm.families import BY_NAME, FAMILIES, Family
-from resources.vlm.measurements import Measurement, Measurements
+from resources.vlm.measurements import TIME_FORMAT, Measurement, Measurements
 from resources.vlm.sizes import card_sizes, measuring_policy, narrowed, proven, small_card_size
 from resources.vlm.teacher import VlmTeacher
 
@@ -94,7 +94,7 @@ async def measure(
         seconds_per_call=round((time.monotonic() - begun) / calls, 3),
         structured_output=teacher.caller.structured_output,
         manners=teacher.caller.manners,
-        measured_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        measured_at=time.strftime(TIME_FORMAT, time.gmtime()),
         confirmed_ns=begun_ns,
     )
 

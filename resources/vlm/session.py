@@ -1,15 +1,15 @@
 """A teacher from its making to its closing: account, measurement, work."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import nullcontext
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from grounding_assets.core.annotation.teacher import Teacher
 from grounding_assets.core.budget.grants import Grants
 from grounding_assets.core.budget.opening import open_account
-from grounding_assets.core.errors import BoxesInDoubt, Interrupted, RunStopped, SampleFailure
+from grounding_assets.core.errors import BoxesInDoubt, GroundingError, Interrupted, RunStopped, SampleFailure
 from grounding_assets.core.spec.settings import Spec
 from grounding_assets.core.steps import Step
 from resources.credentials import Credentials
@@ -62,7 +62,7 @@ async def work_with_teacher(
                 follows = await make_sure_of_boxes(spec, teacher, measurements)
                 if follows.text:
                     (warn if follows.kind == "warns" else notice)(follows.text)
-                control = _control(spec, teacher, measurements)
+                control = _control(spec, teacher, results_dir)
                 if control is not None:
                     return await controlled(control, lambda: work(teacher), warn, confirms=confirms)
             return await work(teacher)
@@ -70,13 +70,14 @@ async def work_with_teacher(
             await teacher.aclose()
 
 
-def _control(spec: Spec, teacher: Teacher[Any], measurements: Measurements) -> BoxControl | None:
+def _control(spec: Spec, teacher: Teacher[Any], results_dir: Path) -> BoxControl | None:
     """None if nothing was measured to go by, or batch jobs answer, hours after they were asked."""
+    measurements = Measurements(results_dir)
     measured = measurements.find(*endpoint_of(spec))
     if spec.vlm.batch.is_on or measured is None or measured.convention is None:
         return None
     assert isinstance(teacher, VlmTeacher)
-    return BoxControl(teacher, measurements, measured)
+    return BoxControl(teacher, measurements, measured, results_dir)
 
 
 async def controlled(
@@ -92,29 +93,36 @@ async def controlled(
         BoxesInDoubt: they are not.
     """
     if confirms or control.is_due:
+        with _telling(warn, SampleFailure):
+            async with asyncio.timeout(_LAST_CARD_S if confirms else None):
+                await control.confirm()
+    with control.boxes_are_made():
+        watch = asyncio.create_task(control.watch())
         try:
-            await control.confirm()
-        except SampleFailure as failure:
-            warn(not_told(failure))
-    watch = asyncio.create_task(control.watch())
-    try:
-        result = await work()
-    finally:
-        watch.cancel()
-        (end,) = await asyncio.gather(watch, return_exceptions=True)
-        if isinstance(end, BoxesInDoubt):
-            # also if nobody asked the stopped teacher again, or somebody stopped the run meanwhile
+            result = await work()
+        finally:
+            watch.cancel()
+            (end,) = await asyncio.gather(watch, return_exceptions=True)
+            if isinstance(end, BoxesInDoubt):
+                # also if nobody asked the stopped teacher again, or somebody stopped the run meanwhile
+                raise end
+        if isinstance(end, Exception):
             raise end
-    if isinstance(end, Exception):
-        raise end
     if control.lacks_confirmation:
-        try:
+        with _telling(warn, SampleFailure, RunStopped):
             async with asyncio.timeout(_LAST_CARD_S):
                 await control.confirm()
-        except (BoxesInDoubt, Interrupted):
-            raise
-        except TimeoutError:
-            warn(not_told(f"no answer within {_LAST_CARD_S:g} s."))
-        except (RunStopped, SampleFailure) as trouble:
-            warn(not_told(trouble))
     return result
+
+
+@contextmanager
+def _telling(warn: Callable[[str], None], *troubles: type[GroundingError]) -> Iterator[None]:
+    """What keeps a card from being answered is told; a doubt and a signal are not of that kind."""
+    try:
+        yield
+    except (BoxesInDoubt, Interrupted):
+        raise
+    except TimeoutError:
+        warn(not_told(f"no answer within {_LAST_CARD_S:g} s."))
+    except troubles as trouble:
+        warn(not_told(trouble))

@@ -120,9 +120,8 @@ class VlmTeacher:
             "boxes": resolved.counts.to_record(),
             **reading_provenance(parts),
         }
-        mentioned = [one.mentioned for one in matched]
-        grounded = grounded_expressions(expressions, resolved.instances, mentioned)
-        self.results_with_boxes += 1
+        grounded = grounded_expressions(expressions, resolved.instances, [one.mentioned for one in matched])
+        self.results_with_boxes += bool(expressions)
         return Grounding(grounded, provenance, tuple(trace.replies))
 
     async def raw_boxes(
@@ -178,10 +177,8 @@ class VlmTeacher:
         text = prompts.expressions_text(caption, named)
 
         def read(reply: str, ended_for_length: bool) -> MatchResult:
-            convention = CONVENTIONS[self.family.convention]
-            return read_part(
-                reply, part, convention, ended_for_length=ended_for_length, only_measures=only_measures
-            )
+            measured = {"ended_for_length": ended_for_length, "only_measures": only_measures}
+            return read_part(reply, part, CONVENTIONS[self.family.convention], **measured)
 
         try:
             matched = await self._ask(image, instructions, text, schema, read, trace)

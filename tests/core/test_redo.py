@@ -234,19 +234,19 @@ def test_replaced_results_are_brought_back_and_the_newer_ones_kept(folder: Path)
 
 def test_what_was_made_since_a_moment_is_set_aside_and_can_be_brought_back(folder: Path) -> None:
     workspace = open_workspace(folder)
-    index = workspace.groundings.index
-    written = {sample_id: index.written_ns(sample_id) for sample_id in workspace.samples.ids}
-    for sample_id in workspace.samples.ids[:4]:
-        earlier = written[sample_id] - 10**9
-        os.utime(workspace.groundings.store.path(sample_id), ns=(earlier, earlier))
+    middle = workspace.groundings.store.load(workspace.samples.ids[3])
+    assert middle is not None
+    for sample_id in workspace.samples.ids:
+        # a copy, in which all files are young
+        workspace.groundings.store.path(sample_id).touch()
     workspace = open_workspace(folder)
-    settings = workspace.groundings.index.entries["0000"].settings_fingerprint
+    settings = middle.settings_fingerprint
     failure = SampleFailure(Reason.COORDINATES, "in doubt")
-    since = min(written.values()) - 1
-    times = [(since, time.time_ns())]
-    assert list(set_aside(workspace, "others", times, failure)) == []
-    aside = list(set_aside(workspace, settings, times, failure))
-    assert aside == workspace.samples.ids[4:]
+    times = [(middle.made_ns, time.time_ns())]
+    others = {Step.EXTRACTION: settings, Step.GROUNDING: "others"}
+    assert list(set_aside(workspace, others, times, failure)) == []
+    aside = list(set_aside(workspace, dict.fromkeys(BOTH, settings), times, failure))
+    assert 0 < len(aside) < COUNT and middle.sample_id not in aside
     workspace = open_workspace(folder)
     assert [(p.sample_id, p.steps) for p in everything(workspace)] == [
         (one, (Step.GROUNDING,)) for one in aside

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from resources.vlm.control import UNCONFIRMED
 from tests.corpus import needs_corpus
 from tests.doors.project import Project, coco24_rows, endpoint_settings, make_project, sample_calls
 from tests.endpoints.gateway import switching_gateway
@@ -53,6 +54,11 @@ def test_what_another_model_made_meanwhile_is_set_aside_and_made_again(tmp_path:
             assert [line["image_path"] for line in project.lines()] == [row["image_path"] for row in rows]
 
 
+def end_before_the_last_card(project: Project) -> None:
+    (project.results / UNCONFIRMED).touch()
+    change_measured(project, confirmed_ns=1)
+
+
 @pytest.mark.parametrize("joint", [False, True])
 def test_boxes_that_no_card_confirmed_are_asked_about_before_a_run_ends_well(
     tmp_path: Path, joint: bool
@@ -72,10 +78,10 @@ def test_boxes_that_no_card_confirmed_are_asked_about_before_a_run_ends_well(
             asked = len(one.requests)
             assert project.generate(*how).returncode == 0
             assert len(one.requests) == asked
-            change_measured(project, confirmed_ns=1)
+            end_before_the_last_card(project)
             assert project.generate(*how).returncode == 0
             assert len(one.requests) == asked + 1
-            change_measured(project, confirmed_ns=1)
+            end_before_the_last_card(project)
             serving[0] = other
             ran = project.generate(*how)
             assert ran.returncode == 1
@@ -87,7 +93,7 @@ def test_boxes_that_no_card_confirmed_are_asked_about_before_a_run_ends_well(
             assert [line["expressions"] for line in project.lines()] == [
                 line["expressions"] for line in first
             ]
-        change_measured(project, confirmed_ns=1)
+        end_before_the_last_card(project)
         ran = project.generate(*how)
         assert ran.returncode == 0
         assert "Whether boxes are still written as measured could not be told" in ran.stdout

@@ -134,7 +134,7 @@ async def _confirmed(spec: Any, results: Path, times: int) -> int:
         await make_sure_of_boxes(spec, teacher, measurements)
         measured = measurements.find(*endpoint_of(spec))
         assert measured is not None
-        control = BoxControl(teacher, measurements, measured, chance=random.Random(5))
+        control = BoxControl(teacher, measurements, measured, results, chance=random.Random(5))
         for _ in range(times):
             try:
                 await control.confirm()
@@ -173,7 +173,7 @@ def test_the_watch_stops_the_teacher(tmp_path: Path) -> None:
             await make_sure_of_boxes(spec, teacher, measurements)
             measured = measurements.find(*endpoint_of(spec))
             assert measured is not None
-            control = BoxControl(teacher, measurements, measured, every_s=0.01)
+            control = BoxControl(teacher, measurements, measured, tmp_path, every_s=0.01)
             await asks_once(teacher)
             serving[0] = other
             with pytest.raises(BoxesInDoubt):
@@ -208,7 +208,7 @@ async def _ends_after_the_doubt(spec: Any, results: Path, switch: Callable[[], N
         await make_sure_of_boxes(spec, teacher, measurements)
         measured = measurements.find(*endpoint_of(spec))
         assert measured is not None
-        control = BoxControl(teacher, measurements, measured, every_s=0.01)
+        control = BoxControl(teacher, measurements, measured, results, every_s=0.01)
         await controlled(control, works, lambda text: None, confirms=False)
     finally:
         await teacher.aclose()

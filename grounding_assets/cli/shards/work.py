@@ -17,6 +17,7 @@ from grounding_assets.core.shards.place import ShardTaken
 from resources.dataset import DataSet
 from resources.dead_runs import is_over
 from resources.shards import shard_dataset, shards_of
+from resources.vlm.doubtful_boxes import doubtful_notes, has_unconfirmed_boxes
 
 LOOK_AGAIN_S = 1.0
 """After so long a shard that another run holds is tried again."""
@@ -129,8 +130,13 @@ class ShardWork:
         if not self._shards.looks_again:
             return True
         with self._shards.opened(key) as folder:
-            workspace = shard_dataset(self._dataset, key, folder).workspace()
-            return next(workspace.pending(workspace.samples.ids, self._steps), None) is None
+            shard = shard_dataset(self._dataset, key, folder)
+            workspace = shard.workspace()
+            for note in doubtful_notes(shard.spec, folder, workspace):
+                self._watcher.notice(note)
+            return next(
+                workspace.pending(workspace.samples.ids, self._steps), None
+            ) is None and not has_unconfirmed_boxes(shard.spec, folder)
 
     def _is_materialized(self, key: str) -> bool:
         if self._materialized is None:

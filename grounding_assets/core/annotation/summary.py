@@ -121,16 +121,13 @@ class RunSummary:
         self.retries += max(0, int(provenance.get("attempts", calls)) - calls)
         self._latencies_s.append(float(provenance.get("seconds", 0.0)) / max(1, calls))
 
-    def take_back(self) -> bool:
-        """A sample that was done, by this run or before, is not; False if none is left that it counted."""
+    def take_back(self) -> None:
+        """A sample that was done, by this run or before, is not; it may be one that the run was not about."""
         if self.done:
             self.done -= 1
-        elif self.done_before:
-            self.done_before -= 1
-            self.pending += 1
         else:
-            return False
-        return True
+            self.done_before = max(0, self.done_before - 1)
+            self.pending += 1
 
     def count_failed(self, sample_id: str, failure: SampleFailure) -> None:
         if len(self.first_failures) < _FIRST_FAILURES:

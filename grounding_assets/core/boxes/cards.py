@@ -47,6 +47,8 @@ _TALL = (
     (0.58, 0.05, 0.34, 0.11),
     (0.10, 0.52, 0.21, 0.18),
 )
+_SHIFT = 0.02
+"""How far a shape of a control card may lie from its place, as a share of the side: no two meet then."""
 _COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255), "green": (0, 128, 0), "orange": (255, 165, 0)}
 
 
@@ -56,10 +58,14 @@ def calibration_card(size: tuple[int, int]) -> Card:
 
 
 def control_card(size: tuple[int, int], chance: random.Random) -> Card:
-    """A card that nobody was asked about before: the places mirrored, and the shapes at them in another order, by chance."""
+    """A card that nobody was asked about before: places mirrored and shifted, and shapes in another order, by chance."""
     across, down = chance.choice(((True, False), (False, True), (True, True)))
+
+    def shifted(edge: float) -> float:
+        return edge + chance.uniform(-_SHIFT, _SHIFT)
+
     places = [
-        (1 - x - w if across else x, 1 - y - h if down else y, w, h)
+        (shifted(1 - x - w if across else x), shifted(1 - y - h if down else y), w, h)
         for x, y, w, h in (_WIDE if size[0] > size[1] else _TALL)
     ]
     chance.shuffle(places)

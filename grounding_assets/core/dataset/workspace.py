@@ -138,6 +138,7 @@ class Workspace:
             RunStopped: it cannot be written.
         """
         self.redo.write_down()
+        checkpoint = replace(checkpoint, made_ns=time.time_ns())
         sample_id, results = checkpoint.sample_id, self.results[step]
         if checkpoint.order_id and step is not last and self.is_done(sample_id, last):
             results.store.stage(checkpoint)

@@ -44,6 +44,8 @@ class Checkpoint:
     """Size and time of change of the image file that was read, as `files.short_file_stamp` gives them; 0: not known."""
     order_id: str = ""
     """The order of `force_reprocess` that it was made for, see `redo_orders`."""
+    made_ns: int = 0
+    """When its reply had come, in nanoseconds since 1970; 0: not known."""
 
     @property
     def next_fingerprint(self) -> str:
@@ -59,6 +61,7 @@ class Checkpoint:
             "settings_fingerprint": self.settings_fingerprint,
             "image_stamp": self.image_stamp,
             "order_id": self.order_id,
+            "made_ns": self.made_ns,
             "record": {
                 "width": self.image_size[0],
                 "height": self.image_size[1],
@@ -87,6 +90,7 @@ class Checkpoint:
                 replies=tuple(tree["replies"]),
                 image_stamp=int(tree.get("image_stamp", 0)),
                 order_id=tree.get("order_id", ""),
+                made_ns=int(tree.get("made_ns", 0)),
             )
             defect = checkpoint.defect()
         except (KeyError, TypeError, ValueError, OverflowError) as error:
